@@ -1,0 +1,33 @@
+"""Errors a user can act on: each says what was wrong, where, and how to put it right."""
+
+from __future__ import annotations
+
+
+class HybridNerError(ValueError):
+    """Base class of every error that hybridner raises on purpose."""
+
+
+class DataError(HybridNerError):
+    """A record, file or field that cannot be read.
+
+    Args:
+        problem: what was wrong and how to fix it.
+        where: the file, record and field, as precisely as known.
+    """
+
+    def __init__(self, problem: str, where: str = "") -> None:
+        self.problem = problem
+        self.where = where
+        super().__init__(f"{where}: {problem}" if where else problem)
+
+
+class RecipeError(HybridNerError):
+    """A recipe key that is unknown, missing or has a wrong value."""
+
+
+class ModelError(HybridNerError):
+    """A model folder or a combination of models that cannot work together."""
+
+
+class InputError(HybridNerError, TypeError):
+    """Something other than text was given where text was expected."""

@@ -1,0 +1,43 @@
+"""The four members as transformers models. No text, no files: numbers in, scores out."""
+
+from hybridner.models.configuration_member import MemberConfig
+from hybridner.models.configuration_spanner import SpannerConfig
+from hybridner.models.configuration_tagger import (
+    BertBiLstmCrfConfig,
+    MacBertAttnBiLstmCrfConfig,
+    RobertaBiGruCrfConfig,
+    TaggerConfig,
+)
+from hybridner.models.modeling_member import MemberModel
+from hybridner.models.modeling_spanner import SpannerModel, SpannerOutput
+from hybridner.models.modeling_tagger import (
+    BertBiLstmCrfModel,
+    MacBertAttnBiLstmCrfModel,
+    RobertaBiGruCrfModel,
+    TaggerModel,
+    TaggerOutput,
+)
+
+#: Every member class by its model_type, as recipes and composites name it.
+MEMBER_CLASSES: dict[str, type[MemberModel]] = {
+    model.config_class.model_type: model
+    for model in (BertBiLstmCrfModel, RobertaBiGruCrfModel, MacBertAttnBiLstmCrfModel, SpannerModel)
+}
+
+__all__ = [
+    "MEMBER_CLASSES",
+    "BertBiLstmCrfConfig",
+    "BertBiLstmCrfModel",
+    "MacBertAttnBiLstmCrfConfig",
+    "MacBertAttnBiLstmCrfModel",
+    "MemberConfig",
+    "MemberModel",
+    "RobertaBiGruCrfConfig",
+    "RobertaBiGruCrfModel",
+    "SpannerConfig",
+    "SpannerModel",
+    "SpannerOutput",
+    "TaggerConfig",
+    "TaggerModel",
+    "TaggerOutput",
+]

@@ -1,0 +1,71 @@
+"""What every member's configuration holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import AutoConfig, PreTrainedConfig
+
+from hybridner.errors import ModelError
+from hybridner.spans import LabelSet
+
+
+class MemberConfig(PreTrainedConfig):
+    """Configuration shared by taggers and SpanNER.
+
+    Args:
+        encoder_config: the encoder's own configuration, as a dict with its `model_type`; kept here so that loading a member never
+            needs the encoder's repository.
+        label_set: entity types with descriptions and the domain, as `LabelSet.to_dict` gives it.
+        head_size: size of the recurrent layer's output (both directions together).
+        dropout: share of features dropped before and after the recurrent layer in training.
+        standardize: whether the encoder's output is standardised over real characters.
+    """
+
+    model_type = "hybridner-member"
+    has_no_defaults_at_init = False
+
+    encoder_config: dict[str, Any] | None = None
+    label_set: dict[str, Any] | None = None
+    head_size: int = 256
+    dropout: float = 0.2
+    standardize: bool = True
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        if self.head_size < 2 or self.head_size % 2:
+            raise ModelError(f"head_size must be a positive even number, not {self.head_size}")
+        if self.label_set is not None:
+            self.id2label = dict(enumerate(self._output_names(self.labels)))
+            self.label2id = {name: number for number, name in self.id2label.items()}
+            for derived in ("id2label", "label2id", "num_labels"):
+                kwargs.pop(derived, None)
+        super().__post_init__(**kwargs)
+
+    @staticmethod
+    def _output_names(labels: LabelSet) -> list[str]:
+        return list(labels.with_outside)
+
+    @property
+    def labels(self) -> LabelSet:
+        """The label set.
+
+        Raises:
+            ModelError: the configuration was made without one.
+        """
+        if self.label_set is None:
+            raise ModelError("this configuration has no label_set; start a member with from_encoder(encoder, labels)")
+        return LabelSet.from_dict(self.label_set)
+
+    def build_encoder_config(self) -> PreTrainedConfig:
+        """The encoder's configuration as an object.
+
+        Raises:
+            ModelError: none is stored, or its model_type is unknown to this version of transformers.
+        """
+        if self.encoder_config is None:
+            raise ModelError("this configuration has no encoder_config; start a member with from_encoder(encoder, labels)")
+        settings = dict(self.encoder_config)
+        try:
+            return AutoConfig.for_model(settings.pop("model_type"), **settings)
+        except (KeyError, ValueError) as error:
+            raise ModelError(f"encoder_config names no encoder known to transformers: {error}") from error

@@ -1,0 +1,29 @@
+"""Configuration of SpanNER."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hybridner.errors import ModelError
+from hybridner.models.configuration_member import MemberConfig
+
+
+class SpannerConfig(MemberConfig):
+    """Encoder -> BiLSTM -> additive span scorer (section 2.3.2).
+
+    Args:
+        max_span_length: L, the most characters of a span; longer ones are scored as absent.
+        length_size: size of a length embedding.
+        outside_weight: weight of spans without an entity in the loss.
+    """
+
+    model_type = "spanner"
+
+    max_span_length: int = 20
+    length_size: int = 32
+    outside_weight: float = 1.0
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        if self.max_span_length < 1:
+            raise ModelError(f"max_span_length must be at least 1, not {self.max_span_length}")
+        super().__post_init__(**kwargs)

@@ -1,0 +1,55 @@
+"""Configurations of the three taggers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hybridner.errors import ModelError
+from hybridner.models.configuration_member import MemberConfig
+from hybridner.spans import LabelSet
+from hybridner.spans.tags import tag_names
+
+
+class TaggerConfig(MemberConfig):
+    """Encoder -> (attention) -> BiLSTM or BiGRU -> linear -> CRF over BIO tags.
+
+    Args:
+        recurrent: "lstm" or "gru".
+        attention_heads: heads of the self-attention before the recurrent layer; 0 for none.
+    """
+
+    model_type = "hybridner-tagger"
+
+    recurrent: str = "lstm"
+    attention_heads: int = 0
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        if self.recurrent not in {"lstm", "gru"}:
+            raise ModelError(f'recurrent must be "lstm" or "gru", not {self.recurrent!r}')
+        super().__post_init__(**kwargs)
+
+    @staticmethod
+    def _output_names(labels: LabelSet) -> list[str]:
+        return tag_names(labels.names)
+
+
+class BertBiLstmCrfConfig(TaggerConfig):
+    """BERT-BiLSTM-CRF (section 2.3.1, model 1)."""
+
+    model_type = "bert-bilstm-crf"
+
+
+class RobertaBiGruCrfConfig(TaggerConfig):
+    """RoBERTa-BiGRU-CRF (section 2.3.1, model 2)."""
+
+    model_type = "roberta-bigru-crf"
+
+    recurrent: str = "gru"
+
+
+class MacBertAttnBiLstmCrfConfig(TaggerConfig):
+    """MacBERT-Attn-BiLSTM-CRF (section 2.3.1, model 3)."""
+
+    model_type = "macbert-attn-bilstm-crf"
+
+    attention_heads: int = 8

@@ -1,0 +1,198 @@
+"""Linear-chain conditional random field over BIO tags.
+
+Transitions that break BIO (an I that follows neither its B nor its I, or starts a sentence) have probability zero, in training,
+decoding and marginals alike. Forward and backward run in probability space, rescaled at every step and in double precision, so a
+step is one matrix product; the gradient of the partition function is the marginals themselves (no autograd graph over time).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+#: A tag further than this many nats below the best tag of its position counts as this far: keeps every step above zero.
+_FLOOR = -500.0
+
+
+def illegal_transitions(num_tags: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """Masks of what BIO forbids: transitions [num_tags, num_tags] (from, to) and first tags [num_tags]."""
+    tag = torch.arange(num_tags, device=device)
+    inside = (tag > 0) & (tag % 2 == 0)
+    same_label = (tag[:, None] + 1) // 2 == (tag[None, :] + 1) // 2
+    return inside[None, :] & ~same_label, inside
+
+
+class LinearChainCrf(nn.Module):
+    """CRF layer: start, transition and end scores over ``num_tags = 2K + 1`` BIO tags."""
+
+    def __init__(self, num_tags: int) -> None:
+        super().__init__()
+        self.num_tags = num_tags
+        self.start = nn.Parameter(torch.zeros(num_tags))
+        self.transitions = nn.Parameter(torch.zeros(num_tags, num_tags))
+        self.end = nn.Parameter(torch.zeros(num_tags))
+
+    def legal_scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Start [T], transition [T, T] and end [T] scores in double precision, -inf where BIO forbids."""
+        illegal, illegal_start = illegal_transitions(self.num_tags, self.start.device)
+        start = self.start.double().masked_fill(illegal_start, -torch.inf)
+        transitions = self.transitions.double().masked_fill(illegal, -torch.inf)
+        return start, transitions, self.end.double()
+
+    def log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        """ln P(tags | emissions) of each sentence.
+
+        Args:
+            emissions: [B, n, T] scores of each tag at each character.
+            tags: [B, n] tag numbers; values where `mask` is False are ignored.
+            mask: [B, n] bool, True for the first length characters of each row; at least one per row.
+
+        Returns:
+            [B] natural logarithms, at most 0; -inf for a tag sequence that breaks BIO.
+        """
+        start, transitions, end = self.legal_scores()
+        emissions = emissions.double()
+        tags = tags.masked_fill(~mask, 0)
+        last = mask.sum(1) - 1
+        score = start[tags[:, 0]] + end[tags.gather(1, last[:, None]).squeeze(1)]
+        score = score + (emissions.gather(2, tags[..., None]).squeeze(2) * mask).sum(1)
+        steps = transitions[tags[:, :-1], tags[:, 1:]].masked_fill(~mask[:, 1:], 0.0)
+        return score + steps.sum(1) - _LogPartition.apply(emissions, mask, start, transitions, end)
+
+    @torch.no_grad()
+    def viterbi(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """The most probable legal tag sequence: [B, n] tag numbers, O beyond each length. Arguments as in `log_likelihood`."""
+        start, transitions, end = (score.float() for score in self.legal_scores())
+        steps = emissions.float().transpose(0, 1).contiguous()
+        length = steps.size(0)
+        rows = mask.sum(1)
+        into = transitions.t().contiguous()
+        score = start + steps[0]
+        history = []
+        for position in range(1, length):
+            best, previous = (score[:, None, :] + into).max(2)
+            history.append(previous)
+            score = torch.where(mask[:, position, None], best + steps[position], score)
+        tag = (score + end).argmax(1)
+        tags = torch.zeros_like(mask, dtype=torch.long)
+        for position in range(length - 1, 0, -1):
+            inside = position < rows
+            tags[:, position] = tag.where(inside, 0)
+            tag = torch.where(inside, history[position - 1].gather(1, tag[:, None]).squeeze(1), tag)
+        tags[:, 0] = tag
+        return tags
+
+    @torch.no_grad()
+    def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """P(tag at each character | sentence): [B, n, T] double, rows sum to 1; 0 where `mask` is False."""
+        forward = _forward(emissions.double(), mask, *self.legal_scores())
+        return (forward.alpha * _backward(forward, mask)).transpose(0, 1) * mask[..., None]
+
+    @torch.no_grad()
+    def span_probabilities(self, emissions: Tensor, mask: Tensor, spans: Tensor) -> Tensor:
+        """Exact P(characters [start, end) form one entity of label k | sentence) for any spans, by the constrained forward algorithm
+        (Culotta and McCallum, 2004): B-k at start, I-k inside, and no I-k after.
+
+        Args:
+            emissions, mask: as in `log_likelihood`.
+            spans: [C, 3] row, start, end (exclusive) of each span.
+
+        Returns:
+            [C, K] double.
+        """
+        forward = _forward(emissions.double(), mask, *self.legal_scores())
+        beta = _backward(forward, mask)
+        row, first, stop = spans.unbind(1)
+        last = stop - 1
+        begin, inside = slice(1, None, 2), slice(2, None, 2)
+        relative = forward.probability / forward.scale[..., None]
+        # ln of the chance to stay inside from one character to the next, summed up along each sentence
+        staying = relative[..., inside].log().cumsum(0)
+        within = staying[last, row] - staying[first, row]
+        log_transitions = forward.transitions.log()
+        enter = log_transitions[begin, inside].diagonal()
+        stay = log_transitions[inside, inside].diagonal()
+        length = (last - first)[:, None]
+        within = within + torch.where(length > 0, enter + (length - 1) * stay, 0.0)
+        probability = forward.alpha[first, row][:, begin] * within.exp()
+        # beta at the last character covers every continuation; take away the one that would make the entity longer
+        longer_possible = (stop < mask.sum(1)[row])[:, None]
+        following = (stop).clamp(max=emissions.size(1) - 1)
+        going_on = (relative * beta)[following, row][:, inside] * longer_possible
+        onward = torch.where(length > 0, stay.exp(), enter.exp()) * going_on
+        leaving = torch.where(length > 0, beta[last, row][:, inside], beta[last, row][:, begin]) - onward
+        return (probability * leaving.clamp(min=0.0)).clamp(0.0, 1.0)
+
+
+class _Forward:
+    """What the forward pass leaves for whoever needs more than the partition function (all time-major)."""
+
+    def __init__(self, alpha: Tensor, probability: Tensor, scale: Tensor, transitions: Tensor, end: Tensor, log_z: Tensor):
+        self.alpha = alpha  # [n, B, T] P(tag at i, characters 0..i), each row scaled to sum 1
+        self.probability = probability  # [n, B, T] exp(emission - its maximum)
+        self.scale = scale  # [n, B] what each row was divided by
+        self.transitions = transitions  # [T, T] exp of the scores, 0 where illegal
+        self.end = end  # [T] exp of the scores
+        self.log_z = log_z  # [B]
+
+
+def _forward(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> _Forward:
+    steps = emissions.transpose(0, 1)
+    active = mask.transpose(0, 1)
+    top = steps.amax(2)
+    probability = (steps - top[..., None]).clamp(min=_FLOOR).exp()
+    chain, ending = transitions.exp(), end.exp()
+    alpha, scale = torch.empty_like(probability), torch.ones_like(top)
+    current = start.exp() * probability[0]
+    scale[0] = current.sum(1)
+    alpha[0] = current = current / scale[0, :, None]
+    for position in range(1, steps.size(0)):
+        following = (current @ chain) * probability[position]
+        total = following.sum(1)
+        keep = active[position]
+        scale[position] = torch.where(keep, total, 1.0)
+        current = torch.where(keep[:, None], following / total[:, None], current)
+        alpha[position] = current
+    log_z = (scale.log() + top * active).sum(0) + (current @ ending).log()
+    return _Forward(alpha, probability, scale, chain, ending, log_z)
+
+
+def _backward(forward: _Forward, mask: Tensor) -> Tensor:
+    """beta [n, B, T], scaled so that alpha * beta are the marginals."""
+    active = mask.transpose(0, 1)
+    beta = torch.empty_like(forward.alpha)
+    ending = forward.end / (forward.alpha[-1] @ forward.end)[:, None]
+    current = beta[-1] = ending
+    onward = forward.probability / forward.scale[..., None]
+    chain = forward.transitions.t().contiguous()
+    for position in range(beta.size(0) - 2, -1, -1):
+        earlier = (onward[position + 1] * current) @ chain
+        current = torch.where(active[position + 1, :, None], earlier, ending)
+        beta[position] = current
+    return beta
+
+
+class _LogPartition(torch.autograd.Function):
+    """ln Z with the marginals as its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
+        result = _forward(emissions, mask, start, transitions, end)
+        ctx.result = result
+        ctx.mask = mask
+        return result.log_z
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        result, mask = ctx.result, ctx.mask
+        beta = _backward(result, mask)
+        marginals = result.alpha * beta * gradient[:, None] * mask.transpose(0, 1)[..., None]
+        arriving = result.probability * beta / result.scale[..., None]
+        arriving = arriving * (gradient * mask.transpose(0, 1))[..., None]
+        pairs = result.alpha[:-1].flatten(0, 1).t() @ arriving[1:].flatten(0, 1)
+        # alpha at a row's end is copied along its padding, so the last position holds the last real one
+        last = (result.alpha[-1] * beta[-1] * gradient[:, None]).sum(0)
+        return marginals.transpose(0, 1), None, marginals[0].sum(0), pairs * result.transitions, last

@@ -1,0 +1,203 @@
+"""What all members share: the encoder, the character vocabulary that goes with it, and the way both are stored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import initialization as init
+from transformers.utils import cached_file
+from typing_extensions import Self
+
+from hybridner.errors import ModelError
+from hybridner.models.configuration_member import MemberConfig
+from hybridner.models.crf import LinearChainCrf
+from hybridner.models.layers import BidirectionalRecurrent, SelfAttention, Standardize
+from hybridner.spans import LabelSet
+from hybridner.text.characters import VOCABULARY_FILE, CharacterVocabulary, load_vocabularies, save_vocabularies
+
+#: [CLS] and [SEP] around the characters.
+SPECIAL_TOKENS = 2
+
+_HUB_OPTIONS = ("revision", "token", "cache_dir", "force_download", "local_files_only", "subfolder", "proxies")
+
+
+class VocabularyMixin(PreTrainedModel):
+    """Saves and loads the character vocabularies beside the weights, so that one folder or repository is all a model needs."""
+
+    vocabularies: list[CharacterVocabulary]
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
+        """As `PreTrainedModel.save_pretrained`, and `characters.json` beside it."""
+        if kwargs.get("is_main_process", True):
+            Path(save_directory).mkdir(parents=True, exist_ok=True)
+            save_vocabularies(self.vocabularies, save_directory)
+        return super().save_pretrained(save_directory, *args, **kwargs)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """As `PreTrainedModel.from_pretrained`, from a folder or the Hub.
+
+        Raises:
+            ModelError: `characters.json` is missing or damaged.
+        """
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        options = {name: kwargs[name] for name in _HUB_OPTIONS if kwargs.get(name) is not None}
+        try:
+            path = cached_file(pretrained_model_name_or_path, VOCABULARY_FILE, **options)
+        except OSError as error:
+            raise ModelError(
+                f"{pretrained_model_name_or_path} has no {VOCABULARY_FILE}; was it saved with save_pretrained of hybridner?"
+            ) from error
+        model.vocabularies = load_vocabularies(path)
+        return loaded
+
+
+class MemberModel(VocabularyMixin):
+    """An encoder with a head that turns each character into scores; base of the taggers and of SpanNER."""
+
+    config_class = MemberConfig
+    base_model_prefix = "member"
+    main_input_name = "input_ids"
+    _no_split_modules: list[str] = []
+
+    def __init__(self, config: MemberConfig) -> None:
+        super().__init__(config)
+        encoder_config = config.build_encoder_config()
+        self.encoder = AutoModel.from_config(encoder_config)
+        if getattr(self.encoder, "pooler", None) is not None:
+            self.encoder.pooler = None  # its weights would never see a gradient
+        self.standardize = Standardize(encoder_config.hidden_size) if config.standardize else None
+        self.dropout = nn.Dropout(config.dropout)
+        self.vocabularies = []
+
+    @classmethod
+    def from_encoder(
+        cls,
+        encoder: str | os.PathLike[str],
+        labels: LabelSet | Sequence[str],
+        *,
+        num_hidden_layers: int | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Start a new member from a pretrained encoder.
+
+        Args:
+            encoder: Hub id or folder of a BERT-type encoder with its tokenizer, such as "bert-base-chinese".
+            labels: the entity types.
+            num_hidden_layers: keep only the first so many layers.
+            **settings: fields of this class's configuration.
+
+        Raises:
+            ModelError: the encoder cannot be loaded, or its tokenizer has no Chinese characters or special tokens.
+        """
+        changes = {} if num_hidden_layers is None else {"num_hidden_layers": num_hidden_layers}
+        try:
+            encoder_config = AutoConfig.from_pretrained(encoder)
+            deepest = getattr(encoder_config, "num_hidden_layers", None)
+            if num_hidden_layers is not None and not 1 <= num_hidden_layers <= (deepest or num_hidden_layers):
+                raise ModelError(f"num_hidden_layers must be between 1 and {deepest}, not {num_hidden_layers}")
+            encoder_config = AutoConfig.from_pretrained(encoder, **changes)
+            weights = AutoModel.from_pretrained(encoder, config=encoder_config, dtype=torch.float32).state_dict()
+            tokenizer = AutoTokenizer.from_pretrained(encoder)
+        except OSError as error:
+            raise ModelError(f"cannot load the encoder {str(encoder)!r}: {error}") from error
+        model = cls._new(encoder_config, CharacterVocabulary.from_tokenizer(tokenizer), labels, settings)
+        wanted = model.encoder.state_dict()
+        model.encoder.load_state_dict({name: tensor for name, tensor in weights.items() if name in wanted})
+        return model
+
+    @classmethod
+    def from_scratch(
+        cls,
+        encoder_config: dict[str, Any],
+        vocabulary: CharacterVocabulary,
+        labels: LabelSet | Sequence[str],
+        **settings: Any,
+    ) -> Self:
+        """Start a new member whose encoder has random weights.
+
+        Args:
+            encoder_config: `model_type` and sizes of the encoder; `vocab_size` is set from the vocabulary.
+            vocabulary: which character has which token id.
+            labels: the entity types.
+            **settings: fields of this class's configuration.
+        """
+        sizes = {"vocab_size": max(vocabulary.ids.values()) + 1, **encoder_config, "pad_token_id": vocabulary.pad}
+        return cls._new(AutoConfig.for_model(sizes.pop("model_type"), **sizes), vocabulary, labels, settings)
+
+    @classmethod
+    def _new(
+        cls,
+        encoder_config: Any,
+        vocabulary: CharacterVocabulary,
+        labels: LabelSet | Sequence[str],
+        settings: dict[str, Any],
+    ) -> Self:
+        label_set = labels if isinstance(labels, LabelSet) else LabelSet.of(labels)
+        stored = {name: value for name, value in encoder_config.to_dict().items() if name not in _NOT_STORED}
+        config = cls.config_class(encoder_config=stored, label_set=label_set.to_dict(), **settings)
+        model = cls(config)
+        model.vocabularies = [vocabulary]
+        return model
+
+    @property
+    def vocabulary(self) -> CharacterVocabulary:
+        """Which token id each character has for this member's encoder."""
+        return self.vocabularies[0]
+
+    @property
+    def max_characters(self) -> int:
+        """The most characters the encoder reads at once."""
+        return encoder_capacity(self.encoder.config)
+
+    def encode(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Encoder output of the characters alone.
+
+        Args:
+            input_ids: [B, n + 2] with [CLS] and [SEP].
+            attention_mask: [B, n + 2], 1 for real tokens.
+
+        Returns:
+            hidden [B, n, d], standardised if so configured, and a bool mask [B, n].
+        """
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state[:, 1:-1]
+        mask = attention_mask[:, SPECIAL_TOKENS:].bool()
+        if self.standardize is not None:
+            hidden = self.standardize(hidden, mask)
+        return self.dropout(hidden), mask
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        # transformers' own initialisation leaves GRUs, bare parameters and module types it does not know alone.
+        if isinstance(module, (nn.LSTM, nn.GRU)):
+            for name, parameter in module.named_parameters():
+                if "weight_hh" in name:
+                    init.orthogonal_(parameter)
+                elif "weight" in name:
+                    init.xavier_uniform_(parameter)
+                else:
+                    init.zeros_(parameter)
+        elif isinstance(module, LinearChainCrf):
+            for parameter in module.parameters():
+                init.uniform_(parameter, -0.1, 0.1)
+        elif not isinstance(module, (Standardize, BidirectionalRecurrent, SelfAttention)):
+            super()._init_weights(module)
+
+
+#: Parts of an encoder's configuration that say where it came from, not what it is.
+_NOT_STORED = {"_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype", "id2label", "label2id"}
+
+
+def encoder_capacity(encoder_config: Any) -> int:
+    """The most characters an encoder with this configuration reads at once, its special tokens taken off."""
+    positions = getattr(encoder_config, "max_position_embeddings", 512)
+    # RoBERTa's own position numbers start after the padding index.
+    reserved = encoder_config.pad_token_id + 1 if encoder_config.model_type in {"roberta", "xlm-roberta", "camembert"} else 0
+    return int(positions) - reserved - SPECIAL_TOKENS

@@ -1,0 +1,83 @@
+"""The three taggers: one implementation, three configurations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from transformers.utils import ModelOutput
+
+from hybridner.models.configuration_tagger import (
+    BertBiLstmCrfConfig,
+    MacBertAttnBiLstmCrfConfig,
+    RobertaBiGruCrfConfig,
+    TaggerConfig,
+)
+from hybridner.models.crf import LinearChainCrf
+from hybridner.models.layers import BidirectionalRecurrent, SelfAttention
+from hybridner.models.modeling_member import MemberModel
+
+
+@dataclass
+class TaggerOutput(ModelOutput):
+    """Output of a tagger.
+
+    Attributes:
+        loss: mean negative log-likelihood per character, when labels were given.
+        token_scores: [B, n, 2K + 1] emission scores of the BIO tags, before the CRF.
+    """
+
+    loss: Tensor | None = None
+    token_scores: Tensor | None = None
+
+
+class TaggerModel(MemberModel):
+    """Encoder -> (self-attention) -> BiLSTM or BiGRU -> linear -> CRF (section 2.3.1)."""
+
+    config_class = TaggerConfig
+
+    def __init__(self, config: TaggerConfig) -> None:
+        super().__init__(config)
+        size = self.encoder.config.hidden_size
+        self.attention = SelfAttention(size, config.attention_heads, config.dropout) if config.attention_heads else None
+        self.recurrent = BidirectionalRecurrent(config.recurrent, size, config.head_size)
+        num_tags = 2 * len(config.labels) + 1
+        self.emission = nn.Linear(config.head_size, num_tags)
+        self.crf = LinearChainCrf(num_tags)
+        self.post_init()
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None) -> TaggerOutput:
+        """Emission scores and, with labels, the loss.
+
+        Args:
+            input_ids: [B, n + 2] token ids with [CLS] and [SEP].
+            attention_mask: [B, n + 2], 1 for real tokens.
+            labels: [B, n] BIO tag numbers (see `hybridner.spans.tags`); values beyond a text's end are ignored.
+        """
+        hidden, mask = self.encode(input_ids, attention_mask)
+        if self.attention is not None:
+            hidden = self.attention(hidden, mask)
+        emissions = self.emission(self.dropout(self.recurrent(hidden, mask)))
+        loss = None
+        if labels is not None:
+            loss = -self.crf.log_likelihood(emissions, labels, mask).sum() / mask.sum()
+            loss = loss.to(emissions.dtype)
+        return TaggerOutput(loss=loss, token_scores=emissions)
+
+
+class BertBiLstmCrfModel(TaggerModel):
+    """BERT-BiLSTM-CRF."""
+
+    config_class = BertBiLstmCrfConfig
+
+
+class RobertaBiGruCrfModel(TaggerModel):
+    """RoBERTa-BiGRU-CRF."""
+
+    config_class = RobertaBiGruCrfConfig
+
+
+class MacBertAttnBiLstmCrfModel(TaggerModel):
+    """MacBERT-Attn-BiLSTM-CRF."""
+
+    config_class = MacBertAttnBiLstmCrfConfig

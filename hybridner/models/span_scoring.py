@@ -1,0 +1,76 @@
+"""The additive span scorer of SpanNER: every span's score as a sum of three table look-ups.
+
+With sᵢ = [h_b ; h_e ; ℓ(e-b+1)] and a label vector y = [y¹ ; y² ; y³], sᵢᵀy = h_bᵀy¹ + h_eᵀy² + ℓᵀy³ (DESIGN eq. 3, the paper's eq. 3).
+So the scores of all spans need two (n x d)(d x (K+1)) products, one small table and a broadcast sum; no span vector is built.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class AdditiveSpanScorer(nn.Module):
+    """sᵀy for every span of at most `max_span_length` characters and each of the K + 1 labels.
+
+    Args:
+        hidden_size: d, the size of h.
+        num_labels: K + 1, O first.
+        max_span_length: L.
+        length_size: d', the size of a length embedding.
+    """
+
+    def __init__(self, hidden_size: int, num_labels: int, max_span_length: int, length_size: int) -> None:
+        super().__init__()
+        self.start = nn.Linear(hidden_size, num_labels)
+        self.end = nn.Linear(hidden_size, num_labels, bias=False)
+        self.length_embedding = nn.Embedding(max_span_length, length_size)
+        self.length = nn.Linear(length_size, num_labels, bias=False)
+
+    def token_scores(self, hidden: Tensor) -> Tensor:
+        """[B, n, d] -> [B, n, 2(K+1)]: each character's score as a first, then as a last character of each label."""
+        return torch.cat([self.start(hidden), self.end(hidden)], dim=-1)
+
+    def length_scores(self) -> Tensor:
+        """[L, K+1]: row j belongs to spans of j + 1 characters."""
+        return self.length(self.length_embedding.weight)
+
+
+def span_logits(token_scores: Tensor, length_scores: Tensor) -> Tensor:
+    """All spans' scores [B, n, L, K+1]; entry (b, j) is the span of j + 1 characters that starts at b.
+
+    Spans that reach beyond n are filled with the values of a last character that scores 0; `valid_spans` tells them apart.
+
+    Args:
+        token_scores: [B, n, 2(K+1)] from `AdditiveSpanScorer.token_scores`.
+        length_scores: [L, K+1].
+    """
+    start, end = token_scores.chunk(2, dim=-1)
+    longest = length_scores.size(0)
+    reachable = functional.pad(end, (0, 0, 0, longest - 1)).unfold(1, longest, 1).transpose(2, 3)
+    return reachable + start[:, :, None] + length_scores
+
+
+def valid_spans(mask: Tensor, longest: int) -> Tensor:
+    """[B, n, L] bool: whether the span of j + 1 characters from b ends inside its text; `mask` is [B, n] bool."""
+    rows = mask.sum(1)[:, None, None]
+    position = torch.arange(mask.size(1), device=mask.device)[None, :, None]
+    length = torch.arange(1, longest + 1, device=mask.device)[None, None, :]
+    return position + length <= rows
+
+
+def span_targets(spans: Tensor, shape: tuple[int, int], longest: int) -> Tensor:
+    """[B, n, L] label numbers (O is 0) for cross-entropy.
+
+    Args:
+        spans: [B, E, 3] start, end (exclusive) and label number from 1; rows of -1 fill up.
+        shape: B, n.
+        longest: L; spans of more characters cannot be expressed and are left out.
+    """
+    targets = spans.new_zeros((*shape, longest))
+    start, end, label = spans.unbind(-1)
+    fits = (start >= 0) & (end - start <= longest) & (end <= shape[1])
+    row = torch.arange(shape[0], device=spans.device)[:, None].expand_as(start)
+    targets[row[fits], start[fits], end[fits] - start[fits] - 1] = label[fits]
+    return targets

@@ -1,0 +1,17 @@
+"""Spans, tags and labels in pure Python; every other room builds on this one."""
+
+from hybridner.spans.entity import Record, Span, checked_record
+from hybridner.spans.labels import NON_ENTITY, Label, LabelSet
+from hybridner.spans.resolve import RESOLVERS, best_flat, best_nested
+
+__all__ = [
+    "NON_ENTITY",
+    "RESOLVERS",
+    "Label",
+    "LabelSet",
+    "Record",
+    "Span",
+    "best_flat",
+    "best_nested",
+    "checked_record",
+]

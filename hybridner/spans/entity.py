@@ -1,0 +1,68 @@
+"""Spans and records: the plain data that every other room works on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from hybridner.errors import DataError
+
+
+class Span(NamedTuple):
+    """A labelled stretch of text.
+
+    Attributes:
+        start: first character, counted from 0 in the original text.
+        end: one past the last character, so that ``text[start:end]`` is the word.
+        label: the entity type.
+    """
+
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One text with its gold entities.
+
+    Attributes:
+        text: the original text, untouched.
+        entities: gold spans, sorted by start, then end.
+        id: the record's name in its data set.
+        group: the document it comes from; records of one group stay in one split or fold.
+    """
+
+    text: str
+    entities: tuple[Span, ...] = ()
+    id: str = ""
+    group: str = field(default="", compare=False)
+
+
+def checked_record(
+    text: str, spans: Iterable[tuple[int, int, str]], *, id: str = "", group: str = "", where: str = ""
+) -> Record:
+    """Build a record, making sure that every span lies inside its text.
+
+    Raises:
+        DataError: a span is empty, reversed or reaches out of the text, or its label is empty.
+    """
+    if not isinstance(text, str):
+        raise DataError(f"`text` must be a string, not {type(text).__name__}", where)
+    checked: set[Span] = set()
+    for number, (start, end, label) in enumerate(spans):
+        at = f"{where}, entity {number}" if where else f"entity {number}"
+        # bool is an int to Python, but True is no offset.
+        if not all(isinstance(offset, int) and not isinstance(offset, bool) for offset in (start, end)):
+            raise DataError(f"`start` and `end` must be whole numbers, not {start!r} and {end!r}", at)
+        if not 0 <= start < end <= len(text):
+            raise DataError(
+                f"span [{start}, {end}) does not fit a text of {len(text)} characters; "
+                "start must be at least 0, end greater than start and at most the length (end is exclusive)",
+                at,
+            )
+        if not isinstance(label, str) or not label:
+            raise DataError(f"`label` must be a non-empty string, not {label!r}", at)
+        checked.add(Span(start, end, label))
+    return Record(text, tuple(sorted(checked)), id, group)
