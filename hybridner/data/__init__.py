@@ -1,0 +1,29 @@
+"""Reading, repairing, splitting and writing data sets."""
+
+from hybridner.data.cleaning import Reading
+from hybridner.data.json_formats import write_cluener, write_jsonl
+from hybridner.data.markup import Document, Relation, Sentence, read_corpus
+from hybridner.data.reading import FORMATS, detect_format, iter_records, read_records, read_splits, split_files
+from hybridner.data.repairs import RULES, RepairLog
+from hybridner.data.splitting import labels_of, split_records, split_sentences
+
+__all__ = [
+    "FORMATS",
+    "RULES",
+    "Document",
+    "Reading",
+    "Relation",
+    "RepairLog",
+    "Sentence",
+    "detect_format",
+    "iter_records",
+    "labels_of",
+    "read_corpus",
+    "read_records",
+    "read_splits",
+    "split_files",
+    "split_records",
+    "split_sentences",
+    "write_cluener",
+    "write_jsonl",
+]

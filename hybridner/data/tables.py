@@ -1,0 +1,80 @@
+"""Data sets in columns: Parquet files and folders saved with `datasets.save_to_disk`, in the common schema.
+
+The schema is ``id, text, entities: [{start, end, label}]``, where a label is a ClassLabel number or a name. An id of the form
+``DOCUMENT:PLACE`` gives the record's group.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hybridner.data.cleaning import Reading
+from hybridner.errors import DataError
+from hybridner.spans import Record
+
+#: Rows held in memory at a time.
+_ROWS = 1000
+
+
+def iter_parquet(path: Path, reading: Reading) -> Iterator[Record]:
+    """The records of one Parquet file."""
+    import pyarrow.parquet as parquet
+
+    file = parquet.ParquetFile(path)
+    metadata = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
+    names = _label_names(metadata.get("info", {}).get("features", {}))
+    rows = (row for batch in file.iter_batches(batch_size=_ROWS) for row in batch.to_pylist())
+    return _records(rows, names, path, reading)
+
+
+def iter_saved(path: Path, reading: Reading) -> Iterator[Record]:
+    """The records of one folder that `Dataset.save_to_disk` wrote; it is read by memory mapping."""
+    from datasets import Dataset
+
+    saved = Dataset.load_from_disk(str(path))
+    return _records(iter(saved), _label_names(saved.features.to_dict()), path, reading)
+
+
+def saved_splits(path: Path) -> list[str]:
+    """The split names of a folder that `DatasetDict.save_to_disk` wrote."""
+    return list(json.loads((path / "dataset_dict.json").read_text(encoding="utf-8"))["splits"])
+
+
+def _label_names(features: Any) -> Sequence[str]:
+    """The ClassLabel names somewhere in the `entities` feature, whichever way its list is written; none for plain strings."""
+    pending = [features.get("entities")] if isinstance(features, Mapping) else []
+    while pending:
+        feature = pending.pop()
+        if isinstance(feature, Mapping):
+            if feature.get("_type") == "ClassLabel":
+                return list(feature["names"])
+            pending += feature.values()
+        elif isinstance(feature, (list, tuple)):
+            pending += feature
+    return ()
+
+
+def _records(rows: Iterator[Any], names: Sequence[str], path: Path, reading: Reading) -> Iterator[Record]:
+    for number, row in enumerate(rows):
+        where = f"{path}, row {number}"
+        if "text" not in row or "entities" not in row:
+            raise DataError(f"expected the columns id, text and entities, found {', '.join(row)}", where)
+        entities = row["entities"] or []
+        # Older versions of `datasets` hold a sequence of structs as a struct of sequences.
+        if isinstance(entities, Mapping):
+            entities = [dict(zip(entities, values, strict=True)) for values in zip(*entities.values(), strict=True)]
+        id = str(row.get("id", f"{path.stem}-{number}"))
+        document, colon, _ = id.rpartition(":")
+        spans = [(e["start"], e["end"], _name(e["label"], names, where)) for e in entities]
+        yield reading.record(row["text"], spans, where=where, id=id, group=document if colon else "")
+
+
+def _name(label: Any, names: Sequence[str], where: str) -> str:
+    if isinstance(label, str):
+        return label
+    if not isinstance(label, int) or not 0 <= label < len(names):
+        raise DataError(f"label number {label!r} has no name among the {len(names)} of the features", where)
+    return names[label]
