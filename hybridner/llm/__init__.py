@@ -1,0 +1,45 @@
+"""The LLM stage: which spans are asked about, how, at what cost, and what is made of the answers. Knows nothing of torch."""
+
+from hybridner.llm.answers import AnswerReader
+from hybridner.llm.cache import AnswerCache, question_key
+from hybridner.llm.fusion import FUSIONS, ConfusionMatrix, resolve_again
+from hybridner.llm.openai_verifier import OpenAIVerifier, as_verifier
+from hybridner.llm.prices import Budget, Price, load_prices
+from hybridner.llm.prompts import Example, Prompter, PromptTemplate
+from hybridner.llm.report import LlmReport
+from hybridner.llm.routing import KINDS, Plan, route
+from hybridner.llm.stage import LlmSettings, LlmStage, Provenance, Verified
+from hybridner.llm.transformers_verifier import TransformersVerifier
+from hybridner.llm.verifier import Answer, LlmError, Message, Question, Verifier, VerifierError
+
+__all__ = [
+    "FUSIONS",
+    "KINDS",
+    "Answer",
+    "AnswerCache",
+    "AnswerReader",
+    "Budget",
+    "ConfusionMatrix",
+    "Example",
+    "LlmError",
+    "LlmReport",
+    "LlmSettings",
+    "LlmStage",
+    "Message",
+    "OpenAIVerifier",
+    "Plan",
+    "Price",
+    "PromptTemplate",
+    "Prompter",
+    "Provenance",
+    "Question",
+    "TransformersVerifier",
+    "Verified",
+    "Verifier",
+    "VerifierError",
+    "as_verifier",
+    "load_prices",
+    "question_key",
+    "resolve_again",
+    "route",
+]

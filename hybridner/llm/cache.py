@@ -1,0 +1,149 @@
+"""Answers kept on disk: one SQLite file that several processes may share, and record files to repeat a run without a network.
+
+What is stored is a hash of the question and the answer to it. Neither keys nor prompts nor texts are in the file, so that
+it can be given away even where the texts cannot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from hybridner.llm.verifier import Answer, LlmError, Question, Verifier
+
+Mode = Literal["use", "replay"]
+
+_FORMAT = "hybridner-llm-answers-1"
+#: Seconds to wait for another process's write.
+_PATIENCE = 30.0
+_FIELDS = tuple(field.name for field in fields(Answer))
+
+
+def question_key(verifier: Verifier, question: Question) -> str:
+    """Hash of everything that decides the answer: model, parameters, messages, closed list and token limit."""
+    whole = {
+        "model": verifier.model,
+        "parameters": dict(verifier.parameters),
+        "messages": question.messages,
+        "options": question.options,
+        "max_tokens": question.max_tokens,
+    }
+    return hashlib.sha256(json.dumps(whole, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class AnswerCache:
+    """Answers by key; safe for threads and for several processes on one machine.
+
+    Args:
+        path: the SQLite file; made with its folder when it is not there (not with ``mode="replay"``).
+        mode: "use" reads and writes; "replay" only reads, and a question that is not there counts as failed, so that a run
+            either repeats exactly or says what is missing.
+
+    Raises:
+        LlmError: an unknown mode, no file to replay, or a file that is no such cache.
+    """
+
+    def __init__(self, path: str | Path, mode: Mode = "use") -> None:
+        if mode not in get_args(Mode):
+            raise LlmError(f'unknown cache mode {mode!r}; expected "use" or "replay"')
+        self.path = Path(path)
+        self.mode = mode
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._owner = 0
+        if mode == "replay" and not self.path.is_file():
+            raise LlmError(f"{self.path}: nothing to replay, no such file")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._run("SELECT 1 FROM answers LIMIT 1")
+        except sqlite3.Error as error:
+            raise LlmError(f"{self.path}: cannot be used as a cache of answers ({error}); give another path") from error
+
+    def __repr__(self) -> str:
+        return f"AnswerCache({str(self.path)!r}, mode={self.mode!r})"
+
+    def get(self, key: str) -> Answer | None:
+        rows = self._run("SELECT answer FROM answers WHERE key = ?", (key,))
+        return _answer(json.loads(rows[0][0])) if rows else None
+
+    def put(self, key: str, answer: Answer) -> None:
+        """Keep an answer; the first one for a key stays, so that all processes go on with the same."""
+        self._run("INSERT OR IGNORE INTO answers VALUES (?, ?)", (key, json.dumps(asdict(answer), ensure_ascii=False)))
+
+    def __len__(self) -> int:
+        return int(self._run("SELECT count(*) FROM answers")[0][0])
+
+    def record(self, path: str | Path) -> int:
+        """Write all answers as JSON lines, sorted by key; returns how many."""
+        rows = self._run("SELECT key, answer FROM answers ORDER BY key")
+        with Path(path).open("w", encoding="utf-8") as file:
+            file.write(json.dumps({"format": _FORMAT}) + "\n")
+            file.writelines(
+                json.dumps({"key": key, **json.loads(answer)}, ensure_ascii=False, sort_keys=True) + "\n" for key, answer in rows
+            )
+        return len(rows)
+
+    def add_record(self, path: str | Path) -> int:
+        """Take in a record file; answers that are there already stay. Returns how many lines it had.
+
+        Raises:
+            LlmError: a line that is no answer; nothing of the file is taken in then.
+        """
+        answers = list(_read_record(Path(path)))
+        for key, answer in answers:
+            self.put(key, answer)
+        return len(answers)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None and self._owner == os.getpid():
+                self._connection.close()
+            self._connection = None
+
+    def _run(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            # A connection must not be used after a fork; the child opens its own.
+            if self._connection is None or self._owner != os.getpid():
+                self._connection = self._open()
+                self._owner = os.getpid()
+            with self._connection:
+                return self._connection.execute(statement, values).fetchall()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_PATIENCE, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        # With WAL this survives a killed process; only a power cut could cost the last answers.
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
+        return connection
+
+
+def _read_record(path: Path) -> Iterator[tuple[str, Answer]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise LlmError(f"{path}: cannot be read: {error.strerror}") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+            if number == 1:
+                if entry != {"format": _FORMAT}:
+                    raise ValueError(f"the first line must be {json.dumps({'format': _FORMAT})}")
+                continue
+            yield str(entry.pop("key")), _answer(entry)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LlmError(f"{path}, line {number}: no recorded answer ({error})") from error
+
+
+def _answer(entry: dict[str, Any]) -> Answer:
+    unknown = set(entry) - set(_FIELDS)
+    if unknown or not isinstance(entry.get("content"), str) or not isinstance(entry.get("model"), str):
+        raise ValueError(f"unknown field {min(unknown)!r}" if unknown else "`content` and `model` must be strings")
+    return Answer(**{**entry, "probabilities": tuple(tuple(row) for row in entry.get("probabilities", ()))})

@@ -1,0 +1,68 @@
+"""The piece of a text that a span is shown in: its sentence, with its neighbours where that is short, cut where it is long."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+#: A sentence reaches up to and includes its closing punctuation and what closes a quotation after it.
+_SENTENCE = re.compile(r"[^。！？!?；;\n]*(?:[。！？!?；;\n]+[”’」』）)\"']*|\Z)")
+#: What could break the layout of a prompt when it stands in a text: line ends, tabs, control and zero-width characters.
+_LAYOUT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\ufeff]")
+#: Pairs to enclose a span with; the first pair that the sentence does not use itself is taken.
+_BRACKETS = (("[", "]"), ("【", "】"), ("⟦", "⟧"))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Characters ``[start, end)`` of a text, shown to the LLM."""
+
+    start: int
+    end: int
+
+
+def context_of(text: str, start: int, end: int, *, shortest: int, longest: int) -> Context:
+    """The sentence that holds the span, grown by whole neighbouring sentences while it is shorter than `shortest`.
+
+    Args:
+        text: the whole text.
+        start, end: the span, [start, end).
+        shortest: characters below which neighbours are taken in, while the result stays within `longest`.
+        longest: characters beyond which the sentence is cut around the span; the span itself is never cut.
+    """
+    borders = [0]
+    for match in _SENTENCE.finditer(text):
+        if match.end() > borders[-1]:
+            borders.append(match.end())
+    first = max(i for i, border in enumerate(borders) if border <= start)
+    last = min(i for i, border in enumerate(borders) if border >= end)
+    while borders[last] - borders[first] < shortest:
+        # The shorter neighbour first: it is the more likely to leave room for the other.
+        sizes = []
+        if first > 0:
+            sizes.append((borders[first] - borders[first - 1], first - 1, last))
+        if last + 1 < len(borders):
+            sizes.append((borders[last + 1] - borders[last], first, last + 1))
+        fitting = [choice for choice in sizes if borders[last] - borders[first] + choice[0] <= longest]
+        if not fitting:
+            break
+        _, first, last = min(fitting)
+    low, high = borders[first], borders[last]
+    if high - low > longest:
+        spare = max(0, longest - (end - start))
+        low = max(low, min(start - spare // 2, high - longest))
+        high = min(high, max(end, low + longest))
+    return Context(low, high)
+
+
+def on_one_line(text: str) -> str:
+    """The text with everything that could break a prompt's layout replaced by spaces; the length stays the same."""
+    return _LAYOUT.sub(" ", text)
+
+
+def bracketed(text: str, start: int, end: int, context: Context) -> str:
+    """The context with the span enclosed in brackets that occur nowhere else in it, where there are such."""
+    shown = text[context.start : context.end]
+    opening, closing = next((pair for pair in _BRACKETS if not set(pair) & set(shown)), _BRACKETS[0])
+    before, span, after = text[context.start : start], text[start:end], text[end : context.end]
+    return on_one_line(f"{before}{opening}{span}{closing}{after}").strip()

@@ -1,0 +1,205 @@
+"""From a span in its text to the question that the LLM reads: templates in text files, slots filled in one pass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hybridner.llm.context import Context, bracketed, context_of, on_one_line
+from hybridner.llm.verifier import LlmError, Message, Question
+from hybridner.spans import NON_ENTITY, Label, LabelSet
+
+_HERE = Path(__file__).parent / "prompts"
+_SLOT = re.compile(r"\{([A-Za-z_]+)\}")
+_GLOBAL = {"Target_Domain", "Candidate_Label_Set", "Label_Names", "Non_Entity"}
+#: The parts of a template: the slots that each must have, and those that it may have beside the global ones.
+_PARTS: dict[str, tuple[set[str], set[str]]] = {
+    "system": ({"Candidate_Label_Set"}, set()),
+    "example": ({"Input_Sentence", "Category"}, {"Entity_Span"}),
+    "single": ({"Input_Sentence", "Entity_Span"}, set()),
+    "several": ({"Input_Sentence", "Entity_Spans"}, set()),
+    "again": (set(), set()),
+    "again-several": (set(), set()),
+    "extract-system": ({"Candidate_Label_Set"}, set()),
+    "extract": ({"Input_Sentence"}, set()),
+}
+_SETTINGS = ("version", "non_entity", "default_domain")
+#: Characters shown on either side of a span in the list of the compact form, to tell equal words apart.
+_NEAR = 6
+#: Tokens that an extraction may take; a list of entities is longer than one label.
+_EXTRACTION_TOKENS = 1024
+#: Tokens of one line of the compact form; more spans than the default limit holds get a larger one.
+_LINE_TOKENS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A labelled span shown to the LLM before its question.
+
+    Attributes:
+        text: the sentence it stands in.
+        start, end: the span, characters [start, end) of `text`.
+        label: its label; "O" for a span that is no entity.
+    """
+
+    text: str
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """The wording of the questions.
+
+    Attributes:
+        version: changes whenever the wording does.
+        non_entity: how "no entity" is written.
+        default_domain: stands in where a label set names no domain.
+        parts: text of each part, with slots in braces.
+    """
+
+    version: str
+    non_entity: str
+    default_domain: str
+    parts: Mapping[str, str]
+
+    @classmethod
+    def load(cls, source: str | Path) -> PromptTemplate:
+        """Read "en", "zh" or a file of your own in the same format.
+
+        Raises:
+            LlmError: the file is not there or something is missing, doubled or unknown in it.
+        """
+        path = _HERE / f"{source}.txt" if str(source) in ("en", "zh") else Path(source)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise LlmError(f'no prompt template {str(source)!r}; give "en", "zh" or the path of a text file') from error
+        return cls.parse(text, str(source))
+
+    @classmethod
+    def parse(cls, text: str, where: str = "template") -> PromptTemplate:
+        """Read a template from its text; `where` names it in errors."""
+        settings: dict[str, str] = {}
+        parts: dict[str, list[str]] = {}
+        lines: list[str] | None = None
+        for number, line in enumerate(text.splitlines(), 1):
+            heading = re.fullmatch(r"\[([a-z-]+)\]", line.strip())
+            if heading:
+                name = heading[1]
+                if name not in _PARTS or name in parts:
+                    problem = "is there twice" if name in parts else f"is unknown; expected {', '.join(_PARTS)}"
+                    raise LlmError(f"{where}, line {number}: part [{name}] {problem}")
+                lines = parts[name] = []
+            elif lines is not None:
+                lines.append(line)
+            elif line.strip() and not line.startswith("#"):
+                key, _, value = line.partition(":")
+                if key.strip() not in _SETTINGS:
+                    raise LlmError(f"{where}, line {number}: unknown setting {key.strip()!r}; expected {', '.join(_SETTINGS)}")
+                settings[key.strip()] = value.strip()
+        missing = [name for name in _SETTINGS if not settings.get(name)] + [f"[{name}]" for name in _PARTS if name not in parts]
+        if missing:
+            raise LlmError(f"{where}: {', '.join(missing)} missing")
+        joined = {name: "\n".join(part).strip() for name, part in parts.items()}
+        for name, part in joined.items():
+            _check_slots(part, *_PARTS[name], f"{where}, part [{name}]")
+        return cls(settings["version"], settings["non_entity"], settings["default_domain"], joined)
+
+    def fill(self, part: str, slots: Mapping[str, str]) -> str:
+        """The part with its slots filled, in one pass: braces inside what is filled in stay as they are."""
+        return _SLOT.sub(lambda match: slots[match[1]], self.parts[part])
+
+
+def _check_slots(part: str, needed: set[str], allowed: set[str], where: str) -> None:
+    used = set(_SLOT.findall(part))
+    unknown = used - needed - allowed - _GLOBAL
+    if unknown:
+        known = ", ".join(sorted(f"{{{name}}}" for name in needed | allowed | _GLOBAL))
+        raise LlmError(f"{where}: unknown slot {{{min(unknown)}}}; it may have {known}")
+    if needed - used:
+        raise LlmError(f"{where}: slot {{{min(needed - used)}}} missing")
+
+
+class Prompter:
+    """Writes the questions for one label set.
+
+    Args:
+        labels: names, titles and descriptions of the entity types, and their domain.
+        template: the wording.
+        shortest, longest: characters of context, see `context_of`.
+    """
+
+    def __init__(self, labels: LabelSet, template: PromptTemplate, *, shortest: int = 40, longest: int = 400) -> None:
+        self.labels = labels
+        self.template = template
+        self.shortest = shortest
+        self.longest = longest
+        self.options = (*labels.names, template.non_entity)
+        self._slots = {
+            "Target_Domain": on_one_line(labels.domain or template.default_domain),
+            "Candidate_Label_Set": "\n".join([*map(_label_line, labels.labels), f"- {template.non_entity}"]),
+            "Label_Names": ", ".join(self.options),
+            "Non_Entity": template.non_entity,
+        }
+        self._system = Message("system", template.fill("system", self._slots))
+        self._extract_system = Message("system", template.fill("extract-system", self._slots))
+
+    def context(self, text: str, start: int, end: int) -> Context:
+        """The piece of the text in which the span is shown."""
+        return context_of(text, start, end, shortest=self.shortest, longest=self.longest)
+
+    def question(
+        self, text: str, spans: Sequence[tuple[int, int]], context: Context, examples: Sequence[Example] = ()
+    ) -> Question:
+        """Ask for the labels of one or several spans that lie in the same context."""
+        shown = [self._example(example) for example in examples]
+        if len(spans) == 1:
+            (start, end), sentence = spans[0], bracketed(text, *spans[0], context)
+            shown.append(self._fill("single", Input_Sentence=sentence, Entity_Span=on_one_line(text[start:end])))
+        else:
+            sentence = on_one_line(text[context.start : context.end]).strip()
+            listed = "\n".join(f"{n}. {_near(text, span, context)}" for n, span in enumerate(spans, 1))
+            shown.append(self._fill("several", Input_Sentence=sentence, Entity_Spans=listed))
+        limit = None if len(spans) * _LINE_TOKENS <= 128 else len(spans) * _LINE_TOKENS
+        return Question((self._system, Message("user", "\n\n".join(shown))), self.options, len(spans), limit)
+
+    def again(self, question: Question, content: str) -> Question:
+        """Ask once more after an answer that could not be read; the chat goes on, so that the LLM sees what was wrong."""
+        part = "again" if question.count == 1 else "again-several"
+        more = (Message("assistant", content), Message("user", self._fill(part)))
+        return Question((*question.messages, *more), question.options, question.count, question.max_tokens)
+
+    def extraction(self, text: str) -> Question:
+        """Ask for all entities of a text."""
+        user = self._fill("extract", Input_Sentence=on_one_line(text))
+        return Question((self._extract_system, Message("user", user)), max_tokens=_EXTRACTION_TOKENS)
+
+    def _example(self, example: Example) -> str:
+        context = self.context(example.text, example.start, example.end)
+        category = self.template.non_entity if example.label == NON_ENTITY else example.label
+        return self._fill(
+            "example",
+            Input_Sentence=bracketed(example.text, example.start, example.end, context),
+            Entity_Span=on_one_line(example.text[example.start : example.end]),
+            Category=category,
+        )
+
+    def _fill(self, part: str, **slots: str) -> str:
+        return self.template.fill(part, {**self._slots, **slots})
+
+
+def _label_line(label: Label) -> str:
+    title = f" ({label.title})" if label.title and label.title != label.name else ""
+    description = f": {label.description}" if label.description else ""
+    return on_one_line(f"- {label.name}{title}{description}")
+
+
+def _near(text: str, span: tuple[int, int], context: Context) -> str:
+    start, end = span
+    near = Context(max(context.start, start - _NEAR), min(context.end, end + _NEAR))
+    left, right = "…" * (near.start > context.start), "…" * (near.end < context.end)
+    return f"“{on_one_line(text[start:end])}” ({left}{bracketed(text, start, end, near)}{right})"

@@ -1,0 +1,196 @@
+"""Counting what the LLM stage did, and the report of its cost and latency (the paper's section 3.5)."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hybridner.llm.prices import Price, Usage
+from hybridner.llm.verifier import Answer
+
+
+@dataclass(frozen=True)
+class LlmReport:
+    """What the stage did so far.
+
+    Attributes:
+        texts, texts_routed: texts seen, and those with at least one span routed.
+        entities, entities_routed: entities of the local result, and those of them that were routed.
+        spans_routed: routed candidates of all kinds.
+        calls: questions that were answered by a call; `cached` were answered without one.
+        attempts: requests sent for all questions, including those that failed.
+        failed: questions without an answer; `unparsed` answers that were none of the labels.
+        prompt_tokens, completion_tokens: as counted by the servers.
+        seconds: time spent in calls, added up; `p50`, `p95` of one call.
+        models: how many answers each served model gave.
+        all_calls, all_prompt_tokens, all_completion_tokens: what sending every text to the LLM would have used; estimated, see
+            `Tally.report`.
+        cost, all_cost, currency: price of both, None where the price is not known.
+    """
+
+    texts: int
+    texts_routed: int
+    entities: int
+    entities_routed: int
+    spans_routed: int
+    calls: int
+    cached: int
+    attempts: int
+    failed: int
+    unparsed: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    p50: float | None
+    p95: float | None
+    models: dict[str, int]
+    all_calls: int
+    all_prompt_tokens: int
+    all_completion_tokens: int
+    cost: float | None
+    all_cost: float | None
+    currency: str
+
+    @property
+    def entity_share(self) -> float:
+        """Routed share of the local entities, in [0, 1]."""
+        return self.entities_routed / self.entities if self.entities else 0.0
+
+    @property
+    def text_share(self) -> float:
+        """Share of texts with a routed span, in [0, 1]."""
+        return self.texts_routed / self.texts if self.texts else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "entity_share": self.entity_share, "text_share": self.text_share}
+
+    def to_markdown(self) -> str:
+        """A table: this run beside sending every text to the LLM."""
+        all_seconds = "–" if self.p50 is None else f"{self.p50 * self.all_calls:.1f} (estimated)"
+        rows = [
+            ("", "routed spans only", "every text (estimated)"),
+            ("---", "---:", "---:"),
+            ("texts sent", f"{self.texts_routed} of {self.texts} ({self.text_share:.1%})", f"{self.texts} (100.0%)"),
+            ("entities sent", f"{self.entities_routed} of {self.entities} ({self.entity_share:.1%})", "–"),
+            ("spans asked about", f"{self.spans_routed}", "–"),
+            ("calls", f"{self.calls} (+ {self.cached} without a call)", f"{self.all_calls}"),
+            ("requests, with repeats", f"{self.attempts}", "–"),
+            ("failed / unparsed", f"{self.failed} / {self.unparsed}", "–"),
+            ("tokens in", f"{self.prompt_tokens}", f"{self.all_prompt_tokens}"),
+            ("tokens out", f"{self.completion_tokens}", f"{self.all_completion_tokens}"),
+            ("price", _money(self.cost, self.currency), _money(self.all_cost, self.currency)),
+            ("seconds in calls", f"{self.seconds:.1f}", all_seconds),
+            ("latency p50 / p95 (s)", f"{_seconds(self.p50)} / {_seconds(self.p95)}", "–"),
+        ]
+        served = ", ".join(f"{name} ({count})" for name, count in sorted(self.models.items())) or "none"
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows) + f"\n\nModels that answered: {served}.\n"
+
+
+class Tally:
+    """Counts over the life of a stage; safe for threads, and of a size that hardly grows (8 bytes for each call's latency)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._models: Counter[str] = Counter()
+        self._latencies = array("d")
+        self._whole = Usage()
+        self._estimated_prompt = 0
+        self._missing: dict[str, None] = {}
+
+    def add(self, **counts: int) -> None:
+        """Add to counts named as in `LlmReport`."""
+        with self._lock:
+            self._counts.update(counts)
+
+    def answered(self, answer: Answer) -> None:
+        """A call brought this answer."""
+        self.add(
+            calls=1, attempts=answer.attempts, prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens
+        )
+        with self._lock:
+            self._latencies.append(answer.latency)
+            self._models[answer.model] += 1
+
+    def cached(self) -> None:
+        self.add(cached=1)
+
+    def failed(self, attempts: int) -> None:
+        self.add(failed=1, attempts=attempts)
+
+    def missed(self, key: str) -> None:
+        """A question was not in the record that is replayed."""
+        with self._lock:
+            self._counts["failed"] += 1
+            self._missing[key] = None
+
+    def expected(self, prompt_tokens: int) -> None:
+        """A call was estimated to need so many tokens in."""
+        with self._lock:
+            self._estimated_prompt += prompt_tokens
+
+    def everything(self, usage: Usage) -> None:
+        """What sending a whole text to the LLM would use, estimated."""
+        with self._lock:
+            self._whole += usage
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Keys of the questions that a replay lacked."""
+        with self._lock:
+            return tuple(self._missing)
+
+    def report(self, price: Price | None) -> LlmReport:
+        """The counts so far.
+
+        What every text would cost is estimated from its prompt; where calls were made, the estimate is scaled by how far the
+        estimates of those were off.
+        """
+        with self._lock:
+            counts = self._counts
+            scale = (
+                counts["prompt_tokens"] / self._estimated_prompt if self._estimated_prompt and counts["prompt_tokens"] else 1.0
+            )
+            whole = Usage(self._whole.calls, round(self._whole.prompt_tokens * scale), self._whole.completion_tokens)
+            spent = Usage(counts["calls"], counts["prompt_tokens"], counts["completion_tokens"])
+            latencies = sorted(self._latencies)
+            return LlmReport(
+                texts=counts["texts"],
+                texts_routed=counts["texts_routed"],
+                entities=counts["entities"],
+                entities_routed=counts["entities_routed"],
+                spans_routed=counts["spans_routed"],
+                calls=spent.calls,
+                cached=counts["cached"],
+                attempts=counts["attempts"],
+                failed=counts["failed"],
+                unparsed=counts["unparsed"],
+                prompt_tokens=spent.prompt_tokens,
+                completion_tokens=spent.completion_tokens,
+                seconds=sum(latencies),
+                p50=_quantile(latencies, 0.5),
+                p95=_quantile(latencies, 0.95),
+                models=dict(self._models),
+                all_calls=whole.calls,
+                all_prompt_tokens=whole.prompt_tokens,
+                all_completion_tokens=whole.completion_tokens,
+                cost=price.of(spent) if price else None,
+                all_cost=price.of(whole) if price else None,
+                currency=price.currency if price else "",
+            )
+
+
+def _quantile(ordered: list[float], share: float) -> float | None:
+    """The nearest-rank quantile of sorted numbers."""
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+
+
+def _money(cost: float | None, currency: str) -> str:
+    return "price unknown" if cost is None else f"{cost:.4f} {currency}"
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"

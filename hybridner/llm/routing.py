@@ -1,0 +1,190 @@
+"""Which candidates the LLM is asked about, in which calls, and what that will cost. Never looks at gold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from hybridner.ensemble.decide import Candidate
+from hybridner.llm.cache import AnswerCache, question_key
+from hybridner.llm.prices import Ledger, Price, Usage, estimate_prompt
+from hybridner.llm.prompts import Example, Prompter
+from hybridner.llm.verifier import Question, Verifier
+from hybridner.spans import NON_ENTITY
+
+#: entity: chosen by the ensemble; lost: proposed by a member and outvoted to O; near_miss: proposed by none, nearly by SpanNER.
+Kind = Literal["entity", "lost", "near_miss"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+#: Finds examples for one candidate, given the number of its text; called only for candidates that are routed.
+ExampleFinder = Callable[[int, Candidate], Sequence[Example]]
+
+#: Tokens of the answer for one span, for the estimate.
+_ANSWER_TOKENS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A candidate the LLM should be asked about: candidate number `index` of text number `text`."""
+
+    text: int
+    index: int
+    uncertainty: float
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """One question, the routed candidates it asks about (in its order), and its estimated use (nothing when it is cached)."""
+
+    question: Question
+    routed: tuple[Routed, ...]
+    cached: bool
+    estimate: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be asked, before anybody is.
+
+    Attributes:
+        calls: in the order in which they are made, most uncertain first.
+        over_budget: routed candidates that no budget is left for.
+        price: of the model, where it is known.
+    """
+
+    calls: tuple[PlannedCall, ...]
+    over_budget: tuple[Routed, ...]
+    price: Price | None
+
+    @property
+    def usage(self) -> Usage:
+        """Estimated calls and tokens; answers from the cache count nothing."""
+        return sum((call.estimate for call in self.calls), Usage())
+
+    @property
+    def cost(self) -> float | None:
+        """Estimated price in `price.currency`; None without a price."""
+        return self.price.of(self.usage) if self.price else None
+
+    def __str__(self) -> str:
+        usage, spans = self.usage, sum(len(call.routed) for call in self.calls)
+        cached = sum(call.cached for call in self.calls)
+        money = f"about {self.cost:.4f} {self.price.currency}" if self.price else "price unknown"
+        return (
+            f"{spans} spans in {usage.calls} calls ({cached} more from the cache), about {usage.prompt_tokens} tokens in and "
+            f"{usage.completion_tokens} out, {money}; {len(self.over_budget)} spans over budget"
+        )
+
+
+def kind_of(candidate: Candidate) -> Kind | None:
+    """How a candidate came to be doubted; None for one that lost its place to an overlapping entity."""
+    if candidate.chosen:
+        return "entity"
+    if candidate.label != NON_ENTITY:
+        return None
+    return "lost" if any(vote != NON_ENTITY for vote in candidate.votes.values()) else "near_miss"
+
+
+def route(candidates: Sequence[Sequence[Candidate]], threshold: float, kinds: Collection[Kind] = KINDS) -> list[Routed]:
+    """The candidates with u > τ, most uncertain first (ties in text order).
+
+    Args:
+        candidates: those of each text, as `decide` returns them.
+        threshold: τ in [0, 1]; 1 routes nothing.
+        kinds: which kinds of candidates may be routed.
+    """
+    routed = [
+        Routed(text, index, candidate.uncertainty, kind)
+        for text, row in enumerate(candidates)
+        for index, candidate in enumerate(row)
+        if candidate.uncertainty > threshold and (kind := kind_of(candidate)) in kinds and kind is not None
+    ]
+    return sorted(routed, key=lambda r: (-r.uncertainty, r.text, r.index))
+
+
+def plan_calls(
+    texts: Sequence[str],
+    candidates: Sequence[Sequence[Candidate]],
+    routed: Sequence[Routed],
+    *,
+    prompter: Prompter,
+    verifier: Verifier,
+    cache: AnswerCache | None,
+    ledger: Ledger,
+    price: Price | None,
+    spans_per_call: int,
+    calls_per_text: int | None,
+    examples: ExampleFinder | None,
+) -> Plan:
+    """Turn routed candidates into calls and set their cost aside in the ledger, most uncertain first.
+
+    A call that does not fit the budget any more is left out; a cheaper one after it may still fit.
+    """
+    calls: list[PlannedCall] = []
+    over: list[Routed] = []
+    asked = [0] * len(texts)
+    for group in _groups(texts, candidates, routed, prompter, spans_per_call):
+        number = group[0].text
+        if calls_per_text is not None and asked[number] >= calls_per_text:
+            over += group
+            continue
+        call = _call(texts[number], candidates[number], group, prompter, verifier, cache, examples)
+        if not call.cached:
+            if not ledger.reserve(call.estimate):
+                over += group
+                continue
+            asked[number] += 1
+        calls.append(call)
+    return Plan(tuple(calls), tuple(over), price)
+
+
+def _groups(
+    texts: Sequence[str],
+    candidates: Sequence[Sequence[Candidate]],
+    routed: Sequence[Routed],
+    prompter: Prompter,
+    size: int,
+) -> Iterator[tuple[Routed, ...]]:
+    """Routed candidates that share a call, by their most uncertain one: only those shown in the same piece of a text do."""
+    if size == 1:
+        yield from ((item,) for item in routed)
+        return
+    groups: list[list[Routed]] = []
+    open_groups: dict[tuple[int, int, int], list[Routed]] = {}
+    for item in routed:
+        candidate = candidates[item.text][item.index]
+        context = prompter.context(texts[item.text], candidate.start, candidate.end)
+        group = open_groups.get((item.text, context.start, context.end))
+        if group is None or len(group) == size:
+            group = open_groups[item.text, context.start, context.end] = []
+            groups.append(group)
+        group.append(item)
+    yield from map(tuple, groups)
+
+
+def _call(
+    text: str,
+    candidates: Sequence[Candidate],
+    group: tuple[Routed, ...],
+    prompter: Prompter,
+    verifier: Verifier,
+    cache: AnswerCache | None,
+    examples: ExampleFinder | None,
+) -> PlannedCall:
+    asked = [candidates[item.index] for item in group]
+    shown: dict[Example, None] = {}
+    if examples is not None:
+        for item, candidate in zip(group, asked, strict=True):
+            shown.update(dict.fromkeys(examples(item.text, candidate)))
+    spans = [(candidate.start, candidate.end) for candidate in asked]
+    question = prompter.question(text, spans, prompter.context(text, *spans[0]), list(shown))
+    cached = cache is not None and cache.get(question_key(verifier, question)) is not None
+    estimate = Usage() if cached else estimate_usage(question)
+    return PlannedCall(question, group, cached, estimate)
+
+
+def estimate_usage(question: Question) -> Usage:
+    """About what a label question will use."""
+    return Usage(1, estimate_prompt(question.messages), _ANSWER_TOKENS * question.count)

@@ -1,0 +1,375 @@
+"""The LLM stage as the pipeline sees it: candidates in, fused candidates with provenance out, now or in the background."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, get_args
+
+from hybridner.ensemble.decide import Candidate
+from hybridner.llm.answers import AnswerReader
+from hybridner.llm.asker import Asker, LoopThread, run_all
+from hybridner.llm.cache import AnswerCache
+from hybridner.llm.fusion import FUSIONS, ConfusionMatrix, Fused, resolve_again
+from hybridner.llm.prices import Budget, Ledger, Price, Usage, estimate_prompt, load_prices
+from hybridner.llm.prompts import Prompter, PromptTemplate
+from hybridner.llm.report import LlmReport, Tally
+from hybridner.llm.routing import KINDS, ExampleFinder, Kind, Plan, PlannedCall, Routed, estimate_usage, plan_calls, route
+from hybridner.llm.verifier import Answer, LlmError, Question, Verifier, VerifierError
+from hybridner.spans import RESOLVERS, LabelSet
+
+#: What became of a candidate: not routed; or routed and asked, answered without a call, given no label, failed, out of budget.
+Status = Literal["local", "asked", "cached", "unparsed", "failed", "over_budget"]
+
+#: Tokens of one line of an extraction, for the estimate of sending every text to the LLM.
+_LINE_TOKENS = 10
+
+
+@dataclass(frozen=True)
+class LlmSettings:
+    """How the stage works.
+
+    Attributes:
+        threshold: τ; spans with u > τ are routed.
+        kinds: which candidates may be routed: "entity", "lost" (outvoted proposals), "near_miss" (SpanNER alone nearly).
+        fusion: "bayes" weighs the answer by how reliable the verifier is; "replace" takes it as it is (the paper).
+        accuracy: stated accuracy of the verifier on routed spans, for "bayes" without a matrix.
+        confusion: fitted confusion matrix, for "bayes".
+        template: "en", "zh" or the path of a prompt template.
+        shortest, longest: characters of context shown with a span.
+        spans_per_call: how many spans of one piece of text share a call.
+        budget: upper limits.
+        time_limit: seconds that one call of the stage may take in all, None for no limit.
+        on_llm_error: "keep" the local label, or "raise" when any question failed.
+        decoding: "flat" or "nested", as in the ensemble.
+
+    Raises:
+        LlmError: a value outside its range.
+    """
+
+    threshold: float = 0.3
+    kinds: tuple[Kind, ...] = KINDS
+    fusion: str = "bayes"
+    accuracy: float = 0.8
+    confusion: ConfusionMatrix | None = None
+    template: str | Path = "en"
+    shortest: int = 40
+    longest: int = 400
+    spans_per_call: int = 1
+    budget: Budget = field(default_factory=Budget)
+    time_limit: float | None = 60.0
+    on_llm_error: Literal["keep", "raise"] = "keep"
+    decoding: str = "flat"
+
+    def __post_init__(self) -> None:
+        choices = {
+            "fusion": (self.fusion, tuple(FUSIONS)),
+            "on_llm_error": (self.on_llm_error, ("keep", "raise")),
+            "decoding": (self.decoding, tuple(RESOLVERS)),
+            **{f"kinds[{number}]": (kind, get_args(Kind)) for number, kind in enumerate(self.kinds)},
+        }
+        for name, (value, allowed) in choices.items():
+            if value not in allowed:
+                raise LlmError(f"`{name}` must be one of {', '.join(allowed)}, not {value!r}")
+        for name, number, low, high in (
+            ("threshold", self.threshold, 0.0, 1.0),
+            ("accuracy", self.accuracy, 0.0, 1.0),
+            ("spans_per_call", self.spans_per_call, 1, 100),
+            ("shortest", self.shortest, 0, self.longest),
+            ("longest", self.longest, 1, 100_000),
+        ):
+            if not low <= number <= high:
+                raise LlmError(f"`{name}` must lie between {low} and {high}, not {number!r}")
+        if self.time_limit is not None and not self.time_limit > 0:
+            raise LlmError(f"`time_limit` must be a positive number of seconds or None, not {self.time_limit!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who decided about a candidate.
+
+    Attributes:
+        local_label: the ensemble's label.
+        uncertainty: u of the candidate.
+        status: what became of it, see `Status`.
+        source: "llm" when the LLM's answer was used and is the final label; else "local".
+        llm_label: the LLM's label ("O" for Non-Entity), None without a readable answer.
+        model: name of the model that answered, as served.
+        fusion: the fusion that was used, None where there was nothing to fuse.
+        llm_error: why there is no LLM label although the candidate was routed.
+    """
+
+    local_label: str
+    uncertainty: float
+    status: Status = "local"
+    source: Literal["local", "llm"] = "local"
+    llm_label: str | None = None
+    model: str | None = None
+    fusion: str | None = None
+    llm_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A candidate after the stage, and how it came to be what it is."""
+
+    candidate: Candidate
+    provenance: Provenance
+
+
+@dataclass(slots=True)
+class _Outcome:
+    status: Status
+    label: str | None = None
+    model: str | None = None
+    error: str | None = None
+
+
+#: By number of the text and of the candidate in it.
+_Outcomes = dict[tuple[int, int], _Outcome]
+
+
+class LlmStage:
+    """Routes, asks, reads, fuses. One object serves many batches; `close` it, or use it in a `with` block.
+
+    Args:
+        verifier: who is asked, see `as_verifier`.
+        labels: the K entity types.
+        settings: how.
+        cache: answers kept on disk, or None.
+        prices: the price table, by default the package's own; `verifier.model` is looked up in it.
+
+    Raises:
+        LlmError: settings that do not go together, or a template that cannot be read.
+    """
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        labels: LabelSet,
+        settings: LlmSettings | None = None,
+        *,
+        cache: AnswerCache | None = None,
+        prices: Mapping[str, Price] | None = None,
+    ) -> None:
+        self.verifier = verifier
+        self.labels = labels
+        self.settings = settings = settings or LlmSettings()
+        self.cache = cache
+        self.price = (load_prices() if prices is None else prices).get(verifier.model)
+        template = PromptTemplate.load(settings.template)
+        self.prompter = Prompter(labels, template, shortest=settings.shortest, longest=settings.longest)
+        self._reader = AnswerReader(labels, template.non_entity)
+        self._matrix = settings.confusion or ConfusionMatrix.from_accuracy(settings.accuracy, labels.with_outside)
+        if self._matrix.labels != labels.with_outside:
+            raise LlmError("the confusion matrix was fitted for other labels than these, or in another order")
+        self._ledger = Ledger(settings.budget, self.price)
+        self._tally = Tally()
+        self._asker = Asker(verifier, cache, self._tally)
+        self._thread = LoopThread()
+
+    def plan(
+        self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], examples: ExampleFinder | None = None
+    ) -> Plan:
+        """What `submit` would ask now, with calls, tokens and price; nobody is asked and no budget used (a dry run)."""
+        return self._plan(texts, candidates, examples, self._ledger.copy())
+
+    def submit(
+        self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], examples: ExampleFinder | None = None
+    ) -> concurrent.futures.Future[list[list[Verified]]]:
+        """Start verifying a batch in the background.
+
+        Planning and the search for examples happen here, in the caller's thread; the calls, reading and fusion in another.
+
+        Args:
+            texts: the B texts.
+            candidates: of each text, as `decide` returns them, with offsets into it.
+            examples: finds labelled examples for a routed candidate, or None.
+
+        Returns:
+            a future of the candidates of each text, in the same order; it only fails with ``on_llm_error="raise"``.
+        """
+        plan = self._plan(texts, candidates, examples, self._ledger)
+        self._count(texts, candidates, plan)
+        return self._thread.start(self._run(candidates, plan))
+
+    def run(
+        self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], examples: ExampleFinder | None = None
+    ) -> list[list[Verified]]:
+        """As `submit`, and wait for the result."""
+        return self.submit(texts, candidates, examples).result()
+
+    def report(self) -> LlmReport:
+        """Cost and latency since the stage was made."""
+        return self._tally.report(self.price)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Keys of questions that a replay lacked."""
+        return self._tally.missing
+
+    def close(self) -> None:
+        """Cancel what is under way and let go of connections; the cache stays open for its owner."""
+        self._thread.stop(self.verifier.close())
+
+    def __enter__(self) -> LlmStage:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def _plan(
+        self,
+        texts: Sequence[str],
+        candidates: Sequence[Sequence[Candidate]],
+        examples: ExampleFinder | None,
+        ledger: Ledger,
+    ) -> Plan:
+        if len(texts) != len(candidates):
+            raise LlmError(f"{len(texts)} texts but candidates of {len(candidates)}")
+        return plan_calls(
+            texts,
+            candidates,
+            route(candidates, self.settings.threshold, self.settings.kinds),
+            prompter=self.prompter,
+            verifier=self.verifier,
+            cache=self.cache,
+            ledger=ledger,
+            price=self.price,
+            spans_per_call=self.settings.spans_per_call,
+            calls_per_text=self.settings.budget.calls_per_text,
+            examples=examples,
+        )
+
+    def _count(self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], plan: Plan) -> None:
+        routed = [item for call in plan.calls for item in call.routed]
+        self._tally.add(
+            texts=len(texts),
+            texts_routed=len({item.text for item in routed}),
+            entities=sum(candidate.chosen for row in candidates for candidate in row),
+            entities_routed=sum(item.kind == "entity" for item in routed),
+            spans_routed=len(routed),
+        )
+        for text, row in zip(texts, candidates, strict=True):
+            lines = 1 + sum(candidate.chosen for candidate in row)
+            prompt = estimate_prompt(self.prompter.extraction(text).messages)
+            self._tally.everything(Usage(1, prompt, _LINE_TOKENS * lines))
+
+    async def _run(self, candidates: Sequence[Sequence[Candidate]], plan: Plan) -> list[list[Verified]]:
+        outcomes: _Outcomes = {(item.text, item.index): _Outcome("over_budget") for item in plan.over_budget}
+        fatal: list[VerifierError] = []
+
+        async def work(call: PlannedCall) -> None:
+            # Where every next question would fail in the same way, asking on would only take time.
+            if fatal:
+                self._ledger.settle(call.estimate, Usage())
+                self._tally.failed(0)
+                _set_failed(outcomes, call.routed, str(fatal[0]))
+                return
+            try:
+                outcomes.update(await self._answer(call))
+            except VerifierError as error:
+                if error.fatal:
+                    fatal.append(error)
+                _set_failed(outcomes, call.routed, str(error))
+
+        queue = iter(plan.calls)
+        limit = self.settings.time_limit
+        if plan.calls:
+            await run_all(queue, work, workers=min(len(plan.calls), self.verifier.concurrency), time_limit=limit)
+        for call in queue:
+            self._ledger.settle(call.estimate, Usage())
+        for call in plan.calls:
+            if (call.routed[0].text, call.routed[0].index) not in outcomes:
+                self._tally.failed(0)
+                _set_failed(outcomes, call.routed, f"not answered within the time limit of {limit:g} s")
+        if self.settings.on_llm_error == "raise":
+            _raise_for(outcomes)
+        return [self._verified(number, row, outcomes) for number, row in enumerate(candidates)]
+
+    async def _answer(self, call: PlannedCall) -> _Outcomes:
+        """Ask, read, and where something could not be read ask once more; what then is no label stays unparsed."""
+        question, count = call.question, call.question.count
+        first, cached = await self._ask(question, call.estimate)
+        labels = self._reader.labels(first.content, count)
+        source = [(first, cached)] * count
+        problem = "the answer is none of the labels"
+        again = self.prompter.again(question, first.content)
+        estimate = estimate_usage(again)
+        if None in labels and self._ledger.reserve(estimate):
+            try:
+                second, cached = await self._ask(again, estimate)
+            except VerifierError as error:
+                problem = f"{problem}, and when asked once more: {error}"
+            else:
+                more = self._reader.labels(second.content, count)
+                source = [pair if label else (second, cached) for label, pair in zip(labels, source, strict=True)]
+                labels = tuple(label or new for label, new in zip(labels, more, strict=True))
+        self._tally.add(unparsed=labels.count(None))
+        return {
+            (item.text, item.index): _Outcome("cached" if cached else "asked", label, answer.model)
+            if label
+            else _Outcome("unparsed", None, answer.model, problem)
+            for item, label, (answer, cached) in zip(call.routed, labels, source, strict=True)
+        }
+
+    async def _ask(self, question: Question, reserved: Usage) -> tuple[Answer, bool]:
+        """Ask, and replace what was set aside for it by what it used, whatever happens."""
+        used = Usage()
+        try:
+            answer, cached = await self._asker.ask(question)
+            if not cached:
+                measured = answer.prompt_tokens + answer.completion_tokens > 0
+                used = Usage(1, answer.prompt_tokens, answer.completion_tokens) if measured else estimate_usage(question)
+                self._tally.expected(estimate_prompt(question.messages) if measured else 0)
+            return answer, cached
+        finally:
+            self._ledger.settle(reserved, used)
+
+    def _verified(self, number: int, candidates: Sequence[Candidate], outcomes: _Outcomes) -> list[Verified]:
+        """Fuse the answers about one text and choose its entities again."""
+        names = self.labels.with_outside
+        position = {name: index for index, name in enumerate(names)}
+        fuse = FUSIONS[self.settings.fusion]
+        mine = {index: outcome for index in range(len(candidates)) if (outcome := outcomes.get((number, index))) is not None}
+        fused: dict[int, Fused] = {
+            index: fuse(candidates[index].distribution, position[candidates[index].label], position[outcome.label], self._matrix)
+            for index, outcome in mine.items()
+            if outcome.label is not None
+        }
+        final = resolve_again(candidates, fused, names, self.settings.decoding)
+        return [
+            Verified(new, self._provenance(old, new, mine.get(index)))
+            for index, (old, new) in enumerate(zip(candidates, final, strict=True))
+        ]
+
+    def _provenance(self, old: Candidate, new: Candidate, outcome: _Outcome | None) -> Provenance:
+        if outcome is None:
+            return Provenance(old.label, old.uncertainty)
+        return Provenance(
+            local_label=old.label,
+            uncertainty=old.uncertainty,
+            status=outcome.status,
+            source="llm" if outcome.label == new.label else "local",
+            llm_label=outcome.label,
+            model=outcome.model,
+            fusion=self.settings.fusion if outcome.label is not None else None,
+            llm_error=outcome.error,
+        )
+
+
+def _set_failed(outcomes: _Outcomes, routed: Sequence[Routed], problem: str) -> None:
+    outcomes.update({(item.text, item.index): _Outcome("failed", error=problem) for item in routed})
+
+
+def _raise_for(outcomes: _Outcomes) -> None:
+    """Raises:
+    LlmError: any routed span failed; names all the different reasons (in replay mode: every question that is missing).
+    """
+    failed = [outcome.error or "" for outcome in outcomes.values() if outcome.status == "failed"]
+    if failed:
+        reasons = "; ".join(dict.fromkeys(failed))
+        raise LlmError(f"the LLM gave no answer for {len(failed)} of {len(outcomes)} routed spans: {reasons}")

@@ -1,0 +1,108 @@
+"""What an LLM must offer to be asked: one small protocol, a question, an answer and an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from hybridner.errors import HybridNerError
+
+
+class Message(NamedTuple):
+    """One turn of a chat; `role` is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One call to the LLM.
+
+    Attributes:
+        messages: the chat so far; what is the same in all questions comes first, so that providers can cache it.
+        options: the closed list of answers, as written in the prompt; empty when any text may be answered.
+        count: how many spans are asked about; with more than one, each line of the answer is "number: option".
+        max_tokens: the most tokens of the answer, where this question needs another number than the verifier's own.
+    """
+
+    messages: tuple[Message, ...]
+    options: tuple[str, ...] = ()
+    count: int = 1
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for one question.
+
+    Attributes:
+        content: the text of the answer, not yet read.
+        model: name of the model that answered, as the server gave it.
+        prompt_tokens, completion_tokens: as counted by the server; 0 where it did not say.
+        latency: seconds from sending the attempt that succeeded to its last byte.
+        attempts: how many times the question was sent until this answer came.
+        truncated: whether the answer was cut at the token limit.
+        probabilities: for each span P(option) over the question's options, from verifiers that know it; else empty.
+    """
+
+    content: str
+    model: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    latency: float = 0.0
+    attempts: int = 1
+    truncated: bool = False
+    probabilities: tuple[tuple[float, ...], ...] = ()
+
+
+class LlmError(HybridNerError):
+    """The LLM stage cannot do what was asked: a setting, a file or the LLM itself."""
+
+
+class VerifierError(LlmError):
+    """A question got no usable answer.
+
+    Args:
+        problem: what went wrong; never holds a key.
+        fatal: the next question would fail in the same way (a refused key, a wrong model name, nobody listening).
+        attempts: how many times the question was sent.
+    """
+
+    def __init__(self, problem: str, *, fatal: bool = False, attempts: int = 0) -> None:
+        super().__init__(problem)
+        self.fatal = fatal
+        self.attempts = attempts
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """Anything that answers questions; write these three attributes and two coroutines to bring your own.
+
+    Attributes:
+        model: the name that is asked for; part of the cache's key.
+        parameters: what else shapes an answer (temperature, ...), as JSON types and without secrets; part of the cache's key.
+        concurrency: how many questions may be under way at once.
+    """
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...
+
+    @property
+    def concurrency(self) -> int: ...
+
+    async def ask(self, question: Question) -> Answer:
+        """Answer one question, trying again as often as makes sense.
+
+        Raises:
+            VerifierError: no usable answer.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and memory."""
+        ...
