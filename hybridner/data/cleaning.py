@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hybridner.data.repairs import RepairLog
 from hybridner.errors import DataError
@@ -19,10 +20,16 @@ class Reading:
     Attributes:
         repairs: counts the repairs; a strict log makes them errors.
         label_map: the new name of every label, or None for a label that is left out. Without a map labels stay as they are.
+        prefix: begins the id of records that have none of their own, in place of the file's name.
     """
 
     repairs: RepairLog = field(default_factory=RepairLog)
     label_map: Mapping[str, str | None] | None = None
+    prefix: str = ""
+
+    def numbered_id(self, path: Path, number: int) -> str:
+        """The id of a record that has none of its own: the file's name and the record's number from 0."""
+        return f"{self.prefix or path.stem}-{number}"
 
     def record(
         self,
@@ -86,7 +93,7 @@ class Reading:
         mapped: list[RawSpan] = []
         for start, end, label in spans:
             if label not in self.label_map:
-                raise DataError(f"label {label!r} is not in the label map; add it, with null to leave it out", where)
+                raise DataError(f"unknown label {label!r}; known are {', '.join(self.label_map)}", where)
             name = self.label_map[label]
             if name is None:
                 self.repairs.add("unmapped_label", where)

@@ -65,8 +65,8 @@ def iter_conll(path: Path, reading: Reading) -> Iterator[Record]:
             (starts[first], starts[last] + len(tokens[last]), label)
             for first, last, label in token_spans(tags, closed_by_end, reading.repairs, where)
         ]
-        group = f"{path.stem}-document-{document}" if document else ""
-        yield reading.record(text, spans, where=where, id=f"{path.stem}-{number}", group=group)
+        group = reading.numbered_id(path, document) if document else ""
+        yield reading.record(text, spans, where=where, id=reading.numbered_id(path, number), group=group)
         number += 1
 
 

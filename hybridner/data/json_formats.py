@@ -148,7 +148,7 @@ def iter_json(path: Path, schema: str, reading: Reading) -> Iterator[Record]:
     """The records of a JSON file in one of `SCHEMAS`."""
     parse = SCHEMAS[schema]
     for number, (where, item) in enumerate(iter_objects(path)):
-        yield parse(item, where, str(item.get("id", f"{path.stem}-{number}")), reading)
+        yield parse(item, where, str(item["id"]) if "id" in item else reading.numbered_id(path, number), reading)
 
 
 def _field(item: JsonObject, name: str, kind: type, where: str) -> Any:

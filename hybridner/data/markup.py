@@ -1,7 +1,8 @@
 """Corpus text with entities marked in the line: ``{克拉苏哈-4S|OFFSYS}``.
 
 A document starts with ``# doc ID | genre=GENRE | title=TITLE``; every other line is a sentence. A line
-``> 1 uses 2; 3 targets 1`` after a sentence lists relations between its entities, which are numbered from 1 as they are written. Entities do not nest.
+``> 1 uses 2; 3 targets 1`` after a sentence lists relations between its entities, which are numbered from 1 as they are
+written. Entities do not nest.
 """
 
 from __future__ import annotations

@@ -79,6 +79,7 @@ def iter_records(
     *,
     repairs: RepairLog | None = None,
     label_map: Mapping[str, str | None] | None = None,
+    prefix: str = "",
 ) -> Iterator[Record]:
     """The records of a file, one at a time; memory does not grow with the file.
 
@@ -88,6 +89,7 @@ def iter_records(
         repairs: counts the repairs of known defects. ``RepairLog(strict=True)`` makes each of them an error. Without one they
             are written to the program's log at the end.
         label_map: the new name of every label, None for a label that is left out.
+        prefix: begins the id of records that have none of their own, in place of the file's name.
 
     Raises:
         DataError: an unknown format or defect; it names the file, the record and the field.
@@ -95,7 +97,7 @@ def iter_records(
     path = Path(path)
     if format is not None and format not in _READERS:
         raise DataError(f"unknown format {format!r}; known formats: {', '.join(FORMATS)}", str(path))
-    reading = Reading(repairs if repairs is not None else RepairLog(), label_map)
+    reading = Reading(repairs if repairs is not None else RepairLog(), label_map, prefix)
     try:
         yield from _READERS[format or detect_format(path)](path, reading)
     except UnicodeDecodeError as error:

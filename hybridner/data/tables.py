@@ -66,7 +66,7 @@ def _records(rows: Iterator[Any], names: Sequence[str], path: Path, reading: Rea
         # Older versions of `datasets` hold a sequence of structs as a struct of sequences.
         if isinstance(entities, Mapping):
             entities = [dict(zip(entities, values, strict=True)) for values in zip(*entities.values(), strict=True)]
-        id = str(row.get("id", f"{path.stem}-{number}"))
+        id = str(row["id"]) if "id" in row else reading.numbered_id(path, number)
         document, colon, _ = id.rpartition(":")
         spans = [(e["start"], e["end"], _name(e["label"], names, where)) for e in entities]
         yield reading.record(row["text"], spans, where=where, id=id, group=document if colon else "")

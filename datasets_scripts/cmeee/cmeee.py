@@ -1,0 +1,7 @@
+"""Builder of Cmeee: ``Cmeee(data_dir=...).download_and_prepare()``. See README.md beside this file."""
+
+from hybridner.data.builder import RecordBuilder
+
+
+class Cmeee(RecordBuilder):
+    SOURCE = "cmeee"

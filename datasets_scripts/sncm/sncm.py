@@ -1,0 +1,7 @@
+"""Builder of Sncm: ``Sncm(data_dir=...).download_and_prepare()``. See README.md beside this file."""
+
+from hybridner.data.builder import RecordBuilder
+
+
+class Sncm(RecordBuilder):
+    SOURCE = "sncm"
