@@ -2,13 +2,15 @@
 
 from hybridner.llm.answers import AnswerReader
 from hybridner.llm.cache import AnswerCache, question_key
+from hybridner.llm.extraction import Extraction, ExtractionErrors, count_errors, extract
 from hybridner.llm.fusion import FUSIONS, ConfusionMatrix, resolve_again
 from hybridner.llm.openai_verifier import OpenAIVerifier, as_verifier
 from hybridner.llm.prices import Budget, Price, load_prices
 from hybridner.llm.prompts import Example, Prompter, PromptTemplate
 from hybridner.llm.report import LlmReport
 from hybridner.llm.routing import KINDS, Plan, route
-from hybridner.llm.stage import LlmSettings, LlmStage, Provenance, Verified
+from hybridner.llm.simulation import SimulatedCurve, draw_curves, simulate
+from hybridner.llm.stage import LlmSettings, LlmStage, Provenance, Verified, answered_pairs
 from hybridner.llm.transformers_verifier import TransformersVerifier
 from hybridner.llm.verifier import Answer, LlmError, Message, Question, Verifier, VerifierError
 
@@ -21,6 +23,8 @@ __all__ = [
     "Budget",
     "ConfusionMatrix",
     "Example",
+    "Extraction",
+    "ExtractionErrors",
     "LlmError",
     "LlmReport",
     "LlmSettings",
@@ -33,13 +37,19 @@ __all__ = [
     "Prompter",
     "Provenance",
     "Question",
+    "SimulatedCurve",
     "TransformersVerifier",
     "Verified",
     "Verifier",
     "VerifierError",
+    "answered_pairs",
     "as_verifier",
+    "count_errors",
+    "draw_curves",
+    "extract",
     "load_prices",
     "question_key",
     "resolve_again",
     "route",
+    "simulate",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from hybridner.llm.prompts import Prompter, PromptTemplate
 from hybridner.llm.report import LlmReport, Tally
 from hybridner.llm.routing import KINDS, ExampleFinder, Kind, Plan, PlannedCall, Routed, estimate_usage, plan_calls, route
 from hybridner.llm.verifier import Answer, LlmError, Question, Verifier, VerifierError
-from hybridner.spans import RESOLVERS, LabelSet
+from hybridner.spans import NON_ENTITY, RESOLVERS, LabelSet, Span
 
 #: What became of a candidate: not routed; or routed and asked, answered without a call, given no label, failed, out of budget.
 Status = Literal["local", "asked", "cached", "unparsed", "failed", "over_budget"]
@@ -373,3 +373,23 @@ def _raise_for(outcomes: _Outcomes) -> None:
     if failed:
         reasons = "; ".join(dict.fromkeys(failed))
         raise LlmError(f"the LLM gave no answer for {len(failed)} of {len(outcomes)} routed spans: {reasons}")
+
+
+def answered_pairs(results: Iterable[Sequence[Verified]], gold: Iterable[Sequence[Span]]) -> list[tuple[str, str]]:
+    """(true label, LLM's label) of every candidate that the LLM gave a label, for `ConfusionMatrix.fit`.
+
+    The true label is "O" where gold has no entity with exactly these characters. Use texts that nothing was trained on.
+
+    Args:
+        results: of each text, as the stage returns them.
+        gold: gold spans of each text.
+    """
+    pairs: list[tuple[str, str]] = []
+    for row, spans in zip(results, gold, strict=True):
+        truth = {(span.start, span.end): span.label for span in spans}
+        pairs += [
+            (truth.get((item.candidate.start, item.candidate.end), NON_ENTITY), item.provenance.llm_label)
+            for item in row
+            if item.provenance.llm_label is not None
+        ]
+    return pairs

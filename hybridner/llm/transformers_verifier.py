@@ -137,7 +137,7 @@ class TransformersVerifier:
             device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
             try:
                 self._tokenizer = self._tokenizer or AutoTokenizer.from_pretrained(self._name)
-                self._model = AutoModelForCausalLM.from_pretrained(self._name, dtype=self._dtype).to(torch.device(device))
+                self._model = AutoModelForCausalLM.from_pretrained(self._name, dtype=self._dtype, device_map=device)
             except (OSError, ValueError) as error:
                 raise VerifierError(f"{self._name}: cannot be loaded as a causal language model ({error})", fatal=True) from error
         return self._model.eval(), self._tokenizer

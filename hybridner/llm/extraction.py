@@ -1,0 +1,205 @@
+"""The pure-LLM baseline (the paper's section 3.4): all entities of a text in one zero-shot question, offsets recovered."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hybridner.llm.answers import AnswerReader, without_reasoning
+from hybridner.llm.asker import Asker, LoopThread, run_all
+from hybridner.llm.cache import AnswerCache
+from hybridner.llm.prices import Price, load_prices
+from hybridner.llm.prompts import Prompter, PromptTemplate
+from hybridner.llm.report import LlmReport, Tally
+from hybridner.llm.verifier import Verifier, VerifierError
+from hybridner.spans import NON_ENTITY, LabelSet, Span
+
+#: A line of the answer: perhaps a list mark, the category, a colon, the entity.
+_LINE = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)、])?\s*([^:：]+?)\s*[:：]\s*(.*\S)\s*$")
+_AROUND = "“”\"'‘’「」『』《》`,，。.;；、!！?？ \t"
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What the LLM found in one text.
+
+    Attributes:
+        spans: entities with recovered offsets, sorted; flat or overlapping as the LLM gave them.
+        altered: entities found only after quotes and punctuation around them, spaces or character width were ignored.
+        unfound: (label, words) whose words are not in the text (any more): invented, rewritten or listed too often.
+        unreadable: lines of the answer that are no "category: entity".
+        truncated: whether the answer was cut at the token limit; its last line is left out then.
+        error: why there is no answer at all.
+    """
+
+    spans: tuple[Span, ...] = ()
+    altered: int = 0
+    unfound: tuple[tuple[str, str], ...] = ()
+    unreadable: int = 0
+    truncated: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionErrors:
+    """How predicted entities differ from gold; each prediction is counted once, in the first kind that fits.
+
+    Attributes:
+        correct: same characters, same label.
+        type: same characters, another label.
+        boundary: overlaps a gold entity of the same label, but begins or ends elsewhere.
+        boundary_and_type: overlaps gold entities of other labels only.
+        spurious: overlaps none.
+        missed: gold entities that no prediction overlaps.
+    """
+
+    correct: int = 0
+    type: int = 0
+    boundary: int = 0
+    boundary_and_type: int = 0
+    spurious: int = 0
+    missed: int = 0
+
+    def to_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+def extract(
+    texts: Sequence[str],
+    labels: LabelSet,
+    verifier: Verifier,
+    *,
+    template: str | Path = "en",
+    cache: AnswerCache | None = None,
+    prices: Mapping[str, Price] | None = None,
+    time_limit: float | None = None,
+) -> tuple[list[Extraction], LlmReport]:
+    """Ask the LLM for all entities of each text.
+
+    Args:
+        texts: one question each.
+        labels: the entity types.
+        verifier: who is asked; must be able to write free text.
+        template, cache, prices: as for `LlmStage`.
+        time_limit: seconds for all texts together; texts without an answer by then have an `error`.
+
+    Returns:
+        what was found in each text, in order, and the report of cost and latency.
+    """
+    wording = PromptTemplate.load(template)
+    prompter, reader, tally = Prompter(labels, wording), AnswerReader(labels, wording.non_entity), Tally()
+    asker = Asker(verifier, cache, tally)
+    found = [Extraction(error=f"not answered within the time limit of {time_limit} s")] * len(texts)
+
+    async def work(number: int) -> None:
+        try:
+            answer, _ = await asker.ask(prompter.extraction(texts[number]))
+        except VerifierError as error:
+            found[number] = Extraction(error=str(error))
+        else:
+            found[number] = read_extraction(texts[number], answer.content, reader, truncated=answer.truncated)
+
+    async def all_of_them() -> None:
+        await run_all(range(len(texts)), work, workers=min(len(texts), verifier.concurrency), time_limit=time_limit)
+
+    tally.add(texts=len(texts), texts_routed=len(texts), entities=0)
+    if texts:
+        thread = LoopThread()
+        try:
+            thread.start(all_of_them()).result()
+        finally:
+            thread.stop(verifier.close())
+    tally.add(unparsed=sum(result.unreadable for result in found))
+    report = tally.report((load_prices() if prices is None else prices).get(verifier.model))
+    return found, report
+
+
+def read_extraction(text: str, content: str, reader: AnswerReader, *, truncated: bool = False) -> Extraction:
+    """Recover spans from lines of "category: entity".
+
+    The k-th line with the same words is their k-th occurrence in the text. Words that are not in the text as they stand are looked
+    for once more without what surrounds them and without regard to spaces, case and width.
+    """
+    lines = [line for line in without_reasoning(content).splitlines() if line.strip()]
+    if truncated:
+        lines = lines[:-1]
+    if len(lines) == 1 and reader.label(lines[0]) == NON_ENTITY:
+        return Extraction(truncated=truncated)
+    spans: set[Span] = set()
+    used: dict[str, int] = {}
+    unfound: list[tuple[str, str]] = []
+    altered = unreadable = 0
+    for line in lines:
+        match = _LINE.match(line)
+        label = reader.label(match[1]) if match else None
+        if match is None or label is None or label == NON_ENTITY:
+            unreadable += 1
+            continue
+        words = match[2]
+        place, exact = _next_place(text, words, used)
+        if place is None:
+            unfound.append((label, words))
+            continue
+        altered += not exact
+        spans.add(Span(*place, label))
+    return Extraction(tuple(sorted(spans)), altered, tuple(unfound), unreadable, truncated)
+
+
+def _next_place(text: str, words: str, used: dict[str, int]) -> tuple[tuple[int, int] | None, bool]:
+    """The first occurrence after those already used for the same words, and whether it is an exact one."""
+    start = text.find(words, used.get(words, 0))
+    if start >= 0:
+        used[words] = start + len(words)
+        return (start, start + len(words)), True
+    bare, offsets = _folded(text)
+    wanted = _folded(words.strip(_AROUND))[0]
+    # The key cannot be words of the text: those were looked for above.
+    key = f"\0{wanted}"
+    start = bare.find(wanted, used.get(key, 0)) if wanted else -1
+    if start < 0 or words in used:
+        return None, False
+    used[key] = start + len(wanted)
+    return (offsets[start], offsets[start + len(wanted) - 1] + 1), False
+
+
+def _folded(text: str) -> tuple[str, list[int]]:
+    """The text without spaces, in one case and width, and for each character left its offset in the original."""
+    kept = [
+        (folded, offset)
+        for offset, character in enumerate(text)
+        for folded in unicodedata.normalize("NFKC", character).casefold()
+        if not folded.isspace()
+    ]
+    return "".join(folded for folded, _ in kept), [offset for _, offset in kept]
+
+
+def count_errors(predicted: Iterable[Sequence[Span]], gold: Iterable[Sequence[Span]]) -> ExtractionErrors:
+    """Compare the predictions of each text with its gold entities.
+
+    Raises:
+        ValueError: not as many texts in one as in the other.
+    """
+    counts: dict[str, int] = dict.fromkeys(ExtractionErrors.__dataclass_fields__, 0)
+    for ours, theirs in zip(predicted, gold, strict=True):
+        for span in ours:
+            counts[_kind_of_error(span, theirs)] += 1
+        counts["missed"] += sum(not any(_overlap(span, other) for other in ours) for span in theirs)
+    return ExtractionErrors(**counts)
+
+
+def _kind_of_error(span: Span, gold: Sequence[Span]) -> str:
+    if span in gold:
+        return "correct"
+    near = [other for other in gold if _overlap(span, other)]
+    if any((other.start, other.end) == (span.start, span.end) for other in near):
+        return "type"
+    if any(other.label == span.label for other in near):
+        return "boundary"
+    return "boundary_and_type" if near else "spurious"
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end
