@@ -1,0 +1,42 @@
+"""hybridner: Chinese named entity recognition for specialised domains.
+
+Importing the package registers its model classes with transformers' Auto classes and the task "hybrid-ner" with `pipeline`.
+"""
+
+from hybridner.hybrid import HybridNerConfig, HybridNerModel
+from hybridner.models import (
+    BertBiLstmCrfConfig,
+    BertBiLstmCrfModel,
+    MacBertAttnBiLstmCrfConfig,
+    MacBertAttnBiLstmCrfModel,
+    RobertaBiGruCrfConfig,
+    RobertaBiGruCrfModel,
+    SpannerConfig,
+    SpannerModel,
+)
+from hybridner.pipeline import HybridNerPipeline
+from hybridner.registration import register
+from hybridner.spans import Label, LabelSet, Record, Span
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BertBiLstmCrfConfig",
+    "BertBiLstmCrfModel",
+    "HybridNerConfig",
+    "HybridNerModel",
+    "HybridNerPipeline",
+    "Label",
+    "LabelSet",
+    "MacBertAttnBiLstmCrfConfig",
+    "MacBertAttnBiLstmCrfModel",
+    "Record",
+    "RobertaBiGruCrfConfig",
+    "RobertaBiGruCrfModel",
+    "Span",
+    "SpannerConfig",
+    "SpannerModel",
+    "register",
+]
+
+register()

@@ -40,3 +40,9 @@ class Ballot:
     def vote_counts(self) -> Floats:
         """[C, K + 1] how many members voted for each label; abstentions count for none."""
         return np.stack([(self.votes == label).sum(0) for label in range(self.num_labels)], axis=1).astype(np.float64)
+
+    @cached_property
+    def average(self) -> Floats:
+        """[C, K + 1] P(label | span) averaged over the members that can judge the span."""
+        judges = (self.votes != ABSTAIN)[..., None]
+        return np.asarray((self.probabilities * judges).sum(axis=0) / np.maximum(judges.sum(axis=0), 1))

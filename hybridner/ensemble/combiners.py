@@ -30,7 +30,7 @@ def majority(ballot: Ballot) -> Floats:
     """Majority voting, VM (section 3.2): P(l | s) = votes(l) / votes. O wins a tie, being by far the most frequent label of
     spans; among entity types the one that the members find more probable on average."""
     counts = ballot.vote_counts
-    tie_break = ballot.probabilities.mean(axis=0)
+    tie_break = ballot.average.copy()
     tie_break[:, 0] = 1.0
     with np.errstate(divide="ignore"):
         # The tie-break is far smaller than the smallest difference between two counts.
@@ -39,7 +39,7 @@ def majority(ballot: Ballot) -> Floats:
 
 def mean(ballot: Ballot) -> Floats:
     """The members' own probabilities averaged: a vote that says how sure it is. Not in the paper."""
-    return np.asarray(np.log(np.clip(ballot.probabilities.mean(axis=0), 1e-12, 1.0)))
+    return np.asarray(np.log(np.clip(ballot.average, 1e-12, 1.0)))
 
 
 #: Strategies by the name users give them.

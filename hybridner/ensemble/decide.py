@@ -67,7 +67,6 @@ def decide(
     combined = COMBINERS[strategy](ballot)
     chosen_label = combined.argmax(axis=1)
     weights = _log_odds(combined, chosen_label)
-    average = ballot.probabilities.mean(axis=0)
     uncertainty = spanner_uncertainty(ballot.logits)
     resolve = RESOLVERS[decoding]
     order = np.lexsort((-ballot.spans[:, 2], ballot.spans[:, 1], ballot.spans[:, 0]))
@@ -84,7 +83,7 @@ def decide(
                     end,
                     labels[chosen_label[index]],
                     position in taken,
-                    _with_top(average[index], int(chosen_label[index])),
+                    _with_top(ballot.average[index], int(chosen_label[index])),
                     float(uncertainty[index]),
                     {
                         member: labels[vote]

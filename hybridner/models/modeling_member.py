@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers import initialization as init
-from transformers.utils import cached_file
+from transformers.utils import cached_file, logging
 from typing_extensions import Self
 
 from hybridner.errors import ModelError
 from hybridner.models.configuration_member import MemberConfig
 from hybridner.models.crf import LinearChainCrf
 from hybridner.models.layers import BidirectionalRecurrent, SelfAttention, Standardize
+from hybridner.models.span_scoring import AdditiveSpanScorer
 from hybridner.spans import LabelSet
 from hybridner.text.characters import VOCABULARY_FILE, CharacterVocabulary, load_vocabularies, save_vocabularies
 
@@ -56,6 +58,7 @@ class VocabularyMixin(PreTrainedModel):
                 f"{pretrained_model_name_or_path} has no {VOCABULARY_FILE}; was it saved with save_pretrained of hybridner?"
             ) from error
         model.vocabularies = load_vocabularies(path)
+        _align(model)
         return loaded
 
 
@@ -104,7 +107,8 @@ class MemberModel(VocabularyMixin):
             if num_hidden_layers is not None and not 1 <= num_hidden_layers <= (deepest or num_hidden_layers):
                 raise ModelError(f"num_hidden_layers must be between 1 and {deepest}, not {num_hidden_layers}")
             encoder_config = AutoConfig.from_pretrained(encoder, **changes)
-            weights = AutoModel.from_pretrained(encoder, config=encoder_config, dtype=torch.float32).state_dict()
+            with _without_load_report():
+                weights = AutoModel.from_pretrained(encoder, config=encoder_config, dtype=torch.float32).state_dict()
             tokenizer = AutoTokenizer.from_pretrained(encoder)
         except OSError as error:
             raise ModelError(f"cannot load the encoder {str(encoder)!r}: {error}") from error
@@ -187,8 +191,29 @@ class MemberModel(VocabularyMixin):
         elif isinstance(module, LinearChainCrf):
             for parameter in module.parameters():
                 init.uniform_(parameter, -0.1, 0.1)
+        elif isinstance(module, AdditiveSpanScorer):
+            init.copy_(module.bias, module.prior_bias(module.bias.numel()))
         elif not isinstance(module, (Standardize, BidirectionalRecurrent, SelfAttention)):
             super()._init_weights(module)
+
+
+def _align(model: nn.Module) -> None:
+    """Move weights that lie at odd addresses of the mapped file: matrix libraries choose their order of summation by alignment, and
+    a loaded model is to give bit for bit what the saved one gave."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.device.type == "cpu" and tensor.data_ptr() % 64:
+            tensor.data = tensor.data.clone()
+
+
+@contextmanager
+def _without_load_report() -> Iterator[None]:
+    """Layers cut off on purpose would otherwise fill the screen as "unexpected" weights."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 #: Parts of an encoder's configuration that say where it came from, not what it is.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from hybridner.models.configuration_spanner import SpannerConfig
 from hybridner.models.layers import BidirectionalRecurrent
 from hybridner.models.modeling_member import MemberModel
 from hybridner.models.span_scoring import AdditiveSpanScorer, span_logits, span_targets, valid_spans
+from hybridner.spans import RESOLVERS
 
 
 @dataclass
@@ -66,3 +68,73 @@ class SpannerModel(MemberModel):
         losses = functional.cross_entropy(logits[valid].float(), targets[valid], reduction="none")
         weights = torch.where(targets[valid] > 0, 1.0, self.config.outside_weight)
         return (losses * weights).sum() / mask.sum()
+
+    @torch.no_grad()
+    def likely_spans(self, token_scores: Tensor, mask: Tensor, floor: float) -> tuple[Tensor, Tensor]:
+        """Spans whose best label other than O is at least `floor` times as probable as O.
+
+        Args:
+            token_scores: [B, n, 2(K + 1)] as `forward` gives them.
+            mask: [B, n] bool.
+            floor: a positive number; 1 keeps what SpanNER itself would call an entity.
+
+        Returns:
+            [S, 4] row, start, end (exclusive), label number from 1; and [S] ln P(label) - ln P(O) in nats.
+        """
+        length_scores = self.scorer.length_scores().float()
+        longest, num_labels = length_scores.shape
+        # A text of any length in bounded memory: so many first characters at a time.
+        stride = max(1, _CELLS // (token_scores.size(0) * longest * num_labels))
+        found, odds = [], []
+        for offset in range(0, token_scores.size(1), stride):
+            part = token_scores[:, offset : offset + stride + longest - 1].float()
+            inside = mask[:, offset : offset + stride + longest - 1]
+            logits = span_logits(part, length_scores)[:, :stride]
+            best, label = logits[..., 1:].max(-1)
+            ratio = best - logits[..., 0]
+            keep = (ratio >= math.log(floor)) & valid_spans(inside, longest)[:, :stride]
+            row, start, length = keep.nonzero(as_tuple=True)
+            found.append(torch.stack([row, start + offset, start + offset + length + 1, label[keep] + 1], dim=1))
+            odds.append(ratio[keep])
+        return torch.cat(found), torch.cat(odds)
+
+    def propose(self, token_scores: Tensor, mask: Tensor, decoding: str = "flat") -> Tensor:
+        """The most probable set of entities of each row, without overlap ("flat") or without crossing ("nested").
+
+        Args:
+            token_scores, mask: as in `likely_spans`.
+
+        Returns:
+            [P, 4] row, start, end (exclusive), label number from 1.
+        """
+        return resolved(*self.likely_spans(token_scores, mask, 1.0), decoding)
+
+    @torch.no_grad()
+    def span_scores(self, token_scores: Tensor, spans: Tensor) -> tuple[Tensor, Tensor]:
+        """sᵀy of any spans [C, 3] (row, start, end): [C, K + 1], all 0 where a span is longer than L; and [C] bool, where it is not."""
+        row, start, end = spans.unbind(1)
+        first, last = token_scores.float().chunk(2, dim=-1)
+        length_scores = self.scorer.length_scores().float()
+        scored = end - start <= length_scores.size(0)
+        length = (end - start - 1).clamp(max=length_scores.size(0) - 1)
+        return (first[row, start] + last[row, end - 1] + length_scores[length]) * scored[:, None], scored
+
+
+def resolved(spans: Tensor, odds: Tensor, decoding: str) -> Tensor:
+    """The best set of each row out of [S, 4] spans with their log-odds [S]; see `hybridner.spans.resolve`."""
+    rows = spans[:, 0].tolist()
+    intervals = [(start, end) for start, end in spans[:, 1:3].tolist()]
+    weights = odds.tolist()
+    by_row: dict[int, list[int]] = {}
+    for index, row in enumerate(rows):
+        by_row.setdefault(row, []).append(index)
+    chosen = [
+        indices[position]
+        for indices in by_row.values()
+        for position in RESOLVERS[decoding]([intervals[i] for i in indices], [weights[i] for i in indices])
+    ]
+    return spans[chosen]
+
+
+#: Most scores held at once while looking through all spans (floats; 64 MB).
+_CELLS = 16_000_000

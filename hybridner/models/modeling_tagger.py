@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from transformers.utils import ModelOutput
 
@@ -63,6 +64,31 @@ class TaggerModel(MemberModel):
             loss = -self.crf.log_likelihood(emissions, labels, mask).sum() / mask.sum()
             loss = loss.to(emissions.dtype)
         return TaggerOutput(loss=loss, token_scores=emissions)
+
+    def propose(self, token_scores: Tensor, mask: Tensor) -> Tensor:
+        """Entities of the best tag sequence of each row (Viterbi).
+
+        Args:
+            token_scores: [B, n, 2K + 1] as `forward` gives them.
+            mask: [B, n] bool.
+
+        Returns:
+            [P, 4] row, start, end (exclusive), label number from 1.
+        """
+        tags = self.crf.viterbi(token_scores, mask)
+        begins = tags % 2 == 1
+        follows = torch.zeros_like(begins)
+        follows[:, :-1] = (tags[:, 1:] > 0) & (tags[:, 1:] % 2 == 0)
+        row, start = begins.nonzero(as_tuple=True)
+        # In a legal sequence firsts and lasts alternate, so the i-th first belongs to the i-th last.
+        _, last = ((tags > 0) & ~follows).nonzero(as_tuple=True)
+        return torch.stack([row, start, last + 1, tags[row, start] // 2 + 1], dim=1)
+
+    def span_probabilities(self, token_scores: Tensor, mask: Tensor, spans: Tensor) -> Tensor:
+        """P(label | span) of any spans [C, 3] (row, start, end) from the CRF's exact span marginals: [C, K + 1] double, O first."""
+        entity = self.crf.span_probabilities(token_scores, mask, spans)
+        outside = (1.0 - entity.sum(1, keepdim=True)).clamp(min=0.0)
+        return torch.cat([outside, entity], dim=1)
 
 
 class BertBiLstmCrfModel(TaggerModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,6 +69,12 @@ class CharacterVocabulary:
             )
         lowercase = bool(getattr(tokenizer, "do_lower_case", False))
         return cls(ids, special["pad"], special["unk"], special["cls"], special["sep"], lowercase)
+
+    @classmethod
+    def of_texts(cls, texts: Iterable[str]) -> CharacterVocabulary:
+        """A new vocabulary of every character that occurs in `texts`, after the four special tokens."""
+        characters = sorted({character for text in texts for character in text})
+        return cls({character: index for index, character in enumerate(characters, start=4)}, pad=0, unk=1, cls=2, sep=3)
 
     @cached_property
     def _cache(self) -> dict[str, int]:

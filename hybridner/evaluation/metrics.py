@@ -1,0 +1,87 @@
+"""Precision, recall and F1 over sets of labelled spans: an entity counts when start, end and label are all right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from hybridner.spans import Span
+
+
+@dataclass(frozen=True)
+class Prf:
+    """Counts and what follows from them; ratios lie in 0..1 and are 0 where nothing was to be counted.
+
+    Attributes:
+        correct: predicted spans that are gold.
+        predicted: all predicted spans.
+        gold: all gold spans (the support).
+    """
+
+    correct: int
+    predicted: int
+    gold: int
+
+    @property
+    def precision(self) -> float:
+        return self.correct / self.predicted if self.predicted else 0.0
+
+    @property
+    def recall(self) -> float:
+        return self.correct / self.gold if self.gold else 0.0
+
+    @property
+    def f1(self) -> float:
+        total = self.predicted + self.gold
+        return 2 * self.correct / total if total else 0.0
+
+    def to_dict(self) -> dict[str, float]:
+        return {
+            "precision": self.precision,
+            "recall": self.recall,
+            "f1": self.f1,
+            "correct": self.correct,
+            "predicted": self.predicted,
+            "gold": self.gold,
+        }
+
+
+@dataclass(frozen=True)
+class SpanScores:
+    """Micro-averaged counts and the same for each label, sorted by label."""
+
+    micro: Prf
+    per_label: dict[str, Prf]
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean F1 over the labels that occur in gold."""
+        scores = [prf.f1 for prf in self.per_label.values() if prf.gold]
+        return sum(scores) / len(scores) if scores else 0.0
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "micro": self.micro.to_dict(),
+            "macro_f1": self.macro_f1,
+            "per_label": {label: prf.to_dict() for label, prf in self.per_label.items()},
+        }
+
+
+def score_spans(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> SpanScores:
+    """Compare predictions with gold, text by text; nested spans are fine, the same span twice counts once.
+
+    Args:
+        gold, predicted: one collection of spans per text, in the same order.
+
+    Raises:
+        ValueError: a different number of texts.
+    """
+    counts: dict[str, list[int]] = {}
+    for truth, guess in zip(gold, predicted, strict=True):
+        truth, guess = set(truth), set(guess)
+        for column, spans in enumerate((truth & guess, guess, truth)):
+            for span in spans:
+                counts.setdefault(span.label, [0, 0, 0])[column] += 1
+    per_label = {label: Prf(*counts[label]) for label in sorted(counts)}
+    columns = zip(*counts.values(), strict=True) if counts else ((), (), ())
+    return SpanScores(Prf(*(sum(column) for column in columns)), per_label)

@@ -1,0 +1,93 @@
+"""Configuration of the composite model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import PreTrainedConfig
+
+from hybridner.ensemble import COMBINERS
+from hybridner.errors import ModelError
+from hybridner.models import MEMBER_CLASSES, MemberConfig
+from hybridner.spans import RESOLVERS, LabelSet
+
+
+class HybridNerConfig(PreTrainedConfig):
+    """Members, how they are combined, and when an entity is doubtful.
+
+    Args:
+        members: one entry per member: `name`, `config` (the member's own configuration as a dict) and `vocabulary` (index of its
+            character vocabulary).
+        label_set: entity types with descriptions and the domain, as `LabelSet.to_dict` gives it.
+        strategy: how votes are combined: a key of `hybridner.ensemble.COMBINERS`.
+        decoding: "flat" (no overlap) or "nested" (no crossing).
+        threshold: τ; an entity with uncertainty u > τ is doubtful.
+        temperature: SpanNER's scores are divided by it before the softmax.
+        near_miss: spans whose best label is at least so many times as probable as O are candidates though nobody proposed them.
+    """
+
+    model_type = "hybrid-ner"
+    has_no_defaults_at_init = False
+
+    members: list[dict[str, Any]] | None = None
+    label_set: dict[str, Any] | None = None
+    strategy: str = "score"
+    decoding: str = "flat"
+    threshold: float = 0.5
+    temperature: float = 1.0
+    near_miss: float = 0.1
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        check_choice("strategy", self.strategy, COMBINERS)
+        check_choice("decoding", self.decoding, RESOLVERS)
+        check_threshold(self.threshold)
+        if self.temperature <= 0:
+            raise ModelError(f"temperature must be positive, not {self.temperature}")
+        if not 0 < self.near_miss <= 1:
+            raise ModelError(f"near_miss must be above 0 and at most 1, not {self.near_miss}")
+        if self.label_set is not None:
+            self.id2label = dict(enumerate(self.labels.with_outside))
+            self.label2id = {name: number for number, name in self.id2label.items()}
+            for derived in ("id2label", "label2id", "num_labels"):
+                kwargs.pop(derived, None)
+        super().__post_init__(**kwargs)
+
+    @property
+    def labels(self) -> LabelSet:
+        """The label set.
+
+        Raises:
+            ModelError: the configuration was made without one.
+        """
+        if self.label_set is None:
+            raise ModelError("this configuration has no label_set; make a composite with HybridNerModel.assemble(members)")
+        return LabelSet.from_dict(self.label_set)
+
+    def member_configs(self) -> dict[str, MemberConfig]:
+        """Each member's configuration by its name.
+
+        Raises:
+            ModelError: a member's model_type is unknown.
+        """
+        configs: dict[str, MemberConfig] = {}
+        for member in self.members or []:
+            settings = dict(member["config"])
+            model_type = settings.pop("model_type", None)
+            if model_type not in MEMBER_CLASSES:
+                raise ModelError(
+                    f"member {member['name']!r} has the unknown model_type {model_type!r}; known: {', '.join(MEMBER_CLASSES)}"
+                )
+            configs[member["name"]] = MEMBER_CLASSES[model_type].config_class(**settings)
+        return configs
+
+
+def check_choice(name: str, value: object, choices: Any) -> None:
+    """Raise a ModelError that lists the choices when `value` is none of them."""
+    if value not in choices:
+        raise ModelError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+
+
+def check_threshold(value: object) -> None:
+    """Raise a ModelError unless `value` is a number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ModelError(f"threshold must be a number from 0 to 1, not {value!r}")

@@ -1,0 +1,203 @@
+"""A whole run: read the data, train each member, assemble the composite, write down what happened."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+import yaml
+from accelerate import PartialState
+from accelerate.utils import set_seed
+
+from hybridner.data import labels_of, read_records, split_records
+from hybridner.errors import DataError, RecipeError
+from hybridner.hybrid import HybridNerModel
+from hybridner.models import MEMBER_CLASSES, MemberModel
+from hybridner.spans import LabelSet, Record
+from hybridner.text import CharacterVocabulary
+from hybridner.training.features import make_features
+from hybridner.training.recipe import MemberSection, Recipe
+from hybridner.training.trainer import CHECKPOINTS, inexpressible_share, train_member
+
+COMPOSITE = "composite"
+REPORT = "training.json"
+
+
+def load_data(recipe: Recipe) -> tuple[list[Record], list[Record], LabelSet]:
+    """Training records, dev records and the label set that a recipe asks for.
+
+    Raises:
+        DataError: a file cannot be read, holds no entities, or has labels that the label file lacks.
+    """
+    section, seed = recipe.data, recipe.training.seed
+    train = read_records(section.train)
+    if section.dev is None:
+        train, dev = split_records(train, section.dev_fraction, seed)
+    else:
+        dev = read_records(section.dev)
+    if section.limit is not None:
+        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed)).tolist()
+        train = [train[index] for index in sorted(order[: section.limit])]
+    return train, dev, load_labels(section.labels, [*train, *dev])
+
+
+def load_labels(path: str | None, records: Sequence[Record]) -> LabelSet:
+    """The label set of a YAML file, or of what occurs in the records.
+
+    Raises:
+        DataError: no entity at all, or labels in the data that the file lacks.
+    """
+    if not any(record.entities for record in records):
+        raise DataError("the training data holds no entity at all; check the file and its format")
+    found = labels_of(records)
+    if path is None:
+        return found
+    labels = LabelSet.from_dict(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    missing = [name for name in found.names if name not in labels.names]
+    if missing:
+        raise DataError(f"labels {', '.join(missing)} occur in the data but not in this file", path)
+    return labels
+
+
+def new_member(section: MemberSection, labels: LabelSet, train: Sequence[Record]) -> MemberModel:
+    """An untrained member as its recipe section describes it."""
+    model_class = MEMBER_CLASSES[section.type]
+    if isinstance(section.encoder, str):
+        return model_class.from_encoder(
+            section.encoder, labels, num_hidden_layers=section.num_hidden_layers, **section.settings
+        )
+    vocabulary = CharacterVocabulary.of_texts(record.text for record in train)
+    return model_class.from_scratch(section.encoder, vocabulary, labels, **section.settings)
+
+
+def run_recipe(recipe: Recipe, only: Sequence[str] = (), overwrite: bool = False) -> Path:
+    """Train the members of a recipe and assemble them; finished members are kept, an unfinished one is resumed.
+
+    Args:
+        recipe: what to do.
+        only: names of the members to train now; by default all. The composite is assembled once all are there.
+        overwrite: throw away what an earlier run with another recipe left in the output folder.
+
+    Returns:
+        the folder of the composite (not there yet when `only` left members out).
+
+    Raises:
+        RecipeError: `only` names an unknown member, or the output folder holds a member of another recipe.
+        DataError: see `load_data`.
+    """
+    for name in only:
+        if name not in recipe.members:
+            raise RecipeError(f"members.{name}: not in the recipe; it has {', '.join(recipe.members)}")
+    train, dev, labels = load_data(recipe)
+    return train_and_assemble(recipe, train, dev, labels, only, overwrite)
+
+
+def train_and_assemble(
+    recipe: Recipe,
+    train: Sequence[Record],
+    dev: Sequence[Record],
+    labels: LabelSet,
+    only: Sequence[str] = (),
+    overwrite: bool = False,
+) -> Path:
+    """As `run_recipe`, on records that are already in memory."""
+    state = PartialState()
+    output = Path(recipe.training.output)
+    for name in only or recipe.members:
+        folder = output / name
+        if not _finished(folder, recipe.fingerprint(name), overwrite, state):
+            _train_one(recipe, name, folder, train, dev, labels, state)
+        state.wait_for_everyone()
+    composite = output / COMPOSITE
+    if state.is_main_process and all((output / name / REPORT).exists() for name in recipe.members):
+        members = {name: _load_member(recipe.members[name], output / name) for name in recipe.members}
+        model = HybridNerModel.assemble(members, **asdict(recipe.composite))
+        model.save_pretrained(composite)
+        if recipe.hub is not None:
+            model.push_to_hub(recipe.hub.repo_id, private=recipe.hub.private)
+    state.wait_for_everyone()
+    return composite
+
+
+def _load_member(section: MemberSection, folder: Path) -> MemberModel:
+    model: MemberModel = MEMBER_CLASSES[section.type].from_pretrained(folder)
+    return model
+
+
+def _finished(folder: Path, fingerprint: str, overwrite: bool, state: PartialState) -> bool:
+    """Whether this member is already trained; clears the folder of another recipe's member when asked to."""
+    mark = folder / "recipe.id"
+    known = mark.read_text().strip() if mark.exists() else None
+    state.wait_for_everyone()
+    if known not in (None, fingerprint):
+        if not overwrite:
+            raise RecipeError(
+                f"training.output: {folder} holds a member trained with another recipe; choose another output or pass --overwrite"
+            )
+        if state.is_main_process:
+            shutil.rmtree(folder)
+    elif (folder / REPORT).exists():
+        return True
+    if state.is_main_process:
+        folder.mkdir(parents=True, exist_ok=True)
+        mark.write_text(fingerprint + "\n")
+    state.wait_for_everyone()
+    return False
+
+
+def _train_one(
+    recipe: Recipe,
+    name: str,
+    folder: Path,
+    train: Sequence[Record],
+    dev: Sequence[Record],
+    labels: LabelSet,
+    state: PartialState,
+) -> None:
+    section = recipe.members[name]
+    set_seed(recipe.training.seed)
+    model = new_member(section, labels, train)
+    train_features, dev_features = make_features(train, model), make_features(dev, model)
+    lost = inexpressible_share(train_features, model)
+    if lost > 0 and state.is_main_process:
+        reason = "are longer than max_span_length" if section.type == "spanner" else "lie inside or across another"
+        warnings.warn(f"{name}: {lost:.1%} of the gold entities in train {reason} and cannot be learned", stacklevel=2)
+    began = time.monotonic()
+    history = train_member(model, train_features, dev_features, section, recipe.training, folder)
+    if not state.is_main_process:
+        return
+    model.eval().save_pretrained(folder)
+    report = {
+        "member": name,
+        "recipe": asdict(recipe),
+        "records": {"train": len(train), "dev": len(dev)},
+        "inexpressible": lost,
+        "best_dev_f1": max((entry["eval_f1"] for entry in history if "eval_f1" in entry), default=0.0),
+        "history": history,
+        **_circumstances(time.monotonic() - began, state),
+    }
+    (folder / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+
+
+def _circumstances(seconds: float, state: PartialState) -> dict[str, Any]:
+    """Where and how long: what has to stand beside every figure."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{platform.machine()} CPU"
+    return {
+        "seconds": round(seconds, 1),
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "device": device,
+        "processes": state.num_processes,
+        "threads": torch.get_num_threads(),
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+    }
