@@ -120,8 +120,8 @@ def extract(
 def read_extraction(text: str, content: str, reader: AnswerReader, *, truncated: bool = False) -> Extraction:
     """Recover spans from lines of "category: entity".
 
-    The k-th line with the same words is their k-th occurrence in the text. Words that are not in the text as they stand are looked
-    for once more without what surrounds them and without regard to spaces, case and width.
+    The k-th line with the same words is their k-th occurrence in the text. Words that are not in the text as they stand are
+    looked for once more without what surrounds them and without regard to spaces, case and width.
     """
     lines = [line for line in without_reasoning(content).splitlines() if line.strip()]
     if truncated:

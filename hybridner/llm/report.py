@@ -68,10 +68,10 @@ class LlmReport:
         return {**asdict(self), "entity_share": self.entity_share, "text_share": self.text_share}
 
     def to_markdown(self) -> str:
-        """A table: this run beside sending every text to the LLM."""
+        """A table: this run beside sending every text to the LLM (where this run did not do just that)."""
         all_seconds = "–" if self.p50 is None else f"{self.p50 * self.all_calls:.1f} (estimated)"
-        rows = [
-            ("", "routed spans only", "every text (estimated)"),
+        rows: list[tuple[str, ...]] = [
+            ("", "this run", "every text (estimated)"),
             ("---", "---:", "---:"),
             ("texts sent", f"{self.texts_routed} of {self.texts} ({self.text_share:.1%})", f"{self.texts} (100.0%)"),
             ("entities sent", f"{self.entities_routed} of {self.entities} ({self.entity_share:.1%})", "–"),
@@ -85,6 +85,8 @@ class LlmReport:
             ("seconds in calls", f"{self.seconds:.1f}", all_seconds),
             ("latency p50 / p95 (s)", f"{_seconds(self.p50)} / {_seconds(self.p95)}", "–"),
         ]
+        if not self.all_calls:
+            rows = [row[:2] for row in rows]
         served = ", ".join(f"{name} ({count})" for name, count in sorted(self.models.items())) or "none"
         return "\n".join(f"| {' | '.join(row)} |" for row in rows) + f"\n\nModels that answered: {served}.\n"
 

@@ -1,0 +1,188 @@
+"""Fusion: a verifier no better than chance changes nothing, a perfect one decides, and overlaps are resolved again."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted_server import candidate
+
+from hybridner.ensemble import Candidate
+from hybridner.llm import ConfusionMatrix, LlmError, resolve_again
+from hybridner.llm.fusion import fuse_bayes, fuse_replace
+
+NAMES = ("O", "LOC", "PER", "ORG")
+SIZE = len(NAMES)
+
+
+@st.composite
+def distributions(draw: st.DrawFn) -> tuple[float, ...]:
+    values = draw(st.lists(st.floats(1e-6, 1.0), min_size=SIZE, max_size=SIZE))
+    return tuple(value / sum(values) for value in values)
+
+
+def top(distribution: tuple[float, ...]) -> int:
+    return distribution.index(max(distribution))
+
+
+@given(distributions(), st.integers(0, SIZE - 1), st.lists(st.floats(0.01, 1), min_size=SIZE, max_size=SIZE))
+def test_bayes_a_verifier_that_knows_nothing_changes_nothing(p: tuple[float, ...], answer: int, shares: list[float]) -> None:
+    # It may prefer some answers, but its answer does not depend on the true label.
+    row = tuple(share / sum(shares) for share in shares)
+    for matrix in (ConfusionMatrix(NAMES, (row,) * SIZE), ConfusionMatrix.from_accuracy(1 / SIZE, NAMES)):
+        fused = fuse_bayes(p, top(p), answer, matrix)
+        assert fused.label == top(p)
+        assert fused.distribution == p
+
+
+@given(distributions(), st.integers(0, SIZE - 1))
+def test_bayes_a_perfect_verifier_decides(p: tuple[float, ...], answer: int) -> None:
+    fused = fuse_bayes(p, top(p), answer, ConfusionMatrix.from_accuracy(1.0, NAMES))
+    assert fused.label == answer
+    assert fused.distribution[answer] == pytest.approx(1.0)
+
+
+def test_bayes_a_perfect_verifier_restores_a_label_that_was_ruled_out() -> None:
+    fused = fuse_bayes((0.0, 1.0, 0.0, 0.0), 1, 2, ConfusionMatrix.from_accuracy(1.0, NAMES))
+    assert fused.label == 2
+
+
+@given(distributions(), st.integers(0, SIZE - 1), st.floats(0.0, 1.0))
+def test_bayes_an_answer_never_makes_its_own_label_less_probable(p: tuple[float, ...], answer: int, accuracy: float) -> None:
+    fused = fuse_bayes(p, top(p), answer, ConfusionMatrix.from_accuracy(accuracy, NAMES))
+    assert fused.distribution[answer] >= p[answer] - 1e-6
+    assert math.isclose(sum(fused.distribution), 1.0, abs_tol=1e-9)
+    assert fused.label in (answer, top(p))
+
+
+def test_bayes_a_weak_verifier_loses_to_a_sure_local_model_and_wins_over_an_unsure_one() -> None:
+    weak = ConfusionMatrix.from_accuracy(0.6, NAMES)
+    assert fuse_bayes((0.02, 0.94, 0.02, 0.02), 1, 2, weak).label == 1
+    assert fuse_bayes((0.1, 0.4, 0.35, 0.15), 1, 2, weak).label == 2
+
+
+def test_a_stated_accuracy_below_chance_counts_as_chance() -> None:
+    assert ConfusionMatrix.from_accuracy(0.0, NAMES) == ConfusionMatrix.from_accuracy(1 / SIZE, NAMES)
+
+
+def test_fitting_counts_answers_and_shrinks_to_no_information() -> None:
+    pairs = [("LOC", "LOC")] * 90 + [("LOC", "PER")] * 10 + [("PER", "PER")] * 50
+    matrix = ConfusionMatrix.fit(pairs, NAMES, smoothing=1.0)
+    assert matrix.rows[1][1] == pytest.approx(0.9, abs=0.01)
+    assert matrix.rows[2][2] == pytest.approx(0.99, abs=0.02)
+    # ORG never occurred: its row is the overall share of each answer.
+    assert matrix.rows[3] == pytest.approx([1 / 154, 91 / 154, 61 / 154, 1 / 154])
+    assert ConfusionMatrix.fit([], NAMES) == ConfusionMatrix.from_accuracy(1 / SIZE, NAMES)
+
+
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=40), st.floats(0.1, 50))
+def test_a_fitted_matrix_survives_its_own_dict(pairs: list[tuple[str, str]], smoothing: float) -> None:
+    matrix = ConfusionMatrix.fit(pairs, NAMES, smoothing=smoothing)
+    assert ConfusionMatrix.from_dict(matrix.to_dict()) == matrix
+    assert all(min(row) > 0 for row in matrix.rows)
+
+
+def test_fitting_refuses_unknown_labels_and_matrices_of_a_wrong_shape() -> None:
+    with pytest.raises(LlmError, match="'X'"):
+        ConfusionMatrix.fit([("X", "LOC")], NAMES)
+    with pytest.raises(LlmError, match="4 rows of 4"):
+        ConfusionMatrix(NAMES, ((1.0,),))
+    with pytest.raises(LlmError, match="sum to 1"):
+        ConfusionMatrix(("O", "X"), ((1.0, 0.5), (0.0, 1.0)))
+
+
+@given(distributions(), st.integers(0, SIZE - 1))
+def test_replace_takes_the_answer_and_keeps_the_local_confidence(p: tuple[float, ...], answer: int) -> None:
+    fused = fuse_replace(p, top(p), answer, ConfusionMatrix.from_accuracy(0.5, NAMES))
+    assert fused.label == answer
+    assert fused.distribution[answer] == max(p)
+    assert sorted(fused.distribution) == sorted(p)
+
+
+def fuse_all(row: list[Candidate], answers: dict[int, str], accuracy: float | None = None, decoding: str = "flat") -> list[Candidate]:
+    fuse = fuse_replace if accuracy is None else fuse_bayes
+    matrix = ConfusionMatrix.from_accuracy(accuracy or 0.5, NAMES)
+    fused = {i: fuse(row[i].distribution, NAMES.index(row[i].label), NAMES.index(a), matrix) for i, a in answers.items()}
+    return resolve_again(row, fused, NAMES, decoding)
+
+
+def chosen(row: list[Candidate]) -> list[tuple[int, int, str]]:
+    return [(c.start, c.end, c.label) for c in row if c.chosen]
+
+
+def test_overlap_an_accepted_span_pushes_out_the_entity_it_overlaps() -> None:
+    row = [candidate(0, 4, "LOC", 0.6), candidate(2, 6, "O", 0.5)]
+    assert chosen(fuse_all(row, {1: "PER"})) == [(2, 6, "PER")]
+    assert chosen(fuse_all(row, {1: "PER"}, accuracy=0.99)) == [(2, 6, "PER")]
+    assert chosen(fuse_all(row, {1: "O"})) == [(0, 4, "LOC")]
+
+
+def test_overlap_a_deleted_entity_makes_room_for_the_one_it_had_pushed_out() -> None:
+    row = [candidate(0, 4, "LOC", 0.7), candidate(2, 6, "PER", 0.6, chosen=False)]
+    assert chosen(fuse_all(row, {0: "O"})) == [(2, 6, "PER")]
+    assert chosen(fuse_all(row, {0: "O"}, accuracy=0.999)) == [(2, 6, "PER")]
+
+
+def test_overlap_a_confirmed_entity_stays_although_its_rival_is_locally_more_probable() -> None:
+    # The ensemble chose by votes, so that the loser may well have the larger probability.
+    row = [candidate(0, 4, "LOC", 0.5), candidate(2, 6, "PER", 0.95, chosen=False)]
+    assert chosen(fuse_all(row, {0: "LOC"})) == [(0, 4, "LOC")]
+    assert chosen(fuse_all(row, {0: "LOC"}, accuracy=0.7)) == [(0, 4, "LOC")]
+
+
+def test_overlap_nested_decoding_keeps_what_lies_inside() -> None:
+    row = [candidate(0, 6, "ORG", 0.7), candidate(0, 2, "O", 0.6), candidate(4, 8, "O", 0.6)]
+    assert chosen(fuse_all(row, {1: "LOC"}, decoding="nested")) == [(0, 6, "ORG"), (0, 2, "LOC")]
+    assert (0, 6, "ORG") not in chosen(fuse_all(row, {2: "LOC"}, decoding="nested"))
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> tuple[list[Candidate], str]:
+    """Candidates whose chosen ones are a possible local result: no conflict among them, and no loser that conflicts with none."""
+    decoding = draw(st.sampled_from(["flat", "nested"]))
+    spans = draw(st.sets(st.tuples(st.integers(0, 11), st.integers(1, 5)).map(lambda s: (s[0], s[0] + s[1])), min_size=1, max_size=8))
+    row: list[Candidate] = []
+    taken: list[tuple[int, int]] = []
+    for start, end in draw(st.permutations(sorted(spans))):
+        p = draw(st.floats(0.3, 0.99))
+        label = draw(st.sampled_from(NAMES))
+        free = all(_compatible((start, end), other, decoding) for other in taken)
+        row.append(candidate(start, end, label, p, chosen=free and label != "O"))
+        if row[-1].chosen:
+            taken.append((start, end))
+    return sorted(row, key=lambda c: (c.start, -c.end)), decoding
+
+
+def _compatible(a: tuple[int, int], b: tuple[int, int], decoding: str) -> bool:
+    apart = a[1] <= b[0] or b[1] <= a[0]
+    inside = (a[0] <= b[0] and b[1] <= a[1]) or (b[0] <= a[0] and a[1] <= b[1])
+    return apart or (decoding == "nested" and inside)
+
+
+@given(rows(), st.data())
+def test_answers_at_chance_keep_the_local_entities_whatever_they_are(given_rows: tuple[list[Candidate], str], data: st.DataObject) -> None:
+    row, decoding = given_rows
+    answers = {i: data.draw(st.sampled_from(NAMES)) for i in range(len(row)) if data.draw(st.booleans())}
+    assert fuse_all(row, answers, accuracy=1 / SIZE, decoding=decoding) == row
+
+
+@given(rows(), st.data())
+def test_entities_never_conflict_and_are_never_o(given_rows: tuple[list[Candidate], str], data: st.DataObject) -> None:
+    row, decoding = given_rows
+    answers = {i: data.draw(st.sampled_from(NAMES)) for i in range(len(row))}
+    for accuracy in (None, 0.6, 1.0):
+        final = [c for c in fuse_all(row, answers, accuracy, decoding) if c.chosen]
+        assert all(c.label != "O" for c in final)
+        for i, one in enumerate(final):
+            assert all(_compatible((one.start, one.end), (c.start, c.end), decoding) for c in final[i + 1 :])
+            assert accuracy == 0.6 or one.label == answers[row.index(next(c for c in row if (c.start, c.end) == (one.start, one.end)))]
+
+
+@given(rows())
+def test_confirming_every_entity_keeps_every_entity(given_rows: tuple[list[Candidate], str]) -> None:
+    row, decoding = given_rows
+    answers = {i: c.label for i, c in enumerate(row) if c.chosen}
+    for accuracy in (None, 0.5, 0.9, 1.0):
+        assert chosen(fuse_all(row, answers, accuracy, decoding)) == chosen(row)
