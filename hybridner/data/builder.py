@@ -57,6 +57,10 @@ class RecordBuilder(datasets.GeneratorBasedBuilder):
         self.repairs = RepairLog(strict=self.config.strict)
         self._plan: Plan | None = None
 
+    def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
+        super().download_and_prepare(*args, **kwargs)
+        self.repairs.report()
+
     def _info(self) -> datasets.DatasetInfo:
         source = SOURCES[self.SOURCE]
         return datasets.DatasetInfo(
@@ -73,6 +77,8 @@ class RecordBuilder(datasets.GeneratorBasedBuilder):
         else:
             self._plan = open_plan(self.SOURCE, self.config.data_dir, variant=self.config.name, repairs=self.repairs)
         self.info.features = features_of(self._plan)
+        if self._plan.about is not None:
+            self.info.license = self._plan.about.license
         return [datasets.SplitGenerator(name=split, gen_kwargs={"split": split}) for split in self._plan.splits]
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:

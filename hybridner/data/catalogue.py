@@ -101,6 +101,16 @@ SOURCES: dict[str, Source] = {
 }
 
 
+#: Another annotation of SNCM's domain than the open corpus; it comes with no licence of its own.
+SNCM_DRAFT = Source(
+    title="SNCM, an annotation other than SNCM-open",
+    homepage="",
+    license="unknown; do not redistribute",
+    citation="",
+    how_to_get="Files of the user's own, with the raw labels mapped to the thirteen types of SNCM.",
+)
+
+
 @cache
 def label_set(name: str) -> LabelSet:
     """The labels of a data set with their Chinese names, descriptions and domain, as they come with the package.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybridner.data.catalogue import SOURCES, label_set
+from hybridner.data.catalogue import SNCM_DRAFT, SOURCES, Source, label_set
 from hybridner.data.markup import Sentence
 from hybridner.data.ontology import SNCM_OPEN, load_ontology
 from hybridner.data.reading import iter_records, split_files
@@ -22,8 +22,8 @@ CONLL = "conll"
 NAMES = (*SOURCES, CONLL)
 
 #: How the labelled files become splits. "official": as they are published. "held-out": the published validation set,
-#: whose gold labels are at hand, becomes the test set, and a tenth of train the validation set, so that nothing is tuned on what is
-#: reported.
+#: whose gold labels are at hand, becomes the test set, and a tenth of train the validation set, so that nothing is tuned on
+#: what is reported.
 VARIANTS = ("official", "held-out")
 _CUT, _SEED = 0.1, 42
 
@@ -33,11 +33,13 @@ class Plan:
     """The splits of a data set, not yet read where that can wait.
 
     Attributes:
+        about: where it comes from; None for files of the user's own.
         labels: its label set; label number k in the data is ``labels.names[k]``.
         relations: the names of its relations; empty where the data set has none.
         splits: the sentences of each split; each can be gone through once.
     """
 
+    about: Source | None
     labels: LabelSet
     relations: tuple[str, ...]
     splits: Mapping[str, Iterable[Sentence]]
@@ -68,7 +70,7 @@ def open_plan(
     if name == "sncm" and any(folder.glob("*.txt")):
         if variant != "official":
             raise DataError("a corpus of marked-up text has one fixed split; leave the variant out", str(folder))
-        return Plan(label_set(name), _relation_names(), corpus_splits(folder))
+        return Plan(SOURCES[name], label_set(name), _relation_names(), corpus_splits(folder))
     return plan_files(name, split_files(folder), variant, repairs if repairs is not None else RepairLog())
 
 
@@ -92,7 +94,8 @@ def plan_files(name: str, files: Mapping[str, Path], variant: str, repairs: Repa
     splits: dict[str, Iterable[Sentence]] = {
         split: _sentences(parts[split]) for split in ("train", "validation", "test") if split in parts
     }
-    return Plan(labels, _relation_names() if name == "sncm" else (), splits)
+    about = SNCM_DRAFT if name == "sncm" else SOURCES.get(name)
+    return Plan(about, labels, _relation_names() if name == "sncm" else (), splits)
 
 
 def _cut_train(parts: Mapping[str, Iterable[Record]]) -> dict[str, Iterable[Record]]:

@@ -1,0 +1,140 @@
+"""`hybridner data`: prepare, describe, check, compare and push data sets."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hybridner.data.agreement import Agreement
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `data` and its commands to the subparsers of the main command."""
+    from hybridner.data.plans import NAMES, VARIANTS
+
+    parser = subparsers.add_parser("data", help="prepare, describe, check, compare and push data sets")
+    commands = parser.add_subparsers(dest="data_command", required=True, metavar="COMMAND")
+
+    prepare = commands.add_parser("prepare", help="write a data set as a folder that load_dataset opens")
+    prepare.add_argument("name", choices=NAMES, metavar="NAME", help=f"one of {', '.join(NAMES)}")
+    prepare.add_argument("--data-dir", type=Path, help="folder with the source files (sncm without it: the open corpus)")
+    prepare.add_argument("--output", type=Path, required=True, help="folder to make")
+    prepare.add_argument(
+        "--splits",
+        choices=VARIANTS,
+        default=VARIANTS[0],
+        help="official: as published; held-out: the labelled dev file becomes test, a tenth of train becomes validation",
+    )
+    prepare.add_argument("--strict", action="store_true", help="make every repair of a known defect an error")
+    prepare.set_defaults(run_data=_prepare)
+
+    describe = commands.add_parser("describe", help="counts, lengths, labels, overlaps, duplicates and leaks")
+    describe.add_argument("folder", type=Path, help="a prepared folder, or one with train, dev and test files of a known format")
+    describe.add_argument("--json", action="store_true", help="print JSON")
+    describe.add_argument("--plot", type=Path, metavar="FILE", help="draw the figures too (.png, .svg or .pdf)")
+    describe.set_defaults(run_data=_describe)
+
+    check = commands.add_parser("check", help="check marked-up corpus text against the SNCM ontology")
+    check.add_argument("path", type=Path, nargs="?", help="a corpus file or folder (default: SNCM-open)")
+    check.add_argument("--reasoner", action="store_true", help="also run the HermiT reasoner (needs Java and owlready2)")
+    check.set_defaults(run_data=_check)
+
+    agree = commands.add_parser("agree", help="agreement of two annotations of the same texts")
+    agree.add_argument("first", type=Path, help="a file of any known format")
+    agree.add_argument("second", type=Path, help="the same texts, annotated again")
+    agree.add_argument("--json", action="store_true", help="print JSON, with every text on which the two differ")
+    agree.set_defaults(run_data=_agree)
+
+    push = commands.add_parser("push", help="send a prepared folder to the Hugging Face Hub")
+    push.add_argument("folder", type=Path, help="what `hybridner data prepare` wrote")
+    push.add_argument("repo_id", metavar="REPO_ID", help="ORGANISATION/NAME")
+    push.add_argument("--public", action="store_true", help="let everybody see a new repository (see the data set's licence)")
+    push.set_defaults(run_data=_push)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command that was parsed; returns the exit status."""
+    status: int = args.run_data(args)
+    return status
+
+
+def _prepare(args: argparse.Namespace) -> int:
+    from hybridner.data.prepare import prepare
+
+    prepared = prepare(args.name, args.data_dir, args.output, variant=args.splits, strict=args.strict)
+    for split, records in prepared.records.items():
+        print(f"{split}: {records:,} records, {prepared.entities[split]:,} entities")
+    print(prepared.repairs)
+    print(f"written to {prepared.folder}")
+    return 0
+
+
+def _describe(args: argparse.Namespace) -> int:
+    from hybridner.data import RepairLog, read_splits
+    from hybridner.data.describe import describe
+    from hybridner.data.report import as_text, plot
+
+    repairs = RepairLog()
+    splits = read_splits(args.folder, repairs=repairs)
+    description = describe(splits)
+    if args.json:
+        print(json.dumps({**description.to_dict(), "repairs": repairs.counts}, ensure_ascii=False, indent=2))
+    else:
+        print(as_text(description))
+        print(repairs)
+    if args.plot:
+        plot(splits, description, args.plot)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from hybridner.data import Reading, read_corpus
+    from hybridner.data.hermit import is_consistent
+    from hybridner.data.ontology import SNCM_OPEN, check_sentences, load_ontology
+
+    ontology = load_ontology()
+    documents = read_corpus(args.path or SNCM_OPEN, Reading(label_map=ontology.names_of_codes))
+    sentences = [sentence for document in documents for sentence in document.sentences]
+    problems = check_sentences(sentences, ontology)
+    for problem in problems:
+        print(problem)
+    print(f"{len(documents):,} documents, {len(sentences):,} sentences: {len(problems)} broken rules")
+    consistent = True
+    if args.reasoner:
+        consistent = is_consistent(sentences)
+        print(f"HermiT: {'consistent' if consistent else 'inconsistent'}")
+    return 0 if consistent and not problems else 1
+
+
+def _agree(args: argparse.Namespace) -> int:
+    from hybridner.data import read_records
+    from hybridner.data.agreement import agreement, disagreements
+
+    first, second = read_records(args.first), read_records(args.second)
+    found = agreement(first, second)
+    if args.json:
+        differing = [asdict(one) for one in disagreements(first, second)]
+        print(json.dumps({**_agreement_table(found), "disagreements": differing}, ensure_ascii=False, indent=2))
+        return 0
+    print("| label | first | second | both | F1 | kappa |\n|---|---|---|---|---|---|")
+    for label, one in {"(all)": found.overall, **found.labels}.items():
+        print(f"| {label} | {one.first} | {one.second} | {one.both} | {one.f1:.3f} | {one.kappa:.3f} |")
+    return 0
+
+
+def _agreement_table(found: Agreement) -> dict[str, Any]:
+    return {
+        "overall": {**asdict(found.overall), "f1": found.overall.f1},
+        "labels": {label: {**asdict(one), "f1": one.f1} for label, one in found.labels.items()},
+    }
+
+
+def _push(args: argparse.Namespace) -> int:
+    from hybridner.data.push import push
+
+    print(push(args.folder, args.repo_id, public=args.public))
+    return 0
