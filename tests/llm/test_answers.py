@@ -30,7 +30,7 @@ READER = AnswerReader(LABELS, "Non-Entity")
         ("最终答案：地名", "LOC"),
         ("类别为：地名", "LOC"),
         ('{"label": "LOC"}', "LOC"),
-        ("```json\n{\"category\": \"book\"}\n```", "book"),
+        ('```json\n{"category": "book"}\n```', "book"),
         ("```LOC```", "LOC"),
         ("<think>It could be a book.</think>\nLOC", "LOC"),
         ("It could be a book.\n</think>\n\nLOC", "LOC"),
@@ -76,7 +76,10 @@ def test_nothing_but_the_closed_list_ever_comes_out(content: str) -> None:
     assert set(READER.labels(content, 3)) <= {*LABELS.with_outside, None}
 
 
-@given(st.sampled_from(LABELS.names), st.sampled_from(["{}", " {} ", "“{}”", "Answer: {}", "答案：{}。", "<think>x</think>{}", "- {}"]))
+@given(
+    st.sampled_from(LABELS.names),
+    st.sampled_from(["{}", " {} ", "“{}”", "Answer: {}", "答案：{}。", "<think>x</think>{}", "- {}"]),
+)
 def test_every_name_is_read_back(name: str, shape: str) -> None:
     assert READER.label(shape.format(name)) == name
 

@@ -28,7 +28,9 @@ def test_an_answer_comes_back_as_it_was_also_after_reopening(tmp_path: Path) -> 
 
 
 def test_the_key_is_about_everything_that_decides_the_answer_and_nothing_else() -> None:
-    def key(question: Question = QUESTION, model: str = "m", url: str = "http://a", api_key: str = "x", **settings: object) -> str:
+    def key(
+        question: Question = QUESTION, model: str = "m", url: str = "http://a", api_key: str = "x", **settings: object
+    ) -> str:
         return question_key(OpenAIVerifier(model, url, api_key, **settings), question)  # type: ignore[arg-type]
 
     same = [key(), key(url="http://b"), key(api_key="y"), key(timeout=1.0, max_retries=9, concurrency=2)]
@@ -93,7 +95,8 @@ def test_record_files_carry_answers_to_another_cache(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["{", "[]", '{"key": "k"}', '{"key": "k", "content": 1, "model": "m"}', '{"key": "k", "content": "a", "model": "m", "x": 1}']
+    "line",
+    ["{", "[]", '{"key": "k"}', '{"key": "k", "content": 1, "model": "m"}', '{"key": "k", "content": "a", "model": "m", "x": 1}'],
 )
 def test_a_spoilt_record_is_refused_whole(line: str, tmp_path: Path) -> None:
     cache = AnswerCache(tmp_path / "a.sqlite")

@@ -101,7 +101,9 @@ def test_replace_takes_the_answer_and_keeps_the_local_confidence(p: tuple[float,
     assert sorted(fused.distribution) == sorted(p)
 
 
-def fuse_all(row: list[Candidate], answers: dict[int, str], accuracy: float | None = None, decoding: str = "flat") -> list[Candidate]:
+def fuse_all(
+    row: list[Candidate], answers: dict[int, str], accuracy: float | None = None, decoding: str = "flat"
+) -> list[Candidate]:
     fuse = fuse_replace if accuracy is None else fuse_bayes
     matrix = ConfusionMatrix.from_accuracy(accuracy or 0.5, NAMES)
     fused = {i: fuse(row[i].distribution, NAMES.index(row[i].label), NAMES.index(a), matrix) for i, a in answers.items()}
@@ -142,7 +144,9 @@ def test_overlap_nested_decoding_keeps_what_lies_inside() -> None:
 def rows(draw: st.DrawFn) -> tuple[list[Candidate], str]:
     """Candidates whose chosen ones are a possible local result: no conflict among them, and no loser that conflicts with none."""
     decoding = draw(st.sampled_from(["flat", "nested"]))
-    spans = draw(st.sets(st.tuples(st.integers(0, 11), st.integers(1, 5)).map(lambda s: (s[0], s[0] + s[1])), min_size=1, max_size=8))
+    spans = draw(
+        st.sets(st.tuples(st.integers(0, 11), st.integers(1, 5)).map(lambda s: (s[0], s[0] + s[1])), min_size=1, max_size=8)
+    )
     row: list[Candidate] = []
     taken: list[tuple[int, int]] = []
     for start, end in draw(st.permutations(sorted(spans))):
@@ -162,7 +166,9 @@ def _compatible(a: tuple[int, int], b: tuple[int, int], decoding: str) -> bool:
 
 
 @given(rows(), st.data())
-def test_answers_at_chance_keep_the_local_entities_whatever_they_are(given_rows: tuple[list[Candidate], str], data: st.DataObject) -> None:
+def test_answers_at_chance_keep_the_local_entities_whatever_they_are(
+    given_rows: tuple[list[Candidate], str], data: st.DataObject
+) -> None:
     row, decoding = given_rows
     answers = {i: data.draw(st.sampled_from(NAMES)) for i in range(len(row)) if data.draw(st.booleans())}
     assert fuse_all(row, answers, accuracy=1 / SIZE, decoding=decoding) == row
@@ -177,7 +183,10 @@ def test_entities_never_conflict_and_are_never_o(given_rows: tuple[list[Candidat
         assert all(c.label != "O" for c in final)
         for i, one in enumerate(final):
             assert all(_compatible((one.start, one.end), (c.start, c.end), decoding) for c in final[i + 1 :])
-            assert accuracy == 0.6 or one.label == answers[row.index(next(c for c in row if (c.start, c.end) == (one.start, one.end)))]
+            assert (
+                accuracy == 0.6
+                or one.label == answers[row.index(next(c for c in row if (c.start, c.end) == (one.start, one.end)))]
+            )
 
 
 @given(rows())

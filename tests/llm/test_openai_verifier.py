@@ -67,7 +67,10 @@ def test_the_request_and_what_is_recorded_with_its_answer(serve: Serve) -> None:
 def test_what_a_server_refuses_can_be_left_out_and_a_question_can_raise_its_limit(serve: Serve) -> None:
     server = serve(chat("LOC"))
     ask(verifier(server, temperature=None, top_p=None), question=Question(QUESTION.messages, max_tokens=1024))
-    ask(verifier(server, max_tokens=None, extra_body={"max_completion_tokens": 9}), question=Question(QUESTION.messages, max_tokens=7))
+    ask(
+        verifier(server, max_tokens=None, extra_body={"max_completion_tokens": 9}),
+        question=Question(QUESTION.messages, max_tokens=7),
+    )
     assert {"temperature", "top_p"}.isdisjoint(server.requests[0])
     assert server.requests[0]["max_tokens"] == 1024
     assert "max_tokens" not in server.requests[1]
@@ -197,7 +200,9 @@ def test_one_verifier_serves_several_event_loops(serve: Serve) -> None:
 
 def test_the_key_is_nowhere_to_be_seen(serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     caplog.set_level(logging.DEBUG)
-    server = serve([problem(401, f"Incorrect API key provided: {KEY}"), problem(401, "Bearer abcdefgh1234 is wrong"), chat("LOC")])
+    server = serve(
+        [problem(401, f"Incorrect API key provided: {KEY}"), problem(401, "Bearer abcdefgh1234 is wrong"), chat("LOC")]
+    )
     asked = verifier(server)
     told = []
     for _ in range(2):
@@ -207,7 +212,15 @@ def test_the_key_is_nowhere_to_be_seen(serve: Serve, caplog: pytest.LogCaptureFi
         assert caught.value.__suppress_context__
     ask(asked)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    seen = [*told, repr(asked), str(asked.to_dict()), str(asked.parameters), caplog.text, repr(pickle.dumps(asked)), str(vars(pickle.loads(pickle.dumps(asked))))]
+    seen = [
+        *told,
+        repr(asked),
+        str(asked.to_dict()),
+        str(asked.parameters),
+        caplog.text,
+        repr(pickle.dumps(asked)),
+        str(vars(pickle.loads(pickle.dumps(asked)))),
+    ]
     assert not [place for place in seen if KEY in place or "abcdefgh" in place]
     assert "***" in told[0]
 

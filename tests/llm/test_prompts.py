@@ -73,7 +73,10 @@ def test_a_context_holds_its_span_and_keeps_to_its_size(text: str, data: st.Data
     context = context_of(text, start, end, shortest=shortest, longest=longest)
     assert 0 <= context.start <= start < end <= context.end <= len(text)
     assert context.end - context.start <= max(longest, end - start)
-    assert on_one_line(text[start:end]) in bracketed(text, start, end, context).replace("[", "").replace("]", "") or text[start:end].isspace()
+    assert (
+        on_one_line(text[start:end]) in bracketed(text, start, end, context).replace("[", "").replace("]", "")
+        or text[start:end].isspace()
+    )
 
 
 def test_a_users_own_template(tmp_path: Path, labels: LabelSet) -> None:
