@@ -1,0 +1,1 @@
+"""The command `hybridner`: one file per subcommand, thin over the library."""

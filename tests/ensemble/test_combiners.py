@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from hybridner.ensemble import ABSTAIN, COMBINERS, Ballot, decide, entities, spanner_uncertainty
+
+MEMBERS, LABELS = 4, 4
+NAMES = ("O", "LOC", "ORG", "PER")
+
+
+def a_ballot(votes: list[list[int]], logits: list[list[float]], spans: list[tuple[int, int, int]] | None = None) -> Ballot:
+    """Candidates down, members across."""
+    count = len(votes)
+    spans = spans or [(0, 2 * i, 2 * i + 2) for i in range(count)]
+    scores = np.array(logits, dtype=float)
+    softmax = np.exp(scores - scores.max(1, keepdims=True))
+    softmax /= softmax.sum(1, keepdims=True)
+    return Ballot(np.array(spans), np.array(votes).T, scores, np.repeat(softmax[None], len(votes[0]), axis=0))
+
+
+@st.composite
+def ballots(draw: st.DrawFn) -> Ballot:
+    count = draw(st.integers(1, 5))
+    votes = draw(arrays(np.int64, (count, MEMBERS), elements=st.integers(0, LABELS - 1)))
+    logits = draw(arrays(np.float64, (count, LABELS), elements=st.floats(-900, 900)))
+    return a_ballot(votes.tolist(), logits.tolist())
+
+
+def test_the_example_of_the_paper() -> None:
+    """Section 2.4.3: Ŷ = {LOC, LOC, ORG, O} for "Shang Hai"; P(l) adds up exp(sᵀl) over the votes for l."""
+    scores = {"O": 0.3, "LOC": 1.0, "ORG": 1.2, "PER": 2.0}
+    ballot = a_ballot([[1, 1, 2, 0]], [list(scores.values())])
+    mass = {"O": np.exp(0.3), "LOC": 2 * np.exp(1.0), "ORG": np.exp(1.2), "PER": 0.0}
+    expected = [mass[name] / sum(mass.values()) for name in NAMES]
+    np.testing.assert_allclose(np.exp(COMBINERS["score"](ballot))[0], expected)
+    assert NAMES[COMBINERS["score"](ballot)[0].argmax()] == "LOC"
+
+
+@pytest.mark.parametrize("strategy", list(COMBINERS))
+@given(ballot=ballots())
+def test_every_strategy_gives_a_distribution_however_large_the_scores(strategy: str, ballot: Ballot) -> None:
+    probability = np.exp(COMBINERS[strategy](ballot))
+    assert np.isfinite(probability).all()
+    np.testing.assert_allclose(probability.sum(1), 1.0)
+
+
+@pytest.mark.parametrize("strategy", ["score", "majority"])
+@given(ballot=ballots())
+def test_nobodys_label_never_wins(strategy: str, ballot: Ballot) -> None:
+    winner = COMBINERS[strategy](ballot).argmax(1)
+    assert all(label in votes for label, votes in zip(winner, ballot.votes.T, strict=True))
+
+
+@pytest.mark.parametrize("strategy", list(COMBINERS))
+@given(ballot=ballots(), order=st.permutations(range(MEMBERS)))
+def test_the_order_of_the_members_does_not_matter(strategy: str, ballot: Ballot, order: list[int]) -> None:
+    other = Ballot(ballot.spans, ballot.votes[order], ballot.logits, ballot.probabilities[order])
+    np.testing.assert_allclose(np.exp(COMBINERS[strategy](ballot)), np.exp(COMBINERS[strategy](other)), atol=1e-12)
+
+
+@given(ballot=ballots())
+def test_equal_scores_leave_the_count_of_votes(ballot: Ballot) -> None:
+    flat = Ballot(ballot.spans, ballot.votes, np.zeros_like(ballot.logits), ballot.probabilities)
+    np.testing.assert_allclose(np.exp(COMBINERS["score"](flat)), flat.vote_counts / MEMBERS)
+
+
+def test_majority_counts_and_breaks_ties_for_outside() -> None:
+    ballot = a_ballot([[1, 1, 2, 3], [0, 0, 2, 2], [1, 2, 3, 0], [1, 1, 2, 2]], [[0.0, 0.0, 0.0, 9.0]] * 3 + [[0, 0, 1, 0]])
+    assert COMBINERS["majority"](ballot).argmax(1).tolist() == [1, 0, 0, 2]
+
+
+@given(arrays(np.float64, (3, LABELS), elements=st.floats(-900, 900)))
+def test_uncertainty_is_one_minus_the_largest_softmax(logits: np.ndarray) -> None:
+    u = spanner_uncertainty(logits)
+    softmax = np.exp(logits - logits.max(1, keepdims=True))
+    np.testing.assert_allclose(u, 1 - (softmax / softmax.sum(1, keepdims=True)).max(1), atol=1e-12)
+    assert ((u >= 0) & (u <= 1 - 1 / LABELS + 1e-9)).all()
+
+
+def test_decisions_of_a_batch_stay_with_their_texts() -> None:
+    spans = [(1, 0, 3), (0, 5, 6), (1, 2, 4), (0, 0, 2)]
+    logits = [[0, 9.0, 0, 0], [9.0, 0, 0, 1], [0, 0, 5.0, 0], [0, 0, 0, 8.0]]
+    ballot = a_ballot([[1, 1, 1, 1], [0, 0, 0, 0], [2, 2, 0, 0], [3, 3, 3, ABSTAIN]], logits, spans)
+    first, second, third = decide(ballot, 3, NAMES, ("a", "b", "c", "d"), strategy="score", decoding="flat")
+    assert [(c.start, c.end, c.label, c.chosen) for c in first] == [(0, 2, "PER", True), (5, 6, "O", False)]
+    assert [(c.start, c.end, c.label, c.chosen) for c in second] == [(0, 3, "LOC", True), (2, 4, "ORG", False)]
+    assert third == []
+    assert first[0].votes == {"a": "PER", "b": "PER", "c": "PER"}
+    assert [c.label for c in entities(second)] == ["LOC"]
+
+
+@given(ballot=ballots(), strategy=st.sampled_from(list(COMBINERS)))
+def test_the_combined_label_is_the_most_probable_one(ballot: Ballot, strategy: str) -> None:
+    for candidate in decide(ballot, 1, NAMES, "abcd", strategy=strategy, decoding="flat")[0]:
+        assert NAMES[int(np.argmax(candidate.distribution))] == candidate.label or candidate.score == pytest.approx(
+            candidate.distribution[NAMES.index(candidate.label)]
+        )
+        assert sum(candidate.distribution) == pytest.approx(1.0)
+        assert candidate.score == max(candidate.distribution)
