@@ -24,6 +24,7 @@ from hybridner.data.plans import VARIANTS, Plan, open_plan, plan_files
 from hybridner.data.reading import split_files
 from hybridner.data.repairs import RepairLog
 from hybridner.data.rows import features_of, rows_of
+from hybridner.errors import HybridNerError
 
 
 @dataclass
@@ -58,7 +59,13 @@ class RecordBuilder(datasets.GeneratorBasedBuilder):
         self._plan: Plan | None = None
 
     def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
-        super().download_and_prepare(*args, **kwargs)
+        """As in `datasets`; what was wrong with the data comes as the DataError itself, and repairs go to the log."""
+        try:
+            super().download_and_prepare(*args, **kwargs)
+        except datasets.exceptions.DatasetGenerationError as error:
+            if isinstance(error.__cause__, HybridNerError):
+                raise error.__cause__ from None
+            raise
         self.repairs.report()
 
     def _info(self) -> datasets.DatasetInfo:

@@ -39,16 +39,17 @@ def detect_scheme(path: Path) -> str:
     Raises:
         DataError: the prefixes fit no scheme, as when M and I are mixed.
     """
-    used: set[str] = set()
+    used: dict[str, int] = {}
     with path.open(encoding="utf-8-sig") as handle:
-        for line in handle:
+        for number, line in enumerate(handle, 1):
             _, _, tag = line.rstrip().rpartition("\t" if "\t" in line else " ")
             if tag[1:2] == "-":
-                used.add(tag[0])
+                used.setdefault(tag[0], number)
     for scheme, prefixes in _SCHEMES.items():
-        if used <= prefixes:
+        if used.keys() <= prefixes:
             return scheme
-    raise DataError(f"the tag prefixes {', '.join(sorted(used))} fit none of {', '.join(_SCHEMES)}", str(path))
+    found = ", ".join(f"{prefix} (first in line {number})" for prefix, number in sorted(used.items()))
+    raise DataError(f"the tag prefixes {found} fit none of {', '.join(_SCHEMES)}", str(path))
 
 
 def iter_conll(path: Path, reading: Reading) -> Iterator[Record]:
@@ -144,15 +145,16 @@ def token_spans(tags: list[str], closed_by_end: bool, repairs: RepairLog, where:
     for position, tag in enumerate([*tags, "O"]):
         if tag == "O" and start < 0:
             continue
-        prefix, named = parse_tag(tag, where)
+        at = f"{where}, token {position}"
+        prefix, named = parse_tag(tag, at)
         goes_on = prefix in "IME"
         if start >= 0 and not (goes_on and named == label):
             if closed_by_end:
-                repairs.add("broken_tags", f"{where}, token {position}")
+                repairs.add("broken_tags", at)
             yield start, position - 1, label
             start = -1
         if goes_on and start < 0:
-            repairs.add("broken_tags", f"{where}, token {position}")
+            repairs.add("broken_tags", at)
         if start < 0 and prefix != "O":
             start, label = position, named
         if prefix in "ES":

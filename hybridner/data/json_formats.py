@@ -97,9 +97,9 @@ def _array_items(handle: TextIO, path: Path) -> Iterator[tuple[str, Any]]:
                 break
             except json.JSONDecodeError as error:
                 # An object cut off by the end of the chunk looks broken too; only the file's end tells.
-                problem, position = error.msg, error.pos
+                problem, ahead = error.msg, error.pos - at
             if not refill():
-                raise DataError(f"not JSON: {problem}", place(position))
+                raise DataError(f"not JSON: {problem}", place(at + ahead))
         yield place(at), item
         at, number = end, number + 1
 

@@ -86,6 +86,8 @@ def plot(splits: Mapping[str, Sequence[Record]], description: Description, path:
         texts = [[len(record.text) for record in records] for records in splits.values()]
         entities = [[s.end - s.start for record in records for s in record.entities] for records in splits.values()]
         for axis, lengths, title in ((by_text, texts, "text length"), (by_entity, entities, "entity length")):
-            axis.hist(lengths, bins=30, stacked=True, label=list(splits), log=True)
+            longest = max((length for split in lengths for length in split), default=1)
+            bins = range(0, longest + 2, 1 + longest // 40)
+            axis.hist(lengths, bins=bins, histtype="step", label=list(splits), log=True)
             axis.set(title=title, xlabel="characters")
         figure.savefig(path)

@@ -42,7 +42,7 @@ def corpus_splits(folder: Path = SNCM_OPEN) -> dict[str, list[Sentence]]:
     sentences = {split: [s for d in documents if d.id in set(ids) for s in d.sentences] for split, ids in splits.items()}
     problems = check_sentences((s for part in sentences.values() for s in part), ontology)
     if problems:
-        raise DataError(f"{len(problems)} sentences break the ontology; the first: {problems[0]}", str(folder))
+        raise DataError(f"the ontology's rules are broken {len(problems)} times; first: {problems[0]}", str(folder))
     return sentences
 
 
