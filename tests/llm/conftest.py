@@ -6,9 +6,9 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
-from scripted_server import Reply, Script, ScriptedServer
 
 from hybridner.spans import Label, LabelSet
+from tests.llm.scripted_server import Reply, Script, ScriptedServer
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
-from scripted_server import KEY, verifier
 
 from hybridner.llm import Answer, AnswerCache, LlmError, Message, OpenAIVerifier, Question, question_key
+from tests.llm.scripted_server import KEY, verifier
 
 QUESTION = Question((Message("user", "秘密文本"),), ("LOC", "Non-Entity"))
 ANSWER = Answer("LOC", "served", 10, 2, 0.5, 2, True, ((0.9, 0.1),))

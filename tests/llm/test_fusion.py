@@ -7,11 +7,11 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_server import candidate
 
 from hybridner.ensemble import Candidate
 from hybridner.llm import ConfusionMatrix, LlmError, resolve_again
 from hybridner.llm.fusion import fuse_bayes, fuse_replace
+from tests.llm.scripted_server import candidate
 
 NAMES = ("O", "LOC", "PER", "ORG")
 SIZE = len(NAMES)

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from scripted_server import (
+
+from hybridner.llm import Answer, LlmError, Message, OpenAIVerifier, Question, VerifierError, as_verifier
+from hybridner.llm.openai_verifier import retry_after
+from tests.llm.scripted_server import (
     BROKEN,
     CUT,
     DRIP,
@@ -27,9 +30,6 @@ from scripted_server import (
     problem,
     verifier,
 )
-
-from hybridner.llm import Answer, LlmError, Message, OpenAIVerifier, Question, VerifierError, as_verifier
-from hybridner.llm.openai_verifier import retry_after
 
 QUESTION = Question((Message("system", "s"), Message("user", "u")), ("LOC", "Non-Entity"))
 Serve = Callable[[Any], ScriptedServer]
@@ -140,7 +140,7 @@ def test_a_fault_that_stays_is_not_tried_again(status: int, fatal: bool, serve: 
 
 
 def test_nobody_listening_is_fatal_and_names_the_address(refused: str) -> None:
-    with pytest.raises(VerifierError, match="no connection to http://127.0.0.1") as caught:
+    with pytest.raises(VerifierError, match=r"no connection to http://127\.0\.0\.1") as caught:
         ask(verifier(refused, max_retries=1))
     assert (caught.value.fatal, caught.value.attempts) == (True, 2)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_server import candidate
 
 from hybridner.llm import (
     Answer,
@@ -23,6 +22,7 @@ from hybridner.llm import (
     route,
 )
 from hybridner.spans import LabelSet
+from tests.llm.scripted_server import candidate
 
 ENTITY = candidate(0, 1, "LOC", u=0.5)
 LOST = candidate(1, 2, "O", u=0.6, votes={"a": "LOC", "b": "O"})

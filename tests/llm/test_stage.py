@@ -8,22 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_server import (
-    BROKEN,
-    CUT,
-    DRIP,
-    DROP,
-    HANG,
-    HTML,
-    KEY,
-    Reply,
-    ScriptedServer,
-    candidate,
-    chat,
-    problem,
-    verifier,
-    wait_until,
-)
 
 from hybridner.ensemble import Candidate
 from hybridner.llm import (
@@ -39,6 +23,22 @@ from hybridner.llm import (
     answered_pairs,
 )
 from hybridner.spans import LabelSet, Span
+from tests.llm.scripted_server import (
+    BROKEN,
+    CUT,
+    DRIP,
+    DROP,
+    HANG,
+    HTML,
+    KEY,
+    Reply,
+    ScriptedServer,
+    candidate,
+    chat,
+    problem,
+    verifier,
+    wait_until,
+)
 
 Serve = Callable[[Any], ScriptedServer]
 

@@ -1,0 +1,170 @@
+"""2,000 spans against a server that fails in 15 % of its replies, and a process killed in the middle of its work."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hybridner.ensemble import Candidate
+from hybridner.llm import AnswerCache, LlmSettings, LlmStage, Verified
+from hybridner.spans import LabelSet
+from tests.llm.scripted_server import (
+    BROKEN,
+    CUT,
+    DROP,
+    HANG,
+    HTML,
+    HTML_502,
+    NOT_CHAT,
+    Reply,
+    ScriptedServer,
+    candidate,
+    chat,
+    problem,
+    verifier,
+    wait_until,
+)
+
+ROOT = Path(__file__).parents[2]
+SPANS = 2_000
+BATCH = 250
+FAULTS = [
+    problem(429),
+    problem(429, Retry_After="0.02"),
+    problem(500),
+    problem(503),
+    HTML,
+    HTML_502,
+    BROKEN,
+    NOT_CHAT,
+    CUT,
+    DROP,
+    chat(""),
+    chat("I would rather not say."),
+]
+
+
+def batch(first: int, size: int = BATCH) -> tuple[list[str], list[list[Candidate]]]:
+    """Texts with two different routed spans each."""
+    numbers = range(first, first + size, 2)
+    texts = [f"第{number}条：俄罗斯在叙利亚部署了干扰机。" for number in numbers]
+    starts = [text.index("俄罗斯") for text in texts]
+    return texts, [[candidate(start, start + 3), candidate(start + 4, start + 7, "O")] for start in starts]
+
+
+class Faulty:
+    """A script with 15 % faults of all kinds and, rarely, a reply that never comes; keeps count of good replies by question."""
+
+    def __init__(self) -> None:
+        self.dice = random.Random(7)
+        self.good: Counter[int] = Counter()
+        self.faults = self.total = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, body: dict[str, Any], _: int) -> Reply:
+        with self._lock:
+            self.total += 1
+            faulty, kind = self.dice.random() < 0.15, self.dice.randrange(500)
+            if faulty:
+                self.faults += 1
+                return HANG if kind < 5 else FAULTS[kind % len(FAULTS)]
+            self.good[hash(str(body))] += 1
+            return chat("LOC")
+
+
+def test_two_thousand_spans_with_faults(serve: Callable[[Any], ScriptedServer], labels: LabelSet, tmp_path: Path) -> None:
+    script = Faulty()
+    server = serve(script)
+    client = verifier(server, concurrency=32, max_retries=8, timeout=5.0)
+    settings = LlmSettings(fusion="replace", time_limit=None)
+    cache = AnswerCache(tmp_path / "cache.sqlite")
+    statuses: Counter[str] = Counter()
+    memory: list[int] = []
+    tracemalloc.start()
+    try:
+        with LlmStage(client, labels, settings, cache=cache) as stage:
+            for first in range(0, SPANS, BATCH):
+                for row in stage.run(*batch(first)):
+                    statuses.update(verified.provenance.status for verified in row)
+                    assert all(v.candidate.label == "LOC" for v in row if v.provenance.status == "asked")
+                server.requests.clear()
+                server.keys.clear()
+                gc.collect()
+                memory.append(tracemalloc.get_traced_memory()[0])
+            report = stage.report()
+    finally:
+        tracemalloc.stop()
+    # Every span ended with a decision, nearly all with the LLM's.
+    assert sum(statuses.values()) == report.spans_routed == SPANS
+    assert set(statuses) <= {"asked", "unparsed"}
+    assert statuses["asked"] > 0.99 * SPANS
+    assert script.faults > 0.1 * SPANS
+    assert report.attempts == script.total
+    # No question was asked again after its good answer, and no more were under way than allowed.
+    assert max(script.good.values()) == 1
+    assert server.most_under_way <= 32
+    # Memory in use does not grow with the number of spans (a kept question would be more than 1 kB).
+    assert memory[-1] - memory[1] < 300_000, memory
+    # Once more from the cache: not one request.
+    before = script.total
+    with LlmStage(client, labels, settings, cache=cache) as stage:
+        again = [v for first in range(0, SPANS, BATCH) for row in stage.run(*batch(first)) for v in row]
+    assert Counter(_decided(again)) == Counter({"cached": statuses["asked"], "unparsed": statuses["unparsed"]})
+    assert script.total == before
+
+
+def _decided(results: list[Verified]) -> list[str]:
+    return [verified.provenance.status for verified in results]
+
+
+WORK = """
+import sys
+from pathlib import Path
+from hybridner.llm import AnswerCache, LlmSettings, LlmStage
+from hybridner.spans import Label, LabelSet
+from tests.llm.scripted_server import verifier
+from tests.llm.test_load import batch
+
+url, path = sys.argv[1:]
+labels = LabelSet((Label("LOC", "地名"), Label("PER"), Label("ORG")))
+with LlmStage(verifier(url, concurrency=8), labels, LlmSettings(time_limit=None), cache=AnswerCache(path)) as stage:
+    results = stage.run(*batch(0, 200))
+    print(*(v.provenance.status for row in results for v in row))
+"""
+
+
+def test_a_killed_process_goes_on_from_the_cache(serve: Callable[[Any], ScriptedServer], tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    killed = threading.Event()
+
+    def stalls(_: dict[str, Any], number: int) -> Reply:
+        # The first process gets 100 answers and is killed while it waits for more.
+        return chat("LOC") if number < 100 or killed.is_set() else HANG
+
+    server = serve(stalls)
+    arguments = [sys.executable, "-c", WORK, server.url, str(path)]
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    first = subprocess.Popen(arguments, cwd=ROOT, env=surroundings, stdout=subprocess.PIPE)
+    try:
+        wait_until(lambda: len(server.requests) >= 108 or first.poll() is not None, 60)
+        wait_until(lambda: len(AnswerCache(path)) == 100)
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+    assert first.returncode == -signal.SIGKILL
+    killed.set()
+    before = len(server.requests)
+    second = subprocess.run(arguments, cwd=ROOT, env=surroundings, capture_output=True, text=True, timeout=120, check=False)
+    assert second.returncode == 0, second.stderr
+    assert Counter(second.stdout.split()) == Counter({"cached": 100, "asked": 100})
+    assert len(server.requests) - before == 100
