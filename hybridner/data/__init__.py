@@ -1,8 +1,10 @@
 """Reading, repairing, splitting and writing data sets."""
 
+from hybridner.data.catalogue import label_set
 from hybridner.data.cleaning import Reading
 from hybridner.data.json_formats import write_cluener, write_jsonl
 from hybridner.data.markup import Document, Relation, Sentence, read_corpus
+from hybridner.data.prepare import prepared_label_set
 from hybridner.data.reading import FORMATS, detect_format, iter_records, read_records, read_splits, split_files
 from hybridner.data.repairs import RULES, RepairLog
 from hybridner.data.splitting import labels_of, split_records, split_sentences
@@ -17,7 +19,9 @@ __all__ = [
     "Sentence",
     "detect_format",
     "iter_records",
+    "label_set",
     "labels_of",
+    "prepared_label_set",
     "read_corpus",
     "read_records",
     "read_splits",

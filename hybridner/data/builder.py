@@ -20,6 +20,7 @@ from typing import Any
 import datasets
 
 from hybridner.data.catalogue import SOURCES
+from hybridner.data.ontology import SNCM_OPEN
 from hybridner.data.plans import VARIANTS, Plan, open_plan, plan_files
 from hybridner.data.reading import split_files
 from hybridner.data.repairs import RepairLog
@@ -53,8 +54,9 @@ class RecordBuilder(datasets.GeneratorBasedBuilder):
     DEFAULT_CONFIG_NAME = VARIANTS[0]
 
     def __init__(self, *, data_dir: str | None = None, **kwargs: Any) -> None:
-        # The cache knows a data folder by its path alone; the hash makes it notice changed files.
-        super().__init__(data_dir=data_dir, hash=_fingerprint(data_dir), **kwargs)
+        # The cache knows a data folder by its path alone, and the corpus of the package not at all; the hash makes it notice
+        # changed files.
+        super().__init__(data_dir=data_dir, hash=_fingerprint(data_dir or SNCM_OPEN), **kwargs)
         self.repairs = RepairLog(strict=self.config.strict)
         self._plan: Plan | None = None
 
@@ -101,9 +103,7 @@ def fetch(name: str, dl_manager: datasets.DownloadManager) -> dict[str, Path]:
     return {split: Path(path) for split, path in dl_manager.download(dict(urls)).items()}
 
 
-def _fingerprint(data_dir: str | None) -> str | None:
-    if data_dir is None:
-        return None
-    files = sorted(path for path in Path(data_dir).rglob("*") if path.is_file())
+def _fingerprint(folder: str | Path) -> str:
+    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
     stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return sha256(repr(stamps).encode()).hexdigest()[:16]

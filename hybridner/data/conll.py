@@ -2,8 +2,8 @@
 
 The token is the first column and the tag the last; columns are split by a tab where there is one, else by spaces. The scheme is
 found from the prefixes of the whole file: M makes it BMES, E BIOES, S alone BIOS, else BIO. Tokens are joined without a space,
-but two Latin words or numbers of several characters each get one between them. A `-DOCSTART-` line starts a new document,
-whose number becomes the group of its sentences.
+but two Latin words or numbers of several characters each get one between them. A `-DOCSTART-` line starts a new document;
+the group of its sentences is the document's number, and their ids have the form ``DOCUMENT:NUMBER``.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def iter_conll(path: Path, reading: Reading) -> Iterator[Record]:
             for first, last, label in token_spans(tags, closed_by_end, reading.repairs, where)
         ]
         group = reading.numbered_id(path, document) if document else ""
-        yield reading.record(text, spans, where=where, id=reading.numbered_id(path, number), group=group)
+        id = f"{group}:{number}" if group else reading.numbered_id(path, number)
+        yield reading.record(text, spans, where=where, id=id, group=group)
         number += 1
 
 

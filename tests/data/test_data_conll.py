@@ -106,7 +106,7 @@ def test_document_starts_group_their_sentences(write):
     path = write("a.txt", "-DOCSTART- -X- O", "", "王 B-PER", "", "五 O", "-DOCSTART- O", "赵 B-PER")
     records = read_records(path)
     assert [record.text for record in records] == ["王", "五", "赵"]
-    assert records[0].group == records[1].group != records[2].group
+    assert [(record.group, record.id) for record in records] == [("a-1", "a-1:0"), ("a-1", "a-1:1"), ("a-2", "a-2:2")]
 
 
 @pytest.mark.parametrize(

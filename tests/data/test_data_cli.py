@@ -1,0 +1,128 @@
+"""`hybridner data` and pushing to the Hub."""
+
+import argparse
+import json
+from types import SimpleNamespace
+
+import huggingface_hub
+import pytest
+
+from hybridner.cli.data import add_parser, run
+from hybridner.data.hermit import reasoner_missing
+from hybridner.data.push import push
+from hybridner.errors import DataError
+
+
+@pytest.fixture
+def call(capsys):
+    def _call(*arguments):
+        parser = argparse.ArgumentParser()
+        add_parser(parser.add_subparsers(dest="command", required=True))
+        status = run(parser.parse_args(["data", *map(str, arguments)]))
+        return status, capsys.readouterr().out
+
+    return _call
+
+
+@pytest.fixture
+def source(write, tmp_path):
+    folder = tmp_path / "source"
+    write("train.txt", "王 B-PER", "五 I-PER", "说 O", "", "北 B-LOC", "京 I-LOC", folder=folder)
+    write("test.txt", "赵 B-PER", "0 ", folder=folder)
+    return folder
+
+
+@pytest.fixture
+def prepared(source, tmp_path, call):
+    call("prepare", "conll", "--data-dir", source, "--output", tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_prepare_tells_what_it_did(source, tmp_path, call):
+    status, out = call("prepare", "conll", "--data-dir", source, "--output", tmp_path / "x")
+    assert status == 0
+    assert "train: 2 records, 2 entities\ntest: 1 records, 1 entities\nempty_tag: 1 times" in out
+    assert f"written to {tmp_path / 'x'}" in out
+
+
+def test_strict_preparing_stops(source, tmp_path, call):
+    with pytest.raises(DataError, match=r"test\.txt, line 2: empty_tag"):
+        call("prepare", "conll", "--data-dir", source, "--output", tmp_path / "x", "--strict")
+
+
+def test_describe_as_text_and_json(prepared, source, call):
+    status, out = call("describe", prepared)
+    assert status == 0
+    assert "2 records (0 without entities), 2 entities" in out
+    assert "nothing had to be repaired" in out
+    status, out = call("describe", source, "--json")
+    described = json.loads(out)
+    assert described["splits"]["train"]["labels"]["PER"]["commonest"] == "王五"
+    assert described["leaks"][0]["unseen_surfaces"] == 1
+    assert described["repairs"] == {"empty_tag": 1}
+
+
+def test_describe_draws(prepared, tmp_path, call):
+    pytest.importorskip("matplotlib", reason="plots need the extra `plots`")
+    call("describe", prepared, "--plot", tmp_path / "x.svg")
+    assert "<svg" in (tmp_path / "x.svg").read_text(encoding="utf-8")
+
+
+HEAD = "# doc a | genre=news | title=t"
+
+
+def test_check_counts_broken_rules_and_its_status_says_so(write, call):
+    good = write("good.txt", HEAD, "{俄军|STATE}部署{干扰机|OFFSYS}。", "> 1 deploys 2")
+    status, out = call("check", good)
+    assert (status, out) == (0, "relations: 1 (deploys 1)\n1 documents, 1 sentences: 0 broken rules\n")
+    bad = write("bad.txt", HEAD, "{俄军|STATE}部署{干扰机|OFFSYS}。", "> 2 deploys 1")
+    status, out = call("check", bad)
+    assert status == 1
+    assert "bad.txt, line 2: “干扰机” deploys “俄军”: Offensive Systems cannot be where deploys starts" in out
+    assert out.endswith("1 documents, 1 sentences: 2 broken rules\n")
+
+
+@pytest.mark.skipif(bool(reasoner_missing()), reason=reasoner_missing() or "-")
+def test_check_with_the_reasoner(write, call):
+    bad = write("bad.txt", HEAD, "{俄军|STATE}部署{干扰机|OFFSYS}。", "> 2 deploys 1")
+    status, out = call("check", bad, "--reasoner")
+    assert status == 1
+    assert out.endswith("HermiT: inconsistent\n")
+
+
+def test_agree(write, call):
+    first = write("first.txt", HEAD, "{俄军|STATE}在{叙利亚|LOCATION}。")
+    second = write("second.txt", HEAD, "{俄军|STATE}在{叙利亚|STATE}。")
+    status, out = call("agree", first, second)
+    assert status == 0
+    assert "| (all) | 2 | 2 | 1 | 0.500 |" in out
+    _, out = call("agree", first, second, "--json")
+    assert json.loads(out)["overall"]["both"] == 1
+    assert json.loads(out)["disagreements"][0]["only_second"] == [[3, 6, "STATE"]]
+
+
+def test_unknown_data_sets_are_refused_by_the_parser(call, capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        call("prepare", "weibo", "--output", tmp_path / "x")
+    assert "weibo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_push_sends_the_folder_and_is_private_unless_asked(prepared, call, monkeypatch, public):
+    sent = []
+    hub = SimpleNamespace(
+        create_repo=lambda repo_id, **settings: sent.append((repo_id, settings)) or f"https://hub/{repo_id}",
+        upload_folder=lambda **settings: sent.append(settings),
+    )
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: hub)
+    status, out = call("push", prepared, "org/name", *(["--public"] if public else []))
+    assert (status, out) == (0, "https://hub/org/name\n")
+    (repo_id, settings), upload = sent
+    assert repo_id == "org/name"
+    assert settings == {"repo_type": "dataset", "private": not public, "exist_ok": True}
+    assert (upload["folder_path"], upload["repo_type"], upload["delete_patterns"]) == (str(prepared), "dataset", "data/*.parquet")
+
+
+def test_only_prepared_folders_are_pushed(source):
+    with pytest.raises(DataError, match="make the folder with `hybridner data prepare`"):
+        push(source, "org/name")
