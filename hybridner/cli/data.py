@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,8 @@ def _check(args: argparse.Namespace) -> int:
     problems = check_sentences(sentences, ontology)
     for problem in problems:
         print(problem)
+    relations = Counter(relation.type for sentence in sentences for relation in sentence.relations)
+    print(f"relations: {relations.total():,} ({', '.join(f'{type} {count:,}' for type, count in relations.most_common())})")
     print(f"{len(documents):,} documents, {len(sentences):,} sentences: {len(problems)} broken rules")
     consistent = True
     if args.reasoner:
