@@ -17,10 +17,27 @@ def add_parser(subparsers: Any) -> None:
     """Add `data` and its commands to the subparsers of the main command."""
     from hybridner.data.plans import NAMES, VARIANTS
 
-    parser = subparsers.add_parser("data", help="prepare, describe, check, compare and push data sets")
-    commands = parser.add_subparsers(dest="data_command", required=True, metavar="COMMAND")
+    parser = subparsers.add_parser(
+        "data",
+        help="prepare, describe, check, compare and push data sets",
+        description="Data sets: from their files to folders that load_dataset opens, and what is in them.",
+        epilog="examples:\n"
+        "  hybridner data prepare sncm --output sncm-open\n"
+        "  hybridner data prepare cmeee --data-dir CMeEE --output cmeee --strict\n"
+        "  hybridner data prepare conll --data-dir FOLDER --output mine\n"
+        "  hybridner data describe sncm-open --plot sncm-open.png\n"
+        "  hybridner data push sncm-open ORGANISATION/sncm-open --public",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    prepare = commands.add_parser("prepare", help="write a data set as a folder that load_dataset opens")
+    prepare = commands.add_parser(
+        "prepare",
+        help="write a data set as a folder that load_dataset opens",
+        description="Write the splits of a data set as Parquet, with its label set and a card. Known defects of the files are "
+        "repaired by stated rules and counted; an unknown one stops with file, record and field.",
+    )
     prepare.add_argument("name", choices=NAMES, metavar="NAME", help=f"one of {', '.join(NAMES)}")
     prepare.add_argument("--data-dir", type=Path, help="folder with the source files (sncm without it: the open corpus)")
     prepare.add_argument("--output", type=Path, required=True, help="folder to make")
@@ -57,16 +74,16 @@ def add_parser(subparsers: Any) -> None:
     push.set_defaults(run_data=_push)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Run the command that was parsed; returns the exit status."""
-    status: int = args.run_data(args)
+    status: int = options.run_data(options)
     return status
 
 
-def _prepare(args: argparse.Namespace) -> int:
+def _prepare(options: argparse.Namespace) -> int:
     from hybridner.data.prepare import prepare
 
-    prepared = prepare(args.name, args.data_dir, args.output, variant=args.splits, strict=args.strict)
+    prepared = prepare(options.name, options.data_dir, options.output, variant=options.splits, strict=options.strict)
     for split, records in prepared.records.items():
         print(f"{split}: {records:,} records, {prepared.entities[split]:,} entities")
     print(prepared.repairs)
@@ -74,31 +91,31 @@ def _prepare(args: argparse.Namespace) -> int:
     return 0
 
 
-def _describe(args: argparse.Namespace) -> int:
+def _describe(options: argparse.Namespace) -> int:
     from hybridner.data import RepairLog, read_splits
     from hybridner.data.describe import describe
     from hybridner.data.report import as_text, plot
 
     repairs = RepairLog()
-    splits = read_splits(args.folder, repairs=repairs)
+    splits = read_splits(options.folder, repairs=repairs)
     description = describe(splits)
-    if args.json:
+    if options.json:
         print(json.dumps({**description.to_dict(), "repairs": repairs.counts}, ensure_ascii=False, indent=2))
     else:
         print(as_text(description))
         print(repairs)
-    if args.plot:
-        plot(splits, description, args.plot)
+    if options.plot:
+        plot(splits, description, options.plot)
     return 0
 
 
-def _check(args: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace) -> int:
     from hybridner.data import Reading, read_corpus
     from hybridner.data.hermit import is_consistent
     from hybridner.data.ontology import SNCM_OPEN, check_sentences, load_ontology
 
     ontology = load_ontology()
-    documents = read_corpus(args.path or SNCM_OPEN, Reading(label_map=ontology.names_of_codes))
+    documents = read_corpus(options.path or SNCM_OPEN, Reading(label_map=ontology.names_of_codes))
     sentences = [sentence for document in documents for sentence in document.sentences]
     problems = check_sentences(sentences, ontology)
     for problem in problems:
@@ -107,19 +124,19 @@ def _check(args: argparse.Namespace) -> int:
     print(f"relations: {relations.total():,} ({', '.join(f'{type} {count:,}' for type, count in relations.most_common())})")
     print(f"{len(documents):,} documents, {len(sentences):,} sentences: {len(problems)} broken rules")
     consistent = True
-    if args.reasoner:
+    if options.reasoner:
         consistent = is_consistent(sentences)
         print(f"HermiT: {'consistent' if consistent else 'inconsistent'}")
     return 0 if consistent and not problems else 1
 
 
-def _agree(args: argparse.Namespace) -> int:
+def _agree(options: argparse.Namespace) -> int:
     from hybridner.data import read_records
     from hybridner.data.agreement import agreement, disagreements
 
-    first, second = read_records(args.first), read_records(args.second)
+    first, second = read_records(options.first), read_records(options.second)
     found = agreement(first, second)
-    if args.json:
+    if options.json:
         differing = [asdict(one) for one in disagreements(first, second)]
         print(json.dumps({**_agreement_table(found), "disagreements": differing}, ensure_ascii=False, indent=2))
         return 0
@@ -136,8 +153,8 @@ def _agreement_table(found: Agreement) -> dict[str, Any]:
     }
 
 
-def _push(args: argparse.Namespace) -> int:
+def _push(options: argparse.Namespace) -> int:
     from hybridner.data.push import push
 
-    print(push(args.folder, args.repo_id, public=args.public))
+    print(push(options.folder, options.repo_id, public=options.public))
     return 0

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import huggingface_hub
 import pytest
 
-from hybridner.cli.data import add_parser, run
+from hybridner.cli.data import add_parser
 from hybridner.data.hermit import reasoner_missing
 from hybridner.data.push import push
 from hybridner.errors import DataError
@@ -18,8 +18,8 @@ def call(capsys):
     def _call(*arguments):
         parser = argparse.ArgumentParser()
         add_parser(parser.add_subparsers(dest="command", required=True))
-        status = run(parser.parse_args(["data", *map(str, arguments)]))
-        return status, capsys.readouterr().out
+        options = parser.parse_args(["data", *map(str, arguments)])
+        return options.run(options), capsys.readouterr().out
 
     return _call
 
