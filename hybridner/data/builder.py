@@ -25,7 +25,7 @@ from hybridner.data.plans import VARIANTS, Plan, open_plan, plan_files
 from hybridner.data.reading import split_files
 from hybridner.data.repairs import RepairLog
 from hybridner.data.rows import features_of, rows_of
-from hybridner.errors import HybridNerError
+from hybridner.errors import DataError, HybridNerError
 
 
 @dataclass
@@ -96,11 +96,21 @@ class RecordBuilder(datasets.GeneratorBasedBuilder):
 
 
 def fetch(name: str, dl_manager: datasets.DownloadManager) -> dict[str, Path]:
-    """Download the public files of a data set; the file of each split."""
+    """Download the public files of a data set; the file of each split.
+
+    Raises:
+        DataError: they cannot be reached.
+    """
     urls = SOURCES[name].urls
-    if "all" in urls:
-        return split_files(str(dl_manager.download_and_extract(urls["all"])))
-    return {split: Path(path) for split, path in dl_manager.download(dict(urls)).items()}
+    try:
+        if "all" in urls:
+            return split_files(str(dl_manager.download_and_extract(urls["all"])))
+        return {split: Path(path) for split, path in dl_manager.download(dict(urls)).items()}
+    except OSError as error:
+        addresses = ", ".join(urls.values())
+        raise DataError(
+            f"the files of {name} could not be fetched ({error}); download {addresses} by other means and give the data folder"
+        ) from error
 
 
 def _fingerprint(folder: str | Path) -> str:

@@ -150,6 +150,12 @@ def test_public_files_are_fetched(cluener, msra, tmp_path, monkeypatch):
     assert prepared.records == {"train": 20, "validation": 1, "test": 1}
 
 
+def test_without_a_network_it_is_said_what_to_download(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    with pytest.raises(DataError, match=r"could not be fetched .*cluener_public\.zip by other means and give the data folder"):
+        prepare("cluener", None, tmp_path / "out")
+
+
 @pytest.mark.parametrize("name", ["cluener", "msra"])
 def test_the_official_addresses_need_no_login(name):
     assert all(url.startswith("https://") for url in SOURCES[name].urls.values())
