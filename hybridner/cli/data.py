@@ -63,7 +63,7 @@ def add_parser(subparsers: Any) -> None:
 
     agree = commands.add_parser("agree", help="agreement of two annotations of the same texts")
     agree.add_argument("first", type=Path, help="a file of any known format")
-    agree.add_argument("second", type=Path, help="the same texts, annotated again")
+    agree.add_argument("second", type=Path, help="the same texts or a part of them, annotated again")
     agree.add_argument("--json", action="store_true", help="print JSON, with every text on which the two differ")
     agree.set_defaults(run_data=_agree)
 
@@ -132,9 +132,10 @@ def _check(options: argparse.Namespace) -> int:
 
 def _agree(options: argparse.Namespace) -> int:
     from hybridner.data import read_records
-    from hybridner.data.agreement import agreement, disagreements
+    from hybridner.data.agreement import agreement, disagreements, same_texts
 
-    first, second = read_records(options.first), read_records(options.second)
+    second = read_records(options.second)
+    first = same_texts(read_records(options.first), second)
     found = agreement(first, second)
     if options.json:
         differing = [asdict(one) for one in disagreements(first, second)]

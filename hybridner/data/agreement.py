@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hybridner.errors import DataError
@@ -50,6 +50,23 @@ class Disagreement:
     text: str
     only_first: tuple[Span, ...]
     only_second: tuple[Span, ...]
+
+
+def same_texts(first: Iterable[Record], second: Iterable[Record]) -> list[Record]:
+    """The records of the first annotation for the texts of the second one, in its order; the second may cover a part only.
+
+    Raises:
+        DataError: a text of the second annotation is not in the first, or not as often.
+    """
+    waiting: dict[str, deque[Record]] = {}
+    for record in first:
+        waiting.setdefault(record.text, deque()).append(record)
+    found = []
+    for record in second:
+        if not waiting.get(record.text):
+            raise DataError(f"the first annotation lacks the text {record.text[:40]!r}", f"record {record.id}")
+        found.append(waiting[record.text].popleft())
+    return found
 
 
 def agreement(first: Sequence[Record], second: Sequence[Record]) -> Agreement:

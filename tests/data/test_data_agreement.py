@@ -2,7 +2,7 @@
 
 import pytest
 
-from hybridner.data.agreement import agreement, cohen_kappa, disagreements
+from hybridner.data.agreement import agreement, cohen_kappa, disagreements, same_texts
 from hybridner.errors import DataError
 from hybridner.spans import Record, Span
 
@@ -55,6 +55,14 @@ def test_disagreements_list_what_only_one_has():
     one, other = disagreements(FIRST, SECOND)
     assert (one.id, one.only_first, one.only_second) == ("a", (Span(3, 6, "LOC"),), (Span(3, 6, "STATE"),))
     assert (other.id, other.only_first, other.only_second) == ("b", (Span(0, 2, "STATE"),), (Span(0, 4, "EVENT"),))
+
+
+def test_the_second_annotation_may_cover_a_part_in_another_order():
+    assert same_texts(FIRST, [SECOND[1], SECOND[0]]) == [FIRST[1], FIRST[0]]
+    twice = [Record("同", (Span(0, 1, "A"),), "x"), Record("同", (), "y")]
+    assert [record.id for record in same_texts(twice, twice)] == ["x", "y"]
+    with pytest.raises(DataError, match="record y: the first annotation lacks the text '同'"):
+        same_texts(twice[:1], twice)
 
 
 def test_different_texts_cannot_be_compared():

@@ -91,7 +91,7 @@ def test_check_with_the_reasoner(write, call):
 
 
 def test_agree(write, call):
-    first = write("first.txt", HEAD, "{俄军|STATE}在{叙利亚|LOCATION}。")
+    first = write("first.txt", HEAD, "另一句。", "{俄军|STATE}在{叙利亚|LOCATION}。")
     second = write("second.txt", HEAD, "{俄军|STATE}在{叙利亚|STATE}。")
     status, out = call("agree", first, second)
     assert status == 0
