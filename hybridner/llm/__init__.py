@@ -9,8 +9,9 @@ from hybridner.llm.prices import Budget, Price, load_prices
 from hybridner.llm.prompts import Example, Prompter, PromptTemplate
 from hybridner.llm.report import LlmReport
 from hybridner.llm.routing import KINDS, Plan, route
+from hybridner.llm.settings import LlmSettings
 from hybridner.llm.simulation import SimulatedCurve, draw_curves, simulate
-from hybridner.llm.stage import LlmSettings, LlmStage, Provenance, Verified, answered_pairs
+from hybridner.llm.stage import LlmStage, Provenance, Verified, answered_pairs
 from hybridner.llm.transformers_verifier import TransformersVerifier
 from hybridner.llm.verifier import Answer, LlmError, Message, Question, Verifier, VerifierError
 

@@ -25,9 +25,14 @@ class Asker:
         verifier: who is asked.
         cache: where answers are kept, or None.
         tally: counts what happens.
+
+    Raises:
+        LlmError: a verifier that allows no question at all.
     """
 
     def __init__(self, verifier: Verifier, cache: AnswerCache | None, tally: Tally) -> None:
+        if verifier.concurrency < 1:
+            raise LlmError(f"a verifier's `concurrency` must be at least 1, not {verifier.concurrency}")
         self.verifier = verifier
         self.cache = cache
         self.tally = tally
@@ -169,7 +174,12 @@ class LoopThread:
         if self._stopped:
             last.close()
             return
-        self.start(_wind_down(last)).result()
+        try:
+            self.start(_wind_down(last)).result()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         with self._lock:
             self._stopped = True
             if self._loop is not None and self._thread is not None:

@@ -149,7 +149,7 @@ class OpenAIVerifier:
         openai = _import_openai()
         body = dict(self._sampling)
         if question.max_tokens is not None and "max_tokens" in body:
-            body["max_tokens"] = question.max_tokens
+            body["max_tokens"] = max(body["max_tokens"], question.max_tokens)
         started = time.monotonic()
         try:
             # The client's own time limit starts anew with each byte, so a slow drip would pass it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from array import array
 from collections import Counter
@@ -187,7 +188,7 @@ class Tally:
 
 def _quantile(ordered: list[float], share: float) -> float | None:
     """The nearest-rank quantile of sorted numbers."""
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
 
 
 def _money(cost: float | None, currency: str) -> str:

@@ -4,87 +4,28 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, get_args
+from typing import Literal
 
 from hybridner.ensemble.decide import Candidate
 from hybridner.llm.answers import AnswerReader
 from hybridner.llm.asker import Asker, LoopThread, run_all
 from hybridner.llm.cache import AnswerCache
 from hybridner.llm.fusion import FUSIONS, ConfusionMatrix, Fused, resolve_again
-from hybridner.llm.prices import Budget, Ledger, Price, Usage, estimate_prompt, load_prices
+from hybridner.llm.prices import Ledger, Price, Usage, estimate_prompt, load_prices
 from hybridner.llm.prompts import Prompter, PromptTemplate
 from hybridner.llm.report import LlmReport, Tally
-from hybridner.llm.routing import KINDS, ExampleFinder, Kind, Plan, PlannedCall, Routed, estimate_usage, plan_calls, route
+from hybridner.llm.routing import ExampleFinder, Plan, PlannedCall, Routed, estimate_usage, plan_calls, route
+from hybridner.llm.settings import LlmSettings
 from hybridner.llm.verifier import Answer, LlmError, Question, Verifier, VerifierError
-from hybridner.spans import NON_ENTITY, RESOLVERS, LabelSet, Span
+from hybridner.spans import NON_ENTITY, LabelSet, Span
 
 #: What became of a candidate: not routed; or routed and asked, answered without a call, given no label, failed, out of budget.
 Status = Literal["local", "asked", "cached", "unparsed", "failed", "over_budget"]
 
 #: Tokens of one line of an extraction, for the estimate of sending every text to the LLM.
 _LINE_TOKENS = 10
-
-
-@dataclass(frozen=True)
-class LlmSettings:
-    """How the stage works.
-
-    Attributes:
-        threshold: τ; spans with u > τ are routed.
-        kinds: which candidates may be routed: "entity", "lost" (outvoted proposals), "near_miss" (SpanNER alone nearly).
-        fusion: "bayes" weighs the answer by how reliable the verifier is; "replace" takes it as it is (the paper).
-        accuracy: stated accuracy of the verifier on routed spans, for "bayes" without a matrix.
-        confusion: fitted confusion matrix, for "bayes".
-        template: "en", "zh" or the path of a prompt template.
-        shortest, longest: characters of context shown with a span.
-        spans_per_call: how many spans of one piece of text share a call.
-        budget: upper limits.
-        time_limit: seconds that one call of the stage may take in all, None for no limit.
-        on_llm_error: "keep" the local label, or "raise" when any question failed.
-        decoding: "flat" or "nested", as in the ensemble.
-
-    Raises:
-        LlmError: a value outside its range.
-    """
-
-    threshold: float = 0.3
-    kinds: tuple[Kind, ...] = KINDS
-    fusion: str = "bayes"
-    accuracy: float = 0.8
-    confusion: ConfusionMatrix | None = None
-    template: str | Path = "en"
-    shortest: int = 40
-    longest: int = 400
-    spans_per_call: int = 1
-    budget: Budget = field(default_factory=Budget)
-    time_limit: float | None = 60.0
-    on_llm_error: Literal["keep", "raise"] = "keep"
-    decoding: str = "flat"
-
-    def __post_init__(self) -> None:
-        choices = {
-            "fusion": (self.fusion, tuple(FUSIONS)),
-            "on_llm_error": (self.on_llm_error, ("keep", "raise")),
-            "decoding": (self.decoding, tuple(RESOLVERS)),
-            **{f"kinds[{number}]": (kind, get_args(Kind)) for number, kind in enumerate(self.kinds)},
-        }
-        for name, (value, allowed) in choices.items():
-            if value not in allowed:
-                raise LlmError(f"`{name}` must be one of {', '.join(allowed)}, not {value!r}")
-        for name, number, low, high in (
-            ("threshold", self.threshold, 0.0, 1.0),
-            ("accuracy", self.accuracy, 0.0, 1.0),
-            ("spans_per_call", self.spans_per_call, 1, 100),
-            ("shortest", self.shortest, 0, self.longest),
-            ("longest", self.longest, 1, 100_000),
-        ):
-            if not low <= number <= high:
-                raise LlmError(f"`{name}` must lie between {low} and {high}, not {number!r}")
-        if self.time_limit is not None and not self.time_limit > 0:
-            raise LlmError(f"`time_limit` must be a positive number of seconds or None, not {self.time_limit!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +38,7 @@ class Provenance:
         status: what became of it, see `Status`.
         source: "llm" when the LLM's answer was used and is the final label; else "local".
         llm_label: the LLM's label ("O" for Non-Entity), None without a readable answer.
+        llm_score: the LLM's own probability of its label, from verifiers that give one.
         model: name of the model that answered, as served.
         fusion: the fusion that was used, None where there was nothing to fuse.
         llm_error: why there is no LLM label although the candidate was routed.
@@ -107,6 +49,7 @@ class Provenance:
     status: Status = "local"
     source: Literal["local", "llm"] = "local"
     llm_label: str | None = None
+    llm_score: float | None = None
     model: str | None = None
     fusion: str | None = None
     llm_error: str | None = None
@@ -124,6 +67,7 @@ class Verified:
 class _Outcome:
     status: Status
     label: str | None = None
+    score: float | None = None
     model: str | None = None
     error: str | None = None
 
@@ -310,10 +254,10 @@ class LlmStage:
                 labels = tuple(label or new for label, new in zip(labels, more, strict=True))
         self._tally.add(unparsed=labels.count(None))
         return {
-            (item.text, item.index): _Outcome("cached" if cached else "asked", label, answer.model)
+            (item.text, item.index): _Outcome("cached" if cached else "asked", label, _score(answer, number), answer.model)
             if label
-            else _Outcome("unparsed", None, answer.model, problem)
-            for item, label, (answer, cached) in zip(call.routed, labels, source, strict=True)
+            else _Outcome("unparsed", model=answer.model, error=problem)
+            for number, (item, label, (answer, cached)) in enumerate(zip(call.routed, labels, source, strict=True))
         }
 
     async def _ask(self, question: Question, reserved: Usage) -> tuple[Answer, bool]:
@@ -355,10 +299,16 @@ class LlmStage:
             status=outcome.status,
             source="llm" if outcome.label == new.label else "local",
             llm_label=outcome.label,
+            llm_score=outcome.score,
             model=outcome.model,
             fusion=self.settings.fusion if outcome.label is not None else None,
             llm_error=outcome.error,
         )
+
+
+def _score(answer: Answer, number: int) -> float | None:
+    """The probability of the chosen option of span `number`, where the verifier gave one."""
+    return max(answer.probabilities[number]) if answer.probabilities else None
 
 
 def _set_failed(outcomes: _Outcomes, routed: Sequence[Routed], problem: str) -> None:

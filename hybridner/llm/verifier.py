@@ -24,7 +24,7 @@ class Question:
         messages: the chat so far; what is the same in all questions comes first, so that providers can cache it.
         options: the closed list of answers, as written in the prompt; empty when any text may be answered.
         count: how many spans are asked about; with more than one, each line of the answer is "number: option".
-        max_tokens: the most tokens of the answer, where this question needs another number than the verifier's own.
+        max_tokens: room that the answer needs, where the verifier's own limit may be too small for it.
     """
 
     messages: tuple[Message, ...]

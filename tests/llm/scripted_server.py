@@ -13,7 +13,7 @@ from typing import Any
 from hybridner.ensemble import Candidate
 from hybridner.llm import OpenAIVerifier
 
-KEY = "sk-very-secret-0123456789"
+KEY = "hush-very-secret-0123456789"
 
 
 @dataclass

@@ -73,9 +73,15 @@ def test_several_processes_write_at_once(tmp_path: Path) -> None:
     assert len(AnswerCache(path)) == 60 + 4 * 60
 
 
+def _put_over_another_connection(cache: AnswerCache) -> None:
+    inherited = cache._connection
+    cache.put("child", ANSWER)
+    assert cache._connection is not inherited
+
+
 def test_a_connection_does_not_cross_a_fork(tmp_path: Path) -> None:
     cache = AnswerCache(tmp_path / "cache.sqlite")
-    process = multiprocessing.get_context("fork").Process(target=cache.put, args=("child", ANSWER))
+    process = multiprocessing.get_context("fork").Process(target=_put_over_another_connection, args=(cache,))
     process.start()
     process.join(60)
     assert process.exitcode == 0

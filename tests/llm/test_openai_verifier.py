@@ -71,7 +71,9 @@ def test_what_a_server_refuses_can_be_left_out_and_a_question_can_raise_its_limi
         verifier(server, max_tokens=None, extra_body={"max_completion_tokens": 9}),
         question=Question(QUESTION.messages, max_tokens=7),
     )
+    ask(verifier(server, max_tokens=4096), question=Question(QUESTION.messages, max_tokens=1024))
     assert {"temperature", "top_p"}.isdisjoint(server.requests[0])
+    assert server.requests[2]["max_tokens"] == 4096
     assert server.requests[0]["max_tokens"] == 1024
     assert "max_tokens" not in server.requests[1]
     assert server.requests[1]["max_completion_tokens"] == 9

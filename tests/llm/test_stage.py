@@ -297,6 +297,25 @@ class Own:
         self.closed = True
 
 
+def test_a_verifier_that_allows_no_question_is_refused(labels: LabelSet) -> None:
+    own = Own()
+    own.concurrency = 0
+    with pytest.raises(LlmError, match="concurrency"):
+        LlmStage(own, labels)
+
+
+def test_closing_goes_through_also_when_the_verifier_cannot_close(labels: LabelSet) -> None:
+    class Stuck(Own):
+        async def close(self) -> None:
+            raise RuntimeError("stuck")
+
+    stage = LlmStage(Stuck(), labels)
+    stage.run([TEXT], [ROW])
+    with pytest.raises(RuntimeError, match="stuck"):
+        stage.close()
+    stage.close()
+
+
 def test_a_users_own_verifier(labels: LabelSet) -> None:
     own = Own()
     with LlmStage(own, labels, LlmSettings(fusion="replace")) as stage:

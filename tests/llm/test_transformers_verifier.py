@@ -114,6 +114,7 @@ def test_in_the_stage_every_span_gets_a_label(loaded: tuple[PreTrainedModel, Pre
             results = stage.run([text], [row])[0]
         assert all(v.provenance.status == "asked" for v in results)
         assert all(v.provenance.llm_label in labels.with_outside for v in results)
+        assert all(1 / 4 <= v.provenance.llm_score <= 1 for v in results)
 
 
 def test_what_it_cannot_do_is_said(loaded: tuple[PreTrainedModel, PreTrainedTokenizerBase], tmp_path: Path) -> None:
