@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridner.ensemble import Candidate
+from hybridner.ensemble import COMBINERS, Ballot, Candidate, decide
 from hybridner.llm import ConfusionMatrix, LlmError, resolve_again
 from hybridner.llm.fusion import fuse_bayes, fuse_replace
 from tests.llm.scripted_server import candidate
@@ -195,3 +196,29 @@ def test_confirming_every_entity_keeps_every_entity(given_rows: tuple[list[Candi
     answers = {i: c.label for i, c in enumerate(row) if c.chosen}
     for accuracy in (None, 0.5, 0.9, 1.0):
         assert chosen(fuse_all(row, answers, accuracy, decoding)) == chosen(row)
+
+
+@pytest.mark.parametrize("decoding", ["flat", "nested"])
+@pytest.mark.parametrize("strategy", sorted(set(COMBINERS) & {"score", "majority"}))
+def test_what_the_ensemble_chose_is_kept_by_chance_and_by_agreement(strategy: str, decoding: str) -> None:
+    """Candidates from the combiners themselves, whose weights are not in the candidates, with votes and scores at odds."""
+    dice = np.random.default_rng(5)
+    changed = 0
+    for _ in range(150):
+        spans = sorted({(int(s), int(s + n)) for s, n in zip(dice.integers(0, 14, 9), dice.integers(1, 7, 9), strict=True)})
+        count = len(spans)
+        probabilities = dice.dirichlet(np.full(SIZE, 0.5), (3, count))
+        ballot = Ballot(
+            np.array([(0, *span) for span in spans]),
+            np.where(dice.random((3, count)) < 0.3, 0, dice.integers(0, SIZE, (3, count))),
+            dice.normal(0, 3, (count, SIZE)),
+            probabilities,
+        )
+        (row,) = decide(ballot, 1, NAMES, ["a", "b", "c"], strategy=strategy, decoding=decoding)
+        answers = {i: NAMES[dice.integers(SIZE)] for i in range(count)}
+        assert fuse_all(row, answers, accuracy=1 / SIZE, decoding=decoding) == row
+        agreeing = {i: c.label for i, c in enumerate(row) if c.chosen}
+        assert chosen(fuse_all(row, agreeing, accuracy=0.8, decoding=decoding)) == chosen(row)
+        changed += chosen(fuse_all(row, answers, accuracy=0.9, decoding=decoding)) != chosen(row)
+    # The same candidates do change where the answers say something.
+    assert changed > 100
