@@ -8,15 +8,14 @@ from itertools import islice
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import Pipeline
 
-from hybridner.ensemble import Candidate, entities
+from hybridner.ensemble import COMBINERS, Candidate, entities
 from hybridner.errors import InputError, ModelError
 from hybridner.hybrid import HybridNerModel, HybridNerOutput, read_texts
 from hybridner.hybrid.configuration_hybrid import check_choice, check_threshold
-from hybridner.ensemble import COMBINERS
 from hybridner.models import MemberModel
 from hybridner.spans import RESOLVERS
 
@@ -29,9 +28,9 @@ _READ_AHEAD = 16
 class HybridNerPipeline(Pipeline):
     """Named entity recognition with a composite, or with a single member.
 
-    ``pipe(text)`` gives a list of entities; a list of texts gives a list of such lists; a generator or a data set gives an iterator over
-    them, read ahead a little so that texts of similar length share a batch, and in the order of the input. Texts of any length are
-    read whole.
+    ``pipe(text)`` gives a list of entities; a list of texts gives a list of such lists; a generator or a data set gives an
+    iterator over them, read ahead a little so that texts of similar length share a batch, and in the order of the input. Texts
+    of any length are read whole.
 
     Each entity is a dict:
         entity_group (str): its type.
@@ -49,21 +48,24 @@ class HybridNerPipeline(Pipeline):
         strategy: a key of `hybridner.ensemble.COMBINERS`; by default the model's own.
 
     Raises:
-        InputError: a single input that is not a string. Inside a list, data set or generator such an item gives an empty result and a
-            warning, so that the rest of the batch comes through.
+        InputError: a single input that is not a string. Inside a list, data set or generator such an item gives an empty
+            result and a warning, so that the rest of the batch comes through.
         ModelError: a parameter has a value it cannot have.
     """
 
-    _load_tokenizer = False
-    _load_feature_extractor = False
-    _load_image_processor = False
-    _load_processor = False
+    # The model brings its own vocabularies.
+    _load_tokenizer: Any = False
+    _load_feature_extractor: Any = False
+    _load_image_processor: Any = False
+    _load_processor: Any = False
 
     model: HybridNerModel
 
     def __init__(self, model: HybridNerModel | MemberModel, **kwargs: Any) -> None:
         if isinstance(model, MemberModel):
-            model = HybridNerModel.assemble({model.config.model_type: model}).to(model.device)
+            device = model.device
+            model = HybridNerModel.assemble({model.config.model_type: model})
+            nn.Module.to(model, device)
         if not isinstance(model, HybridNerModel):
             raise ModelError(f"the hybrid-ner pipeline needs a composite or one of its members, not a {type(model).__name__}")
         super().__init__(model=model.eval(), **kwargs)
@@ -91,7 +93,7 @@ class HybridNerPipeline(Pipeline):
             output["threshold"] = threshold
         return {}, reading, output
 
-    def __call__(self, inputs: Any, *, batch_size: int | None = None, **kwargs: Any) -> Any:
+    def __call__(self, inputs: Any, *, batch_size: int | None = None, **kwargs: Any) -> Any:  # type: ignore[override]
         _, reading, output = self._sanitize_parameters(**kwargs)
         reading = {**self._forward_params, **reading}
         output = {**self._postprocess_params, **output}
@@ -120,19 +122,17 @@ class HybridNerPipeline(Pipeline):
             for text, found in zip(texts, candidates, strict=True):
                 yield self.postprocess((text, found), **output)
 
-    def preprocess(self, input_: Any, position: int = 0) -> str:
+    def preprocess(self, input_: Any, position: int = 0) -> str:  # type: ignore[override]
         """The text itself, or an empty one with a warning for what is no text."""
         if isinstance(input_, str):
             return input_
-        warnings.warn(
-            f"item {position} is {type(input_).__name__}, not a string; its result is empty", UserWarning, stacklevel=2
-        )
+        warnings.warn(f"item {position} is {type(input_).__name__}, not a string; its result is empty", UserWarning, stacklevel=2)
         return ""
 
-    def _forward(self, input_tensors: dict[str, Tensor]) -> HybridNerOutput:
+    def _forward(self, input_tensors: dict[str, Tensor]) -> HybridNerOutput:  # type: ignore[override]
         return self.model(**input_tensors)
 
-    def postprocess(
+    def postprocess(  # type: ignore[override]
         self, model_outputs: tuple[str, Sequence[Candidate]], threshold: float | None = None
     ) -> list[dict[str, Any]]:
         """Entities of one text as dicts."""

@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoModel
-
+from hybridner.cli.loading import load_member
 from hybridner.ensemble import COMBINERS
 from hybridner.errors import ModelError
 from hybridner.hybrid import HybridNerModel
@@ -41,33 +40,7 @@ def run(options: argparse.Namespace) -> int:
         if name in members:
             raise ModelError(f"two members are called {name!r}; name them with NAME=MEMBER")
         members[name] = load_member(source)
-    model = HybridNerModel.assemble(
-        members, strategy=options.strategy, decoding=options.decoding, threshold=options.threshold
-    )
+    model = HybridNerModel.assemble(members, strategy=options.strategy, decoding=options.decoding, threshold=options.threshold)
     model.save_pretrained(options.output)
     print(f"composite of {', '.join(members)}: {options.output}")
     return 0
-
-
-def load_member(source: str) -> MemberModel:
-    """A member from a folder or the Hub.
-
-    Raises:
-        ModelError: there is none, or it is something else.
-    """
-    model = load_model(source)
-    if not isinstance(model, MemberModel):
-        raise ModelError(f"{source} holds a {type(model).__name__}, not a member")
-    return model
-
-
-def load_model(source: str) -> Any:
-    """Any model that the Auto classes know.
-
-    Raises:
-        ModelError: there is none at `source`.
-    """
-    try:
-        return AutoModel.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"cannot load a model from {source!r}: {error}") from error

@@ -39,9 +39,9 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "demo",
         help="train four small members on the bundled corpus, assemble them, read unseen sentences (about 2 minutes)",
-        description="Train four small members on the bundled SNCM-open corpus, assemble them into a composite, save it and let it read "
-        "sentences it has never seen. Needs neither a network nor a GPU. The members start from random weights, so what they find "
-        "shows the way, not what a pretrained encoder reaches.",
+        description="Train four small members on the bundled SNCM-open corpus, assemble them into a composite, save it and "
+        "let it read sentences it has never seen. Needs neither a network nor a GPU. The members start from random weights, "
+        "so what they find shows the way, not what a pretrained encoder reaches.",
     )
     parser.add_argument("--output", default="hybridner-demo", metavar="DIR", help="where the models go (hybridner-demo)")
     parser.add_argument("--epochs", type=int, default=8, help="passes over the training sentences (8)")

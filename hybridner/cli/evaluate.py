@@ -9,13 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from hybridner.cli.assemble import load_model
+from hybridner.cli.loading import load_composite
 from hybridner.data import read_records
 from hybridner.ensemble import COMBINERS
 from hybridner.errors import DataError
 from hybridner.evaluation import Prf, SpanScores, evaluate_systems
-from hybridner.hybrid import HybridNerModel
-from hybridner.models import MemberModel
 
 
 def add_parser(subparsers: Any) -> None:
@@ -36,9 +34,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    model = load_model(options.model)
-    if isinstance(model, MemberModel):
-        model = HybridNerModel.assemble({model.config.model_type: model})
+    model = load_composite(options.model)
     records = read_records(options.data)
     if not records:
         raise DataError("holds no record", options.data)

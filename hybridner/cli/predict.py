@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from hybridner.cli.assemble import load_model
+from hybridner.cli.loading import load_composite
 from hybridner.ensemble import COMBINERS
 from hybridner.errors import DataError
 from hybridner.pipeline import HybridNerPipeline
@@ -52,7 +52,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    pipe = HybridNerPipeline(load_model(options.model), device=options.device)
+    pipe = HybridNerPipeline(load_composite(options.model), device=options.device)
     settings = {name: getattr(options, name) for name in ("threshold", "strategy", "decoding")}
     given = {name: value for name, value in settings.items() if value is not None}
     # Texts are read only as fast as their entities are written, so a file may be larger than memory.

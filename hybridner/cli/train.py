@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
 from rich.console import Console
 from rich.table import Table
 
@@ -55,6 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     recipe = load_recipe(options.recipe, dict(_assignment(text) for text in options.set))
     composite = run_recipe(recipe, options.member, options.overwrite)
+    if not PartialState().is_main_process:
+        return 0
     output = Path(recipe.training.output)
     table = Table(title=f"best entity F1 on dev (seed {recipe.training.seed})")
     for column in ("member", "F1", "seconds"):

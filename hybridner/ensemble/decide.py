@@ -23,8 +23,8 @@ class Candidate:
         start, end: characters [start, end) of the text.
         label: the combined label; "O" when the votes went against an entity.
         chosen: whether it is one of the text's entities (a label other than O, and part of the best set under the decoding).
-        distribution: P(label | span) over the K + 1 labels, O first: the members' own probabilities averaged, with the largest one
-            given to the combined label.
+        distribution: P(label | span) over the K + 1 labels, O first: the members' own probabilities averaged, with the largest
+            one given to the combined label.
         uncertainty: u = 1 - max P(y | span) of SpanNER's softmax (equations 8 and 9).
         votes: label that each member gave the span ("O" for none); a member that cannot judge it is missing.
     """

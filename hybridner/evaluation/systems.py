@@ -49,8 +49,6 @@ def evaluate_systems(
     decoding: str | None = None,
 ) -> dict[str, SpanScores]:
     """Scores of each system of `predict_systems` on labelled records."""
-    systems = predict_systems(
-        model, [record.text for record in records], strategies, batch_size=batch_size, decoding=decoding
-    )
+    systems = predict_systems(model, [record.text for record in records], strategies, batch_size=batch_size, decoding=decoding)
     gold = [record.entities for record in records]
     return {name: score_spans(gold, predicted) for name, predicted in systems.items()}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 from typing_extensions import Self
 
 from hybridner.errors import ModelError
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
-from hybridner.models import MEMBER_CLASSES, MemberModel, SpannerModel
+from hybridner.models import MEMBER_CLASSES, MemberModel, SpannerModel, TaggerModel
 from hybridner.models.modeling_member import VocabularyMixin
 
 
@@ -33,7 +33,6 @@ class HybridNerModel(VocabularyMixin):
     config_class = HybridNerConfig
     base_model_prefix = "hybrid"
     main_input_name = "input_ids"
-    _no_split_modules: list[str] = []
 
     def __init__(self, config: HybridNerConfig) -> None:
         super().__init__(config)
@@ -64,7 +63,7 @@ class HybridNerModel(VocabularyMixin):
         spanners = [name for name, member in members.items() if isinstance(member, SpannerModel)]
         if len(spanners) > 1:
             raise ModelError(f"only one SpanNER can score the votes; got {', '.join(spanners)}")
-        first, *others = members
+        first = next(iter(members))
         labels = members[spanners[0] if spanners else first].config.labels
         for name, member in members.items():
             if member.config.labels.names != labels.names:
@@ -90,14 +89,19 @@ class HybridNerModel(VocabularyMixin):
         return tuple(self.members)
 
     @property
+    def member_models(self) -> list[TaggerModel | SpannerModel]:
+        """The members themselves, in the order of `member_names`."""
+        return cast("list[TaggerModel | SpannerModel]", list(self.members.values()))
+
+    @property
     def spanner(self) -> SpannerModel | None:
         """The SpanNER member, or None in a composite of taggers only."""
-        return next((member for member in self.members.values() if isinstance(member, SpannerModel)), None)
+        return next((member for member in self.member_models if isinstance(member, SpannerModel)), None)
 
     @property
     def max_characters(self) -> int:
         """The most characters that every member's encoder reads at once."""
-        return min(member.max_characters for member in self.members.values())
+        return min(member.max_characters for member in self.member_models)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> HybridNerOutput:
         """Every member's scores for each character.

@@ -1,6 +1,6 @@
 """From texts to decided candidates: windows, forward passes, scores put together again, ballot, decision.
 
-Scores per character are what windows give and what is strung together; tags, spans and votes are only ever computed on whole texts.
+Scores per character are what windows give and what is strung together; tags, spans and votes are computed on whole texts only.
 """
 
 from __future__ import annotations
@@ -107,8 +107,10 @@ def read_texts(
     decoding: str | None = None,
     forward: Forward | None = None,
 ) -> list[list[Candidate]]:
-    """The decided candidates of each text; an empty text has none. `strategy` and `decoding` in place of the model's own; the other
-    arguments as in `read_ballots`."""
+    """The decided candidates of each text; an empty text has none.
+
+    `strategy` and `decoding` stand in place of the model's own; the other arguments are those of `read_ballots`.
+    """
     strategy = strategy or model.config.strategy
     decoding = decoding or model.config.decoding
     results: list[list[Candidate]] = [[] for _ in texts]
@@ -149,7 +151,7 @@ def cast_ballot(model: HybridNerModel, scores: Sequence[Tensor], mask: Tensor, d
     config = model.config
     proposals = []
     near = np.empty((0, 3), dtype=np.int64)
-    for member, part in zip(model.members.values(), scores, strict=True):
+    for member, part in zip(model.member_models, scores, strict=True):
         if isinstance(member, SpannerModel):
             proposals.append(member.propose(part, mask, decoding).numpy())
             # Dividing the scores by T is the same as raising the floor on P(label) / P(O) to the power of T.
@@ -165,7 +167,7 @@ def cast_ballot(model: HybridNerModel, scores: Sequence[Tensor], mask: Tensor, d
     chosen = torch.from_numpy(spans)
     probabilities = []
     logits = np.zeros((len(spans), len(config.labels) + 1))
-    for index, (member, part) in enumerate(zip(model.members.values(), scores, strict=True)):
+    for index, (member, part) in enumerate(zip(model.member_models, scores, strict=True)):
         if isinstance(member, SpannerModel):
             raw, scored = member.span_scores(part, chosen)
             scaled = (raw / config.temperature).double()

@@ -92,8 +92,9 @@ class LinearChainCrf(nn.Module):
 
     @torch.no_grad()
     def span_probabilities(self, emissions: Tensor, mask: Tensor, spans: Tensor) -> Tensor:
-        """Exact P(characters [start, end) form one entity of label k | sentence) for any spans, by the constrained forward algorithm
-        (Culotta and McCallum, 2004): B-k at start, I-k inside, and no I-k after.
+        """Exact P(characters [start, end) form one entity of label k | sentence) for any spans.
+
+        By the constrained forward algorithm (Culotta and McCallum, 2004): B-k at start, I-k inside, and no I-k after.
 
         Args:
             emissions, mask: as in `log_likelihood`.

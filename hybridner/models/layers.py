@@ -19,8 +19,9 @@ class Standardize(nn.Module):
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """[B, n, d] and bool mask [B, n] -> [B, n, d], 0 where the mask is False."""
         if not self.training:
-            mean, scale = self.norm.running_mean, (self.norm.running_var + self.norm.eps).rsqrt()
-            return (hidden - mean) * scale * mask[..., None]
+            # The same as BatchNorm in evaluation, without picking out the real characters first.
+            mean, variance = self.norm.get_buffer("running_mean"), self.norm.get_buffer("running_var")
+            return (hidden - mean) * (variance + self.norm.eps).rsqrt() * mask[..., None]
         standardized = torch.zeros_like(hidden)
         standardized[mask] = self.norm(hidden[mask])
         return standardized

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers import initialization as init
-from transformers.utils import cached_file, logging
+from transformers.utils import logging
+from transformers.utils.hub import cached_file
 from typing_extensions import Self
 
 from hybridner.errors import ModelError
@@ -57,7 +58,7 @@ class VocabularyMixin(PreTrainedModel):
             raise ModelError(
                 f"{pretrained_model_name_or_path} has no {VOCABULARY_FILE}; was it saved with save_pretrained of hybridner?"
             ) from error
-        model.vocabularies = load_vocabularies(path)
+        model.vocabularies = load_vocabularies(str(path))
         _align(model)
         return loaded
 
@@ -68,7 +69,6 @@ class MemberModel(VocabularyMixin):
     config_class = MemberConfig
     base_model_prefix = "member"
     main_input_name = "input_ids"
-    _no_split_modules: list[str] = []
 
     def __init__(self, config: MemberConfig) -> None:
         super().__init__(config)
@@ -198,8 +198,11 @@ class MemberModel(VocabularyMixin):
 
 
 def _align(model: nn.Module) -> None:
-    """Move weights that lie at odd addresses of the mapped file: matrix libraries choose their order of summation by alignment, and
-    a loaded model is to give bit for bit what the saved one gave."""
+    """Move weights that lie at odd addresses of the mapped file.
+
+    Matrix libraries choose their order of summation by alignment, and a loaded model is to give what the saved one gave, bit for
+    bit.
+    """
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.device.type == "cpu" and tensor.data_ptr() % 64:
             tensor.data = tensor.data.clone()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from hybridner.models.configuration_spanner import SpannerConfig
 from hybridner.models.layers import BidirectionalRecurrent
@@ -40,9 +40,7 @@ class SpannerModel(MemberModel):
     def __init__(self, config: SpannerConfig) -> None:
         super().__init__(config)
         self.recurrent = BidirectionalRecurrent("lstm", self.encoder.config.hidden_size, config.head_size)
-        self.scorer = AdditiveSpanScorer(
-            config.head_size, len(config.labels) + 1, config.max_span_length, config.length_size
-        )
+        self.scorer = AdditiveSpanScorer(config.head_size, len(config.labels) + 1, config.max_span_length, config.length_size)
         self.post_init()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None) -> SpannerOutput:
@@ -111,7 +109,11 @@ class SpannerModel(MemberModel):
 
     @torch.no_grad()
     def span_scores(self, token_scores: Tensor, spans: Tensor) -> tuple[Tensor, Tensor]:
-        """sᵀy of any spans [C, 3] (row, start, end): [C, K + 1], all 0 where a span is longer than L; and [C] bool, where it is not."""
+        """sᵀy of any spans [C, 3] (row, start, end).
+
+        Returns:
+            [C, K + 1], all 0 where a span is longer than L; and [C] bool, False there.
+        """
         row, start, end = spans.unbind(1)
         first, last = token_scores.float().chunk(2, dim=-1)
         length_scores = self.scorer.length_scores().float()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from hybridner.models.configuration_tagger import (
     BertBiLstmCrfConfig,
@@ -85,7 +85,7 @@ class TaggerModel(MemberModel):
         return torch.stack([row, start, last + 1, tags[row, start] // 2 + 1], dim=1)
 
     def span_probabilities(self, token_scores: Tensor, mask: Tensor, spans: Tensor) -> Tensor:
-        """P(label | span) of any spans [C, 3] (row, start, end) from the CRF's exact span marginals: [C, K + 1] double, O first."""
+        """P(label | span) of any spans [C, 3] (row, start, end), from the CRF's exact marginals: [C, K + 1] double, O first."""
         entity = self.crf.span_probabilities(token_scores, mask, spans)
         outside = (1.0 - entity.sum(1, keepdim=True)).clamp(min=0.0)
         return torch.cat([outside, entity], dim=1)

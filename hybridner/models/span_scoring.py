@@ -1,7 +1,8 @@
 """The additive span scorer of SpanNER: every span's score as a sum of three table look-ups.
 
-With sᵢ = [h_b ; h_e ; ℓ(e-b+1)] and a label vector y = [y¹ ; y² ; y³], sᵢᵀy = h_bᵀy¹ + h_eᵀy² + ℓᵀy³ (DESIGN eq. 3, the paper's eq. 3).
-So the scores of all spans need two (n x d)(d x (K+1)) products, one small table and a broadcast sum; no span vector is built.
+With sᵢ = [h_b ; h_e ; ℓ(e-b+1)] and a label vector y = [y¹ ; y² ; y³], sᵢᵀy = h_bᵀy¹ + h_eᵀy² + ℓᵀy³ (the paper's
+equation 3). So the scores of all spans need two (n x d)(d x (K+1)) products, one small table and a broadcast sum; no span vector
+is built.
 """
 
 from __future__ import annotations
@@ -36,8 +37,11 @@ class AdditiveSpanScorer(nn.Module):
 
     @staticmethod
     def prior_bias(num_labels: int) -> Tensor:
-        """[K + 1] bias that starts training at the true rarity of entities among all spans. Without it the first steps only learn that nearly
-        every span is O, with gradients so large that Adam takes hundreds of steps to forget them."""
+        """[K + 1] bias that starts training at the true rarity of entities among all spans.
+
+        Without it the first steps only learn that nearly every span is O, with gradients so large that Adam takes hundreds of
+        steps to forget them.
+        """
         bias = torch.zeros(num_labels)
         bias[0] = math.log((num_labels - 1) / _ENTITY_SHARE)
         return bias

@@ -40,9 +40,7 @@ class Record:
     group: str = field(default="", compare=False)
 
 
-def checked_record(
-    text: str, spans: Iterable[tuple[int, int, str]], *, id: str = "", group: str = "", where: str = ""
-) -> Record:
+def checked_record(text: str, spans: Iterable[tuple[int, int, str]], *, id: str = "", group: str = "", where: str = "") -> Record:
     """Build a record, making sure that every span lies inside its text.
 
     Raises:

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +50,7 @@ class CharacterVocabulary:
             ModelError: it lacks [PAD], [UNK], [CLS] or [SEP], or knows hardly any single character, as when the vocabulary
                 file was not found.
         """
-        special = {
-            name: getattr(tokenizer, f"{name}_token_id", None) for name in ("pad", "unk", "cls", "sep")
-        }
+        special: dict[str, Any] = {name: getattr(tokenizer, f"{name}_token_id", None) for name in ("pad", "unk", "cls", "sep")}
         missing = [name for name, value in special.items() if value is None]
         if missing:
             raise ModelError(
@@ -105,13 +104,13 @@ class CharacterVocabulary:
         return asdict(self)
 
 
-def save_vocabularies(vocabularies: Sequence[CharacterVocabulary], folder: str | Path) -> None:
+def save_vocabularies(vocabularies: Sequence[CharacterVocabulary], folder: str | PathLike[str]) -> None:
     """Write `characters.json` into `folder`."""
     data = [vocabulary.to_dict() for vocabulary in vocabularies]
     (Path(folder) / VOCABULARY_FILE).write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
 
 
-def load_vocabularies(path: str | Path) -> list[CharacterVocabulary]:
+def load_vocabularies(path: str | PathLike[str]) -> list[CharacterVocabulary]:
     """Read what `save_vocabularies` wrote.
 
     Raises:

@@ -22,7 +22,7 @@ class Window(NamedTuple):
 
 
 def cut_windows(text: str, size: int, context: int) -> list[Window]:
-    """Windows of at most `size` characters that cover `text`, each with up to `context` characters on either side of what it owns.
+    """Windows of at most `size` characters that cover `text`, each with up to `context` characters around what it owns.
 
     The borders of what is owned lie after a line end or a sentence end where one is near, else after a comma, else anywhere.
 

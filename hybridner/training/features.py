@@ -20,8 +20,10 @@ Feature = dict[str, Any]
 
 
 def fit_record(record: Record, max_characters: int) -> list[Record]:
-    """The record in pieces of at most `max_characters`, cut after a sentence end where possible and never inside an entity that would
-    fit; an entity longer than a whole piece is left out."""
+    """The record in pieces of at most `max_characters`, cut after a sentence end where possible.
+
+    A cut never falls inside an entity that would fit; one that is longer than a whole piece is left out.
+    """
     if len(record.text) <= max_characters:
         return [record]
     pieces = []

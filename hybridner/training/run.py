@@ -73,9 +73,7 @@ def new_member(section: MemberSection, labels: LabelSet, train: Sequence[Record]
     """An untrained member as its recipe section describes it."""
     model_class = MEMBER_CLASSES[section.type]
     if isinstance(section.encoder, str):
-        return model_class.from_encoder(
-            section.encoder, labels, num_hidden_layers=section.num_hidden_layers, **section.settings
-        )
+        return model_class.from_encoder(section.encoder, labels, num_hidden_layers=section.num_hidden_layers, **section.settings)
     vocabulary = CharacterVocabulary.of_texts(record.text for record in train)
     return model_class.from_scratch(section.encoder, vocabulary, labels, **section.settings)
 
@@ -124,7 +122,9 @@ def train_and_assemble(
         model = HybridNerModel.assemble(members, **asdict(recipe.composite))
         model.save_pretrained(composite)
         if recipe.hub is not None:
-            model.push_to_hub(recipe.hub.repo_id, private=recipe.hub.private)
+            # transformers' copied method is typed as if it were not bound
+            push: Any = model.push_to_hub
+            push(recipe.hub.repo_id, private=recipe.hub.private)
     state.wait_for_everyone()
     return composite
 

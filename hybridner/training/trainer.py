@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainingArguments
@@ -34,9 +35,9 @@ class MemberTrainer(Trainer):
         counts = count_entities(member.propose(outputs.token_scores, mask), gold)
         return outputs.loss.detach(), counts, gold.new_zeros(len(gold))
 
-    def compute_loss(self, model: Any, inputs: dict[str, Tensor], **kwargs: Any) -> Any:
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         inputs.pop("gold", None)
-        return super().compute_loss(model, inputs, **kwargs)
+        return super().compute_loss(model, inputs, *args, **kwargs)
 
 
 def count_entities(proposed: Tensor, gold: Tensor) -> Tensor:
@@ -62,7 +63,7 @@ def count_entities(proposed: Tensor, gold: Tensor) -> Tensor:
 
 def entity_metrics(prediction: EvalPrediction) -> dict[str, float]:
     """Entity precision, recall and F1 (0..1) from the counts of all sentences."""
-    micro = Prf(*(int(total) for total in prediction.predictions.sum(axis=0)))
+    micro = Prf(*(int(total) for total in np.asarray(prediction.predictions).sum(axis=0)))
     return {"precision": micro.precision, "recall": micro.recall, "f1": micro.f1}
 
 
@@ -82,7 +83,7 @@ def parameter_groups(model: MemberModel, encoder_lr: float, head_lr: float, weig
     ]
 
 
-def precision_flags(wanted: str) -> dict[str, bool]:
+def precision_flags(wanted: str) -> dict[str, Any]:
     """Arguments of `TrainingArguments` for a recipe's mixed_precision."""
     if wanted == "auto":
         wanted = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
@@ -138,8 +139,8 @@ def train_member(
         model=model,
         args=arguments,
         data_collator=Collator(model),
-        train_dataset=list(train),  # type: ignore[arg-type]
-        eval_dataset=list(dev),  # type: ignore[arg-type]
+        train_dataset=list(train),
+        eval_dataset=list(dev),
         compute_metrics=entity_metrics,
         callbacks=[EarlyStoppingCallback(early_stopping_patience=training.patience)],
         optimizer_cls_and_kwargs=(torch.optim.AdamW, {"params": groups}),

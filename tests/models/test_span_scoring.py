@@ -46,10 +46,12 @@ def test_only_spans_inside_their_text_are_valid() -> None:
     }
 
 
-def test_targets_hold_what_L_can_express() -> None:
+def test_targets_hold_what_the_lengths_can_express() -> None:
     spans = torch.tensor([[[0, 2, 1], [1, 2, 2], [0, 4, 1]], [[3, 4, 2], [-1, -1, -1], [-1, -1, -1]]])
     targets = span_targets(spans, (2, 5), 3)
-    found = {(row, start, start + length + 1, targets[row, start, length].item()) for row, start, length in targets.nonzero().tolist()}
+    found = {
+        (row, start, start + length + 1, targets[row, start, length].item()) for row, start, length in targets.nonzero().tolist()
+    }
     assert found == {(0, 0, 2, 1), (0, 1, 2, 2), (1, 3, 4, 2)}
 
 

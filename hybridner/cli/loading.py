@@ -1,0 +1,48 @@
+"""Models for the commands, without the loader's progress bars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import AutoModel
+from transformers.utils import logging
+
+from hybridner.errors import ModelError
+from hybridner.hybrid import HybridNerModel
+from hybridner.models import MemberModel
+
+
+def load_composite(source: str) -> HybridNerModel:
+    """A composite from a folder or the Hub; a single member becomes a composite of one.
+
+    Raises:
+        ModelError: there is neither at `source`.
+    """
+    model = _load(source)
+    if isinstance(model, MemberModel):
+        return HybridNerModel.assemble({model.config.model_type: model})
+    if not isinstance(model, HybridNerModel):
+        raise ModelError(f"{source} holds a {type(model).__name__}, neither a composite nor one of its members")
+    return model
+
+
+def load_member(source: str) -> MemberModel:
+    """A member from a folder or the Hub.
+
+    Raises:
+        ModelError: there is none, or it is something else.
+    """
+    model = _load(source)
+    if not isinstance(model, MemberModel):
+        raise ModelError(f"{source} holds a {type(model).__name__}, not a member")
+    return model
+
+
+def _load(source: str) -> Any:
+    logging.disable_progress_bar()
+    try:
+        return AutoModel.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot load a model from {source!r}: {error}") from error
+    finally:
+        logging.enable_progress_bar()

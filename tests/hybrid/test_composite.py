@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from transformers import AutoConfig, AutoModel
+
+from hybridner import HybridNerConfig, HybridNerModel, Label, LabelSet
+from hybridner.errors import ModelError
+from hybridner.hybrid.reading import read_texts, window_batches
+from hybridner.models import MEMBER_CLASSES
+from tests.conftest import TEXT, tiny_vocabulary
+
+
+def test_one_folder_holds_everything_and_gives_bit_equal_outputs(composite: HybridNerModel, composite_folder: Path) -> None:
+    assert {path.name for path in composite_folder.iterdir()} == {"config.json", "model.safetensors", "characters.json"}
+    (batch,) = window_batches([TEXT], composite.vocabularies, composite.max_characters, 8)
+    for loaded in (AutoModel.from_pretrained(composite_folder), HybridNerModel.from_pretrained(composite_folder)):
+        assert isinstance(loaded, HybridNerModel)
+        with torch.inference_mode():
+            for ours, theirs in zip(composite(**batch.inputs).token_scores, loaded(**batch.inputs).token_scores, strict=True):
+                assert torch.equal(ours, theirs)
+        assert read_texts(loaded, [TEXT], batch_size=4) == read_texts(composite, [TEXT], batch_size=4)
+
+
+def test_the_folder_keeps_labels_domain_and_settings(make_member: Callable, tmp_path: Path) -> None:
+    labels = LabelSet((Label("State", "对抗国家", "行动的一方。"), Label("Place", "地点")), "卫星导航对抗")
+    members = {name: make_member(name, labels=labels) for name in ("bert-bilstm-crf", "spanner")}
+    HybridNerModel.assemble(members, strategy="majority", decoding="nested", threshold=0.3, temperature=1.5).save_pretrained(
+        tmp_path
+    )
+    config = AutoConfig.from_pretrained(tmp_path)
+    assert config.labels == labels
+    assert (config.strategy, config.decoding, config.threshold, config.temperature) == ("majority", "nested", 0.3, 1.5)
+    assert config.id2label == {0: "O", 1: "State", 2: "Place"}
+
+
+def test_weights_are_those_of_the_members(composite: HybridNerModel, composite_folder: Path) -> None:
+    with safe_open(composite_folder / "model.safetensors", "pt") as file:
+        names = set(file.keys())
+    assert names == set(composite.state_dict())
+    assert {name.split(".")[1] for name in names} == set(MEMBER_CLASSES)
+
+
+def test_members_may_have_different_vocabularies(make_member: Callable, tmp_path: Path) -> None:
+    """Two members that number the same characters differently read the same text."""
+    first, second = make_member("bert-bilstm-crf"), make_member("spanner")
+    plain = tiny_vocabulary()
+    shift = {character: len(plain.ids) + 7 - index for character, index in plain.ids.items()}
+    second.vocabularies = [replace(plain, ids=shift)]
+    model = HybridNerModel.assemble({"a": first, "b": second})
+    assert [entry["vocabulary"] for entry in model.config.members] == [0, 1]
+    (batch,) = window_batches([TEXT], model.vocabularies, model.max_characters, 8)
+    assert batch.inputs["input_ids"][0].tolist() != batch.inputs["input_ids"][1].tolist()
+    with torch.inference_mode():
+        expected = second(batch.inputs["input_ids"][1], batch.inputs["attention_mask"]).token_scores
+        assert torch.equal(model(**batch.inputs).token_scores[1], expected)
+    model.save_pretrained(tmp_path)
+    assert read_texts(AutoModel.from_pretrained(tmp_path), [TEXT], batch_size=4) == read_texts(model, [TEXT], batch_size=4)
+
+
+@pytest.mark.parametrize(
+    ("members", "settings", "problem"),
+    [
+        ({}, {}, "at least one member"),
+        ({"a.b": "spanner"}, {}, "letters, digits"),
+        ({"a": "spanner", "b": "spanner"}, {}, "only one SpanNER"),
+        ({"a": "spanner"}, {"strategy": "vote"}, "strategy must be one of"),
+        ({"a": "spanner"}, {"decoding": "deep"}, "decoding must be one of"),
+        ({"a": "spanner"}, {"threshold": 1.5}, "from 0 to 1"),
+        ({"a": "spanner"}, {"temperature": 0.0}, "positive"),
+    ],
+)
+def test_what_cannot_be_assembled_says_why(make_member: Callable, members: dict, settings: dict, problem: str) -> None:
+    with pytest.raises(ModelError, match=problem):
+        HybridNerModel.assemble({name: make_member(kind) for name, kind in members.items()}, **settings)
+
+
+def test_members_of_other_labels_do_not_fit(make_member: Callable) -> None:
+    members = {"a": make_member("spanner"), "b": make_member("bert-bilstm-crf", labels=("State", "Person"))}
+    with pytest.raises(ModelError, match="'b' was trained on the labels"):
+        HybridNerModel.assemble(members)
+
+
+def test_a_member_of_unknown_type_is_named(composite_folder: Path, tmp_path: Path) -> None:
+    settings = json.loads((composite_folder / "config.json").read_text())
+    settings["members"][1]["config"]["model_type"] = "oracle"
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match="'roberta-bigru-crf' has the unknown model_type 'oracle'"):
+        HybridNerConfig.from_pretrained(tmp_path).member_configs()

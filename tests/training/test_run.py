@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from transformers import pipeline
+
+from hybridner.data import write_jsonl
+from hybridner.errors import DataError, RecipeError
+from hybridner.spans import Record
+from hybridner.training import recipe_from_dict, run_recipe
+from hybridner.training.trainer import parameter_groups
+from tests.conftest import ENCODER, small_records, tiny_member
+
+MEMBERS = ("bert-bilstm-crf", "spanner")
+
+
+def recipe_data(folder: Path, members: tuple[str, ...] = MEMBERS, **training: object) -> dict:
+    train = folder / "train.jsonl"
+    if not train.exists():
+        write_jsonl(small_records(), train)
+    settings = {"head_size": 32, "dropout": 0.1}
+    return {
+        "data": {"train": str(train), "dev_fraction": 0.25},
+        "members": {name: {"type": name, "encoder": ENCODER, "settings": settings} for name in members},
+        "training": {
+            "output": str(folder / "run"),
+            "epochs": 12,
+            "batch_size": 4,
+            "encoder_lr": 5e-3,
+            "head_lr": 1e-2,
+            "patience": 12,
+            **training,
+        },
+    }
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training")
+    run_recipe(recipe_from_dict(recipe_data(folder)))
+    return folder
+
+
+def test_training_learns_and_writes_down_what_happened(finished: Path) -> None:
+    for name in MEMBERS:
+        report = json.loads((finished / "run" / name / "training.json").read_text())
+        assert report["best_dev_f1"] > 0.9
+        assert report["records"] == {"train": 18, "dev": 6}
+        assert report["recipe"]["training"]["seed"] == 42
+        assert max(entry.get("eval_f1", 0) for entry in report["history"]) == report["best_dev_f1"]
+        assert report["seconds"] > 0
+        assert not (finished / "run" / name / "checkpoints").exists()
+
+
+def test_the_composite_finds_what_was_taught(finished: Path) -> None:
+    pipe = pipeline("hybrid-ner", model=str(finished / "run" / "composite"), device="cpu")
+    found = {(e["word"], e["entity_group"]) for e in pipe("北约在叙利亚部署了干扰机。")}
+    assert found == {("北约", "State"), ("叙利亚", "Place")}
+
+
+def test_finished_members_are_kept(finished: Path) -> None:
+    before = {name: (finished / "run" / name / "model.safetensors").stat().st_mtime_ns for name in MEMBERS}
+    run_recipe(recipe_from_dict(recipe_data(finished)))
+    assert before == {name: (finished / "run" / name / "model.safetensors").stat().st_mtime_ns for name in MEMBERS}
+
+
+def test_another_recipe_does_not_overwrite_by_accident(finished: Path) -> None:
+    with pytest.raises(RecipeError, match="--overwrite"):
+        run_recipe(recipe_from_dict(recipe_data(finished, seed=1)))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
+    results = []
+    for number, seed in enumerate((5, 5, 6)):
+        data = recipe_data(tmp_path, ("roberta-bigru-crf",), epochs=2, seed=seed, output=str(tmp_path / str(number)))
+        run_recipe(recipe_from_dict(data))
+        results.append(weights(tmp_path / str(number) / "roberta-bigru-crf"))
+    assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
+    assert not all(torch.equal(results[0][name], results[2][name]) for name in results[0])
+
+
+def test_a_killed_run_goes_on_and_ends_where_it_would_have(tmp_path: Path) -> None:
+    data = recipe_data(tmp_path, ("spanner",), epochs=40, patience=40)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(data))
+    command = [sys.executable, "-m", "hybridner.train", str(recipe)]
+    checkpoints = tmp_path / "run" / "spanner" / "checkpoints"
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not list(checkpoints.glob("checkpoint-*/trainer_state.json")):
+            assert process.poll() is None, "training ended before it could be killed"
+            assert time.monotonic() < deadline, "no checkpoint was written"
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "run" / "spanner" / "training.json").exists()
+    again = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    whole = recipe_from_dict({**data, "training": {**data["training"], "output": str(tmp_path / "whole")}})
+    run_recipe(whole)
+    killed, uninterrupted = weights(tmp_path / "run" / "spanner"), weights(tmp_path / "whole" / "spanner")
+    for name, tensor in uninterrupted.items():
+        torch.testing.assert_close(killed[name], tensor, msg=name)
+    report = json.loads((tmp_path / "run" / "spanner" / "training.json").read_text())
+    assert len([entry for entry in report["history"] if "eval_f1" in entry]) == 40
+
+
+def test_two_processes_train_together(tmp_path: Path) -> None:
+    """Two CPU processes: Accelerate starts them as it would start GPUs, ACCELERATE_USE_CPU keeps them off these."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(recipe_data(tmp_path, epochs=10, batch_size=2)))
+    command = [
+        *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"),
+        *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
+        *("-m", "hybridner.train", str(recipe)),
+    ]
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    report = json.loads((tmp_path / "run" / "spanner" / "training.json").read_text())
+    assert report["processes"] == 2
+    assert report["best_dev_f1"] > 0.9
+    assert (tmp_path / "run" / "composite" / "model.safetensors").exists()
+
+
+def test_training_on_a_wrong_recipe_ends_with_one_line(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("data: {train: x}\nmembers: {}\ntraining: {output: y, epohs: 3}\n")
+    command = [sys.executable, "-m", "hybridner.train", str(recipe)]
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "training.epohs: unknown key; did you mean 'epochs'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_only_some_members_leaves_the_composite_for_later(tmp_path: Path) -> None:
+    recipe = recipe_from_dict(recipe_data(tmp_path, epochs=1))
+    composite = run_recipe(recipe, only=["spanner"])
+    assert not composite.exists()
+    assert run_recipe(recipe).exists()
+    with pytest.raises(RecipeError, match="not in the recipe"):
+        run_recipe(recipe, only=["nobody"])
+
+
+def test_data_without_entities_or_with_unknown_labels_stops_at_once(tmp_path: Path) -> None:
+    data = recipe_data(tmp_path)
+    labels = tmp_path / "labels.yaml"
+    labels.write_text("labels: [State]\n")
+    with pytest.raises(DataError, match="labels Place occur in the data"):
+        run_recipe(recipe_from_dict({**data, "data": {**data["data"], "labels": str(labels)}}))
+    write_jsonl([Record("没有实体。", id=str(n), group=str(n)) for n in range(8)], tmp_path / "train.jsonl")
+    with pytest.raises(DataError, match="no entity at all"):
+        run_recipe(recipe_from_dict(data))
+
+
+def test_head_and_encoder_have_their_own_rates() -> None:
+    member = tiny_member("bert-bilstm-crf")
+    groups = parameter_groups(member, 1e-5, 1e-3, 0.01)
+    rate = {id(p): (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
+    assert len(rate) == len(list(member.parameters()))
+    assert rate[id(member.encoder.embeddings.word_embeddings.weight)] == (1e-5, 0.01)
+    assert rate[id(member.emission.weight)] == (1e-3, 0.01)
+    assert rate[id(member.emission.bias)] == (1e-3, 0.0)
+    assert rate[id(member.crf.transitions)] == (1e-3, 0.0)
+
+
+def test_the_recipe_in_the_report_makes_the_same_run(finished: Path) -> None:
+    report = json.loads((finished / "run" / "spanner" / "training.json").read_text())
+    assert asdict(recipe_from_dict(report["recipe"])) == report["recipe"]
