@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from hybridner.data.prepare import prepared_label_set
-from hybridner.errors import DataError
 
 
 def push(folder: str | Path, repo_id: str, *, public: bool = False) -> str:
@@ -21,10 +20,7 @@ def push(folder: str | Path, repo_id: str, *, public: bool = False) -> str:
     """
     from huggingface_hub import HfApi
 
-    folder = Path(folder)
-    prepared_label_set(folder)
-    if not any(folder.glob("data/*.parquet")):
-        raise DataError("no Parquet files here; make the folder with `hybridner data prepare`", str(folder / "data"))
+    prepared_label_set(folder)  # raises for any other folder
     api = HfApi()
     address = api.create_repo(repo_id, repo_type="dataset", private=not public, exist_ok=True)
     # Files of an earlier version must not stay beside the new ones.
