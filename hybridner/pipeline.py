@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import fields
 from itertools import islice
+from os import PathLike
 from typing import Any
 
 import torch
@@ -16,6 +20,7 @@ from hybridner.ensemble import COMBINERS, Candidate, entities
 from hybridner.errors import InputError, ModelError
 from hybridner.hybrid import HybridNerModel, HybridNerOutput, read_texts
 from hybridner.hybrid.configuration_hybrid import check_choice, check_threshold
+from hybridner.llm import AnswerCache, LlmReport, LlmSettings, LlmStage, Plan, Verified, as_verifier
 from hybridner.models import MemberModel
 from hybridner.spans import RESOLVERS
 
@@ -23,6 +28,11 @@ from hybridner.spans import RESOLVERS
 _BATCH_SIZE = 16
 #: Texts read ahead, in batches, so that windows of similar length can share a batch.
 _READ_AHEAD = 16
+
+_READING = ("strategy", "decoding")
+_LLM = ("llm", "llm_settings", "llm_cache")
+
+Entity = dict[str, Any]
 
 
 class HybridNerPipeline(Pipeline):
@@ -35,22 +45,32 @@ class HybridNerPipeline(Pipeline):
     Each entity is a dict:
         entity_group (str): its type.
         word (str), start (int), end (int): ``text[start:end] == word``; characters of the text as given, end exclusive.
-        score (float): P(type | span), the members' probabilities averaged.
+        score (float): P(type | span), the members' probabilities averaged (with an LLM: after fusion).
         uncertainty (float): u = 1 - max P(y | span) of SpanNER (equation 9).
-        source (str): who decided, "local" for the ensemble.
+        source (str): who decided, "local" for the ensemble or "llm".
         votes (dict): the type each member gave this span, "O" for none.
-        needs_review (bool): whether u is above the threshold and nobody else has looked at it.
+        needs_review (bool): whether u is above the threshold and no LLM has given an answer.
+        local_label, llm_label, llm_status, llm_model, fusion, llm_error: only with an LLM; see `hybridner.llm.Provenance`.
 
     Args (here, or per call to override them):
         batch_size: windows per forward pass (16).
         threshold: τ, a number from 0 to 1; by default the model's own.
         decoding: "flat" (no overlap) or "nested" (no crossing); by default the model's own.
         strategy: a key of `hybridner.ensemble.COMBINERS`; by default the model's own.
+        llm: who is asked about the spans with u > τ: the name of a model at an OpenAI-compatible endpoint, a mapping of
+            settings of `hybridner.llm.OpenAIVerifier`, or any verifier. The next texts are read while answers come in.
+        llm_settings: a mapping of fields of `hybridner.llm.LlmSettings`, such as fusion, accuracy, template or budget.
+        llm_cache: file in which answers are kept, or an `AnswerCache`.
+        dry_run: (per call) give back a `hybridner.llm.Plan` of calls, tokens and price, and ask nobody.
+
+    Attributes:
+        llm_report: cost and latency of the last call that used an LLM, else None.
 
     Raises:
         InputError: a single input that is not a string. Inside a list, data set or generator such an item gives an empty
             result and a warning, so that the rest of the batch comes through.
         ModelError: a parameter has a value it cannot have.
+        LlmError: settings of the LLM that cannot work; an LLM that fails only with ``llm_settings={"on_llm_error": "raise"}``.
     """
 
     # The model brings its own vocabularies.
@@ -60,6 +80,7 @@ class HybridNerPipeline(Pipeline):
     _load_processor: Any = False
 
     model: HybridNerModel
+    llm_report: LlmReport | None = None
 
     def __init__(self, model: HybridNerModel | MemberModel, **kwargs: Any) -> None:
         if isinstance(model, MemberModel):
@@ -73,54 +94,117 @@ class HybridNerPipeline(Pipeline):
     def get_inference_context(self) -> Any:
         return torch.inference_mode
 
-    def _sanitize_parameters(
-        self, threshold: float | None = None, decoding: str | None = None, strategy: str | None = None, **unknown: Any
-    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        if unknown:
-            raise ModelError(
-                f"unknown parameter {next(iter(unknown))!r}; the pipeline takes batch_size, threshold, decoding and strategy"
-            )
-        reading: dict[str, Any] = {}
-        output: dict[str, Any] = {}
-        if strategy is not None:
-            check_choice("strategy", strategy, COMBINERS)
-            reading["strategy"] = strategy
-        if decoding is not None:
-            check_choice("decoding", decoding, RESOLVERS)
-            reading["decoding"] = decoding
-        if threshold is not None:
-            check_threshold(threshold)
-            output["threshold"] = threshold
+    def _sanitize_parameters(self, **parameters: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        known = (*_READING, *_LLM, "threshold")
+        for name in parameters:
+            if name not in known:
+                raise ModelError(f"unknown parameter {name!r}; the pipeline takes batch_size, dry_run, {', '.join(known)}")
+        given = {name: value for name, value in parameters.items() if value is not None}
+        if "strategy" in given:
+            check_choice("strategy", given["strategy"], COMBINERS)
+        if "decoding" in given:
+            check_choice("decoding", given["decoding"], RESOLVERS)
+        if "threshold" in given:
+            check_threshold(given["threshold"])
+        reading = {name: given[name] for name in _READING if name in given}
+        output = {name: value for name, value in given.items() if name not in reading}
         return {}, reading, output
 
-    def __call__(self, inputs: Any, *, batch_size: int | None = None, **kwargs: Any) -> Any:  # type: ignore[override]
+    def __call__(  # type: ignore[override]
+        self, inputs: Any, *, batch_size: int | None = None, dry_run: bool = False, **kwargs: Any
+    ) -> Any:
         _, reading, output = self._sanitize_parameters(**kwargs)
         reading = {**self._forward_params, **reading}
         output = {**self._postprocess_params, **output}
         size = batch_size if batch_size is not None else (self._batch_size or _BATCH_SIZE)
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ModelError(f"batch_size must be a whole number of at least 1, not {size!r}")
-        if isinstance(inputs, str):
-            return next(self._stream([inputs], size, reading, output))
-        if isinstance(inputs, (bytes, bytearray, dict)) or not isinstance(inputs, (Iterable, Dataset)):
+        single = isinstance(inputs, str)
+        texts = [inputs] if single else inputs
+        if isinstance(inputs, (bytes, bytearray, dict)) or not isinstance(texts, (Iterable, Dataset)):
             raise InputError(
                 f"expected a string, a list of strings, a data set or a generator, not {type(inputs).__name__}"
                 + ("; decode it first: text.decode('utf-8')" if isinstance(inputs, (bytes, bytearray)) else "")
             )
-        stream = self._stream(inputs, size, reading, output)
+        if dry_run:
+            return self._plan(texts, size, reading, output)
+        stream = self._stream(texts, size, reading, output)
+        if single:
+            (only,) = stream
+            return only
         return list(stream) if isinstance(inputs, Sequence) and not isinstance(inputs, Dataset) else stream
 
-    def _stream(
-        self, inputs: Any, batch_size: int, reading: dict[str, Any], output: dict[str, Any]
-    ) -> Iterator[list[dict[str, Any]]]:
+    def _read(
+        self, inputs: Any, batch_size: int, reading: Mapping[str, Any]
+    ) -> Iterator[tuple[list[str], list[list[Candidate]]]]:
+        """Texts and their candidates, some batches at a time."""
         items = iter(inputs) if isinstance(inputs, Iterable) else (inputs[i] for i in range(len(inputs)))
         position = 0
         while chunk := list(islice(items, batch_size * _READ_AHEAD)):
             texts = [self.preprocess(item, position + offset) for offset, item in enumerate(chunk)]
             position += len(chunk)
-            candidates = read_texts(self.model, texts, batch_size=batch_size, forward=self.forward, **reading)
-            for text, found in zip(texts, candidates, strict=True):
-                yield self.postprocess((text, found), **output)
+            yield texts, read_texts(self.model, texts, batch_size=batch_size, forward=self.forward, **reading)
+
+    def _stream(
+        self, inputs: Any, batch_size: int, reading: Mapping[str, Any], output: Mapping[str, Any]
+    ) -> Iterator[list[Entity]]:
+        threshold = output.get("threshold", self.model.config.threshold)
+        chunks = self._read(inputs, batch_size, reading)
+        if "llm" not in output:
+            for texts, candidates in chunks:
+                for text, found in zip(texts, candidates, strict=True):
+                    yield self.postprocess((text, found), threshold=threshold)
+            return
+        with ExitStack() as open_things:
+            stage = self._open_stage(reading, output, open_things)
+            waiting: tuple[list[str], Future[list[list[Verified]]]] | None = None
+            for texts, candidates in chunks:
+                # These questions are under way while the last ones are handed out and the next texts are read.
+                future = stage.submit(texts, candidates)
+                if waiting is not None:
+                    yield from self._verified(*waiting, stage, threshold)
+                waiting = (texts, future)
+            if waiting is not None:
+                yield from self._verified(*waiting, stage, threshold)
+
+    def _verified(
+        self, texts: Sequence[str], future: Future[list[list[Verified]]], stage: LlmStage, threshold: float
+    ) -> Iterator[list[Entity]]:
+        results = future.result()
+        self.llm_report = stage.report()
+        for text, row in zip(texts, results, strict=True):
+            yield [_verified_entity(text, item, threshold) for item in row if item.candidate.chosen]
+
+    def _plan(self, inputs: Any, batch_size: int, reading: Mapping[str, Any], output: Mapping[str, Any]) -> Plan:
+        if "llm" not in output:
+            raise ModelError("dry_run tells what an LLM would be asked; it needs `llm` as well")
+        texts: list[str] = []
+        candidates: list[list[Candidate]] = []
+        for some_texts, some_candidates in self._read(inputs, batch_size, reading):
+            texts += some_texts
+            candidates += some_candidates
+        with ExitStack() as open_things:
+            return self._open_stage(reading, output, open_things).plan(texts, candidates)
+
+    def _open_stage(self, reading: Mapping[str, Any], output: Mapping[str, Any], open_things: ExitStack) -> LlmStage:
+        """The LLM stage for one call; what was made here is closed with `open_things`."""
+        config = self.model.config
+        wanted = dict(output.get("llm_settings", {}))
+        unknown = wanted.keys() - ({field.name for field in fields(LlmSettings)} - {"threshold", "decoding"})
+        if unknown:
+            raise ModelError(
+                f"llm_settings has no field {sorted(unknown)[0]!r} (threshold and decoding are parameters of the pipeline itself)"
+            )
+        settings = LlmSettings(
+            threshold=output.get("threshold", config.threshold), decoding=reading.get("decoding", config.decoding), **wanted
+        )
+        cache = output.get("llm_cache")
+        if isinstance(cache, (str, PathLike)):
+            cache = AnswerCache(cache)  # type: ignore[arg-type]
+            open_things.callback(cache.close)
+        stage = LlmStage(as_verifier(output["llm"]), config.labels, settings, cache=cache)
+        open_things.callback(stage.close)
+        return stage
 
     def preprocess(self, input_: Any, position: int = 0) -> str:  # type: ignore[override]
         """The text itself, or an empty one with a warning for what is no text."""
@@ -133,22 +217,36 @@ class HybridNerPipeline(Pipeline):
         return self.model(**input_tensors)
 
     def postprocess(  # type: ignore[override]
-        self, model_outputs: tuple[str, Sequence[Candidate]], threshold: float | None = None
-    ) -> list[dict[str, Any]]:
+        self, model_outputs: tuple[str, Sequence[Candidate]], threshold: float
+    ) -> list[Entity]:
         """Entities of one text as dicts."""
         text, candidates = model_outputs
-        limit = self.model.config.threshold if threshold is None else threshold
-        return [
-            {
-                "entity_group": entity.label,
-                "word": text[entity.start : entity.end],
-                "start": entity.start,
-                "end": entity.end,
-                "score": entity.score,
-                "uncertainty": entity.uncertainty,
-                "source": "local",
-                "votes": entity.votes,
-                "needs_review": entity.uncertainty > limit,
-            }
-            for entity in entities(candidates)
-        ]
+        return [_entity(text, candidate, "local", candidate.uncertainty > threshold) for candidate in entities(candidates)]
+
+
+def _entity(text: str, candidate: Candidate, source: str, needs_review: bool) -> Entity:
+    return {
+        "entity_group": candidate.label,
+        "word": text[candidate.start : candidate.end],
+        "start": candidate.start,
+        "end": candidate.end,
+        "score": candidate.score,
+        "uncertainty": candidate.uncertainty,
+        "source": source,
+        "votes": candidate.votes,
+        "needs_review": needs_review,
+    }
+
+
+def _verified_entity(text: str, item: Verified, threshold: float) -> Entity:
+    known = item.provenance
+    doubtful = known.uncertainty > threshold and known.llm_label is None
+    return {
+        **_entity(text, item.candidate, known.source, doubtful),
+        "local_label": known.local_label,
+        "llm_label": known.llm_label,
+        "llm_status": known.status,
+        "llm_model": known.model,
+        "fusion": known.fusion,
+        "llm_error": known.llm_error,
+    }

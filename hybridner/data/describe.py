@@ -128,9 +128,7 @@ def describe(splits: Mapping[str, Sequence[Record]]) -> Description:
         near.setdefault(second, set()).add(first)
     texts = {split: [number[record.text] for record in records] for split, records in splits.items()}
     names = list(splits)
-    leaks = tuple(
-        _leak(earlier, later, splits, texts, near) for at, earlier in enumerate(names) for later in names[at + 1 :]
-    )
+    leaks = tuple(_leak(earlier, later, splits, texts, near) for at, earlier in enumerate(names) for later in names[at + 1 :])
     everything = [text for split in names for text in texts[split]]
     share = _come_before(everything, near)[1] / len(everything) if everything else 0.0
     return Description({split: _split_stats(splits[split], texts[split], near) for split in names}, leaks, share)

@@ -148,8 +148,6 @@ def split_files(folder: str | Path) -> dict[str, Path]:
     return {split: found[split] for split in ("train", "validation", "test") if split in found}
 
 
-def read_splits(
-    folder: str | Path, format: str | None = None, *, repairs: RepairLog | None = None
-) -> dict[str, list[Record]]:
+def read_splits(folder: str | Path, format: str | None = None, *, repairs: RepairLog | None = None) -> dict[str, list[Record]]:
     """The records of every split of a folder; see `split_files`."""
     return {split: read_records(file, format, repairs=repairs) for split, file in split_files(folder).items()}

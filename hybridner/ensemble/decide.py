@@ -25,6 +25,7 @@ class Candidate:
         chosen: whether it is one of the text's entities (a label other than O, and part of the best set under the decoding).
         distribution: P(label | span) over the K + 1 labels, O first: the members' own probabilities averaged, with the largest
             one given to the combined label.
+        weight: ln P(label) - ln P(O) under the strategy, in nats: what the best set of entities is chosen by; 0 for O.
         uncertainty: u = 1 - max P(y | span) of SpanNER's softmax (equations 8 and 9).
         votes: label that each member gave the span ("O" for none); a member that cannot judge it is missing.
     """
@@ -34,6 +35,7 @@ class Candidate:
     label: str
     chosen: bool
     distribution: tuple[float, ...]
+    weight: float
     uncertainty: float
     votes: dict[str, str]
 
@@ -84,6 +86,7 @@ def decide(
                     labels[chosen_label[index]],
                     position in taken,
                     _with_top(ballot.average[index], int(chosen_label[index])),
+                    float(weights[index]),
                     float(uncertainty[index]),
                     {
                         member: labels[vote]

@@ -9,7 +9,7 @@ from typing import Any
 
 from hybridner.ensemble.decide import Candidate
 from hybridner.llm.verifier import LlmError
-from hybridner.spans import NON_ENTITY, RESOLVERS
+from hybridner.spans import RESOLVERS
 
 #: Log-odds are cut off here, as in the ensemble: a certain span still has a finite weight.
 _CERTAIN = 14.0
@@ -149,8 +149,7 @@ def resolve_again(
 ) -> list[Candidate]:
     """The candidates of one text after fusion, with its entities chosen anew.
 
-    Candidates without an answer keep their label and weight, and the weights are such that without any answer the choice is the
-    local one: fusion changes what the answers bear on and nothing else.
+    Candidates without an answer keep their label and weight: fusion changes what the answers bear on and nothing else.
 
     Args:
         candidates: of one text, as `decide` returns them.
@@ -161,7 +160,7 @@ def resolve_again(
     if not fused:
         return list(candidates)
     position = {label: index for index, label in enumerate(labels)}
-    weights = _local_weights(candidates, position, decoding)
+    weights = [candidate.weight for candidate in candidates]
     for index, new in fused.items():
         old = position[candidates[index].label]
         if new.label == 0 or new.label != old:
@@ -174,39 +173,10 @@ def resolve_again(
     for index, candidate in enumerate(candidates):
         candidate = replace(candidate, chosen=index in taken)
         if index in fused:
-            candidate = replace(candidate, label=labels[fused[index].label], distribution=fused[index].distribution)
+            new = fused[index]
+            candidate = replace(candidate, label=labels[new.label], distribution=new.distribution, weight=weights[index])
         final.append(candidate)
     return final
-
-
-def _local_weights(candidates: Sequence[Candidate], position: Mapping[str, int], decoding: str) -> list[float]:
-    """Weights under which the entities already chosen are the best set.
-
-    The ensemble chose by scores that a candidate does not carry, and its probabilities alone might prefer another set. So each
-    candidate that lost its place gets at most an even share of the weight of any chosen one it conflicts with: then no set of
-    losers outweighs what it would push out.
-    """
-    spans = [(candidate.start, candidate.end) for candidate in candidates]
-    odds = [_log_odds(candidate.distribution, position[candidate.label]) for candidate in candidates]
-    weights = [max(odd, 1e-3) if candidate.chosen else 0.0 for candidate, odd in zip(candidates, odds, strict=True)]
-    losers = [i for i, c in enumerate(candidates) if not c.chosen and c.label != NON_ENTITY]
-    rivals = {
-        i: [j for j, other in enumerate(candidates) if other.chosen and _conflict(spans[i], spans[j], decoding)] for i in losers
-    }
-    share = [sum(j in chosen for chosen in rivals.values()) for j in range(len(candidates))]
-    for i in losers:
-        if rivals[i]:
-            weights[i] = max(0.0, min(odds[i], *((1.0 - 1e-6) * weights[j] / share[j] for j in rivals[i])))
-    return weights
-
-
-def _conflict(one: tuple[int, int], other: tuple[int, int], decoding: str) -> bool:
-    """Whether two different spans cannot both be entities."""
-    overlap = one[0] < other[1] and other[0] < one[1]
-    if decoding == "flat" or not overlap:
-        return overlap
-    inside = (one[0] <= other[0] and other[1] <= one[1]) or (other[0] <= one[0] and one[1] <= other[1])
-    return not inside
 
 
 def _log_odds(distribution: Distribution, label: int) -> float:

@@ -90,12 +90,7 @@ def test_near_duplicates_are_those_that_comparing_all_pairs_finds(threshold):
     for text in list(texts):
         place = draw.randrange(len(text) + 1)
         texts.append(text[:place] + draw.choice("宇宙") + text[place:])
-    expected = {
-        (i, j)
-        for j in range(len(texts))
-        for i in range(j)
-        if jaccard(grams(texts[i]), grams(texts[j])) >= threshold
-    }
+    expected = {(i, j) for j in range(len(texts)) for i in range(j) if jaccard(grams(texts[i]), grams(texts[j])) >= threshold}
     found = near_duplicate_pairs(texts, threshold)
     assert len(found) == len(set(found))
     assert set(found) == expected

@@ -180,7 +180,7 @@ def test_cluener_ends_are_inclusive_in_the_written_file(tmp_path):
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64])
 def test_an_array_is_read_the_same_whatever_the_chunk(write, monkeypatch, size):
-    items = [{"text": f"第{n}号病例\"[{{]}},", "entities": [{"start_idx": 0, "end_idx": 2, "type": "A"}]} for n in range(10, 30)]
+    items = [{"text": f'第{n}号病例"[{{]}},', "entities": [{"start_idx": 0, "end_idx": 2, "type": "A"}]} for n in range(10, 30)]
     path = write("a.json", json.dumps(items, ensure_ascii=False, indent=2))
     monkeypatch.setattr(module, "_CHUNK", size)
     assert [record.text for record in iter_records(path)] == [item["text"] for item in items]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -147,6 +148,7 @@ def candidate(
     p: float = 0.6,
     *,
     u: float = 0.5,
+    weight: float | None = None,
     chosen: bool | None = None,
     names: tuple[str, ...] = ("O", "LOC", "PER", "ORG"),
     votes: dict[str, str] | None = None,
@@ -156,7 +158,9 @@ def candidate(
     distribution = tuple(p if name == label else rest for name in names)
     if chosen is None:
         chosen = label != "O"
-    return Candidate(start, end, label, chosen, distribution, u, {"a": label} if votes is None else votes)
+    if weight is None:
+        weight = 0.0 if label == "O" else math.log(p / distribution[0])
+    return Candidate(start, end, label, chosen, distribution, weight, u, {"a": label} if votes is None else votes)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from hybridner.ensemble import COMBINERS, Ballot, Candidate, decide
 from hybridner.llm import ConfusionMatrix, LlmError, resolve_again
 from hybridner.llm.fusion import fuse_bayes, fuse_replace
+from hybridner.spans import RESOLVERS
 from tests.llm.scripted_server import candidate
 
 NAMES = ("O", "LOC", "PER", "ORG")
@@ -130,7 +132,7 @@ def test_overlap_a_deleted_entity_makes_room_for_the_one_it_had_pushed_out() -> 
 
 def test_overlap_a_confirmed_entity_stays_although_its_rival_is_locally_more_probable() -> None:
     # The ensemble chose by votes, so that the loser may well have the larger probability.
-    row = [candidate(0, 4, "LOC", 0.5), candidate(2, 6, "PER", 0.95, chosen=False)]
+    row = [candidate(0, 4, "LOC", 0.5, weight=3.0), candidate(2, 6, "PER", 0.95, weight=2.5, chosen=False)]
     assert chosen(fuse_all(row, {0: "LOC"})) == [(0, 4, "LOC")]
     assert chosen(fuse_all(row, {0: "LOC"}, accuracy=0.7)) == [(0, 4, "LOC")]
 
@@ -143,21 +145,18 @@ def test_overlap_nested_decoding_keeps_what_lies_inside() -> None:
 
 @st.composite
 def rows(draw: st.DrawFn) -> tuple[list[Candidate], str]:
-    """Candidates whose chosen ones are a possible local result: no conflict among them, and no loser that conflicts with none."""
+    """Candidates whose chosen ones are the best set under their weights, as `decide` leaves them."""
     decoding = draw(st.sampled_from(["flat", "nested"]))
     spans = draw(
         st.sets(st.tuples(st.integers(0, 11), st.integers(1, 5)).map(lambda s: (s[0], s[0] + s[1])), min_size=1, max_size=8)
     )
     row: list[Candidate] = []
-    taken: list[tuple[int, int]] = []
-    for start, end in draw(st.permutations(sorted(spans))):
-        p = draw(st.floats(0.3, 0.99))
+    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
         label = draw(st.sampled_from(NAMES))
-        free = all(_compatible((start, end), other, decoding) for other in taken)
-        row.append(candidate(start, end, label, p, chosen=free and label != "O"))
-        if row[-1].chosen:
-            taken.append((start, end))
-    return sorted(row, key=lambda c: (c.start, -c.end)), decoding
+        weight = 0.0 if label == "O" else draw(st.floats(0.01, 14.0))
+        row.append(candidate(start, end, label, draw(st.floats(0.3, 0.99)), weight=weight))
+    best = RESOLVERS[decoding]([(c.start, c.end) for c in row], [c.weight for c in row])
+    return [replace(c, chosen=i in best) for i, c in enumerate(row)], decoding
 
 
 def _compatible(a: tuple[int, int], b: tuple[int, int], decoding: str) -> bool:
@@ -201,7 +200,7 @@ def test_confirming_every_entity_keeps_every_entity(given_rows: tuple[list[Candi
 @pytest.mark.parametrize("decoding", ["flat", "nested"])
 @pytest.mark.parametrize("strategy", sorted(set(COMBINERS) & {"score", "majority"}))
 def test_what_the_ensemble_chose_is_kept_by_chance_and_by_agreement(strategy: str, decoding: str) -> None:
-    """Candidates from the combiners themselves, whose weights are not in the candidates, with votes and scores at odds."""
+    """Candidates from the combiners themselves, with votes and scores at odds."""
     dice = np.random.default_rng(5)
     changed = 0
     for _ in range(150):
