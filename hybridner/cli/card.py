@@ -1,0 +1,75 @@
+"""`hybridner card`: the model card of a member or a composite."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from hybridner.cli.loading import load_composite
+from hybridner.data import read_records
+from hybridner.errors import ModelError
+from hybridner.hub import make_card, measure, read_model
+from hybridner.hub.cards import TEMPLATE
+from hybridner.hub.records import CARD_FILE, EVALUATION_FILE
+
+_EXAMPLES = """\
+examples:
+  hybridner card runs/cluener/composite --data test.json --dataset CLUENER --split test
+  hybridner card runs/cluener/composite --output -            # look at it first
+
+With --data the model is measured and the figures are kept as MODEL/evaluation.json; later cards of the same weights show them.
+`hybridner push` publishes the card.
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "card",
+        help="write the model card of a member or a composite",
+        description="Write a model card from what training and evaluation recorded.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", metavar="MODEL", help="folder of a member or a composite")
+    parser.add_argument("--data", metavar="FILE", help="measure on this labelled file first")
+    parser.add_argument("--dataset", metavar="NAME", help="what the data set is called (default: the file's name)")
+    parser.add_argument("--split", metavar="NAME", default="test", help="which split of the data set it is (test)")
+    parser.add_argument("--output", metavar="FILE", help="where the card goes (MODEL/README.md); - for standard output")
+    parser.add_argument("--repo-id", metavar="REPO_ID", help="name of the repository, for the examples")
+    parser.add_argument("--license", metavar="ID", help='of the weights, such as "apache-2.0"')
+    parser.add_argument("--template", metavar="FILE", default=str(TEMPLATE), help="a Jinja template of your own")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    folder = Path(options.model)
+    if options.data is not None:
+        _measure(folder, options)
+    if not Path(options.template).is_file():
+        raise ModelError(f"no template {options.template!r}")
+    card = make_card(read_model(folder), repo_id=options.repo_id, licence=options.license, template=options.template)
+    if options.output == "-":
+        sys.stdout.write(str(card))
+        return 0
+    output = Path(options.output) if options.output else folder / CARD_FILE
+    output.write_text(str(card), encoding="utf-8")
+    print(f"card: {output}")
+    return 0
+
+
+def _measure(folder: Path, options: argparse.Namespace) -> None:
+    # Figures of earlier weights are about to be replaced; they must not stop the reading of the folder.
+    old = folder / EVALUATION_FILE
+    old.unlink(missing_ok=True)
+    record = read_model(folder)
+    evaluation = measure(
+        load_composite(str(folder)),
+        read_records(options.data),
+        fingerprint=record.fingerprint,
+        data=options.dataset or Path(options.data).name,
+        split=options.split,
+    )
+    old.write_text(json.dumps(evaluation, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

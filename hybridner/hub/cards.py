@@ -1,0 +1,234 @@
+"""Model cards, made only of what training and evaluation wrote down."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+import hybridner
+from hybridner.errors import ModelError
+from hybridner.hub.records import CARD_FILE, ModelRecord, is_hub_id, public_report
+from hybridner.models import MemberConfig
+from hybridner.models.modeling_member import encoder_capacity
+
+TEMPLATE = Path(__file__).with_name("model_card.md.j2")
+LIBRARY = "hybridner"
+
+_MARK = re.compile(r"<!-- hybridner model (\w+) -->")
+_EXAMPLE = "2023年，俄罗斯在叙利亚部署了克拉苏哈-4S干扰机。"
+
+
+def make_card(
+    record: ModelRecord,
+    *,
+    repo_id: str | None = None,
+    revision: str | None = None,
+    licence: str | None = None,
+    template: str | Path = TEMPLATE,
+) -> ModelCard:
+    """The card of a model.
+
+    Args:
+        record: what is known about it.
+        repo_id, revision: where its readers will find it; by default the examples name the folder.
+        licence: of the weights, as the Hub writes it ("apache-2.0"). Without one the card says that none is stated.
+        template: a Jinja template in place of the package's own.
+
+    Raises:
+        ModelError: the metadata are not what the Hub accepts.
+    """
+    name = (repo_id or record.folder.resolve().name).split("/")[-1]
+    content = {**card_content(record), "example": _EXAMPLE, "loading": loading(record, repo_id, revision), "licence": licence}
+    card: ModelCard = ModelCard.from_template(_metadata(record, name, licence), template_path=str(template), title=name, **content)
+    return checked(str(card))
+
+
+def existing_card(record: ModelRecord) -> ModelCard | None:
+    """The card in the model's folder, which its owner may have edited.
+
+    Raises:
+        ModelError: it was made for other weights, or its metadata are not what the Hub accepts.
+    """
+    path = record.folder / CARD_FILE
+    if not path.is_file():
+        return None
+    text = path.read_text(encoding="utf-8")
+    mark = _MARK.search(text)
+    if mark and mark[1] != record.fingerprint:
+        raise ModelError(f"{path} is about other weights or settings; make it again with `hybridner card`, or delete it")
+    return checked(text, str(path))
+
+
+def checked(text: str, where: str = "the card") -> ModelCard:
+    """A card whose metadata huggingface_hub can read, model-index included.
+
+    Raises:
+        ModelError: it cannot.
+    """
+    try:
+        return ModelCard(text)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{where} has metadata that the Hub does not accept: {error}") from error
+
+
+def loading(record: ModelRecord, repo_id: str | None, revision: str | None) -> str:
+    """The arguments of `pipeline` that load this model."""
+    arguments = f"model={json.dumps(repo_id or str(record.folder), ensure_ascii=False)}"
+    return f"{arguments}, revision={json.dumps(revision)}" if revision and repo_id else arguments
+
+
+def card_content(record: ModelRecord) -> dict[str, Any]:
+    """What the template shows, as plain data."""
+    reports = {name: public_report(report) for name, report in record.training.items()}
+    config = record.config
+    return {
+        "fingerprint": record.fingerprint,
+        "composite": record.is_composite,
+        "decoding": config.decoding if record.is_composite else None,
+        "strategy": config.strategy if record.is_composite else None,
+        "threshold": config.threshold if record.is_composite else None,
+        "temperature": config.temperature if record.is_composite else None,
+        "domain": _cell(record.labels.domain),
+        "labels": [{k: _cell(v) for k, v in label.items()} for label in record.labels.to_dict()["labels"]],
+        "members": [_member(record, name, reports.get(name)) for name in record.members],
+        "parameters": f"{sum(record.parameters.values()):,}",
+        "window": min(encoder_capacity(member.build_encoder_config()) for member in record.members.values()),
+        "longest": next((m.max_span_length for m in record.members.values() if hasattr(m, "max_span_length")), None),
+        "data": _data(reports),
+        "training": _circumstances(reports),
+        "evaluation": _evaluation(record.evaluation, "composite" if record.is_composite else "pipeline"),
+        "hybridner": hybridner.__version__,
+    }
+
+
+def _member(record: ModelRecord, name: str, report: Mapping[str, Any] | None) -> dict[str, Any]:
+    config = record.members[name]
+    return {
+        "name": name,
+        "type": config.model_type,
+        "encoder": _encoder(config, name, report),
+        "parameters": f"{record.parameters[name]:,}",
+        "dev_f1": f"{100 * report['best_dev_f1']:.1f}" if report else "–",
+        "inexpressible": f"{100 * report['inexpressible']:.1f} %" if report and report.get("inexpressible") else None,
+    }
+
+
+def _encoder(config: MemberConfig, name: str, report: Mapping[str, Any] | None) -> str:
+    encoder = config.build_encoder_config()
+    shape = f"{encoder.model_type}, layers: {encoder.num_hidden_layers}, size: {encoder.hidden_size}"
+    origin = _origin(name, report)
+    if origin is None:
+        return shape
+    return f"{shape}, from {_cell(origin)}" if isinstance(origin, str) else f"{shape}, random weights at the start"
+
+
+def _origin(name: str, report: Mapping[str, Any] | None) -> Any:
+    """The recipe's `encoder` of a member: a name, or a mapping of sizes when it started from random weights."""
+    return report["recipe"]["members"].get(name, {}).get("encoder") if report else None
+
+
+def _data(reports: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The data of the first report; the members of one recipe share them."""
+    report = next(iter(reports.values()), None)
+    if report is None:
+        return None
+    section = report["recipe"]["data"]
+    return {
+        "train": _cell(section["train"]),
+        "dev": _cell(section["dev"] or ""),
+        "texts": report["records"]["train"],
+        "dev_texts": report["records"]["dev"],
+        "seed": report["recipe"]["training"]["seed"],
+    }
+
+
+def _circumstances(reports: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not reports:
+        return None
+    last = max(reports.values(), key=lambda report: report["finished"])
+    return {
+        "minutes": f"{sum(report['seconds'] for report in reports.values()) / 60:.1f}",
+        "reports": len(reports),
+        "devices": ", ".join(sorted({f"{r['processes']} × {r['device']}" for r in reports.values()})),
+        "finished": last["finished"][:10],
+        "versions": ", ".join(f"{name} {version}" for name, version in last["versions"].items()),
+    }
+
+
+def _evaluation(evaluation: Mapping[str, Any] | None, whole: str) -> dict[str, Any] | None:
+    if evaluation is None:
+        return None
+    return {
+        **evaluation,
+        "data": _cell(evaluation["data"]),
+        "split": _cell(evaluation["split"]),
+        "rows": [_system(name, scores, whole) for name, scores in evaluation["systems"].items()],
+        "label_rows": [
+            {"label": _cell(label), "gold": prf["gold"], **{k: _percent(prf[k]) for k in ("precision", "recall", "f1")}}
+            for label, prf in evaluation["per_label"].items()
+        ],
+    }
+
+
+def _system(name: str, scores: Mapping[str, Any], whole: str) -> dict[str, str]:
+    shown = {key: _percent(scores[key]) for key in ("precision", "recall", "f1")}
+    low, high = scores["f1_interval"]
+    label = f"**{whole} ({name.removeprefix('strategy:')})**" if name.startswith("strategy:") else name
+    return {"name": label, **shown, "interval": f"{_percent(low)} to {_percent(high)}"}
+
+
+def _metadata(record: ModelRecord, name: str, licence: str | None) -> ModelCardData:
+    origins = [_origin(member, report) for member, report in record.training.items()]
+    bases = sorted({origin for origin in origins if is_hub_id(origin)})
+    results = _model_index(record.evaluation) if record.evaluation else []
+    return ModelCardData(
+        language="zh",
+        license=licence,
+        library_name=LIBRARY,
+        pipeline_tag="token-classification",
+        tags=["named-entity-recognition", "chinese", record.config.model_type],
+        base_model=bases or None,
+        metrics=["precision", "recall", "f1"] if results else None,
+        model_name=name,
+        eval_results=results or None,
+    )
+
+
+def _model_index(evaluation: Mapping[str, Any]) -> list[EvalResult]:
+    """The composite's figures (a single member is a composite of one), each with its interval."""
+    scores = evaluation["systems"][f"strategy:{evaluation['strategy']}"]
+    dataset = evaluation["data"]
+    slug = re.sub(r"[^\w.]+", "-", dataset.lower()).strip("-") or "unnamed"
+    return [
+        EvalResult(
+            task_type="token-classification",
+            task_name="Named entity recognition",
+            dataset_type=slug,
+            dataset_name=dataset,
+            dataset_split=evaluation["split"],
+            metric_type=metric,
+            metric_name=f"entity {'F1' if metric == 'f1' else metric}, micro",
+            metric_value=round(scores[metric], 4),
+            metric_args={
+                "interval": [round(end, 4) for end in scores[f"{metric}_interval"]],
+                **evaluation["interval"],
+                "texts": evaluation["records"],
+                "entities": evaluation["entities"],
+            },
+        )
+        for metric in ("f1", "precision", "recall")
+    ]
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _cell(text: object) -> str:
+    """Text that can stand in a cell of a Markdown table without breaking it or becoming HTML."""
+    return " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")

@@ -1,0 +1,150 @@
+"""Figures for a model card: every system's scores with an interval, and how far scores and uncertainty can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+
+from hybridner.ensemble import Candidate, entities
+from hybridner.errors import DataError
+from hybridner.evaluation import score_spans
+from hybridner.hybrid import HybridNerModel, read_texts
+from hybridner.spans import NON_ENTITY, Record, Span
+
+#: Resamples of the bootstrap and the share of them inside an interval.
+SAMPLES, LEVEL = 1000, 0.95
+_SEED = 42
+_BINS = 10
+_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+
+
+def measure(
+    model: HybridNerModel, records: Sequence[Record], *, fingerprint: str, data: str, split: str, batch_size: int = 32
+) -> dict[str, Any]:
+    """Measure a composite and its members on labelled records, in one reading of the texts.
+
+    Args:
+        model: the composite.
+        records: the labelled texts.
+        fingerprint: of the model's folder, so that figures are never shown for other weights.
+        data, split: what the records are called.
+        batch_size: windows per forward pass.
+
+    Returns:
+        plain data that goes into `evaluation.json` as it is.
+
+    Raises:
+        DataError: no record, or labels that the model does not know.
+    """
+    if not records:
+        raise DataError("holds no record", data)
+    known = set(model.config.labels.names)
+    unknown = sorted({span.label for record in records for span in record.entities} - known)
+    if unknown:
+        raise DataError(f"labels {', '.join(unknown)} occur in the data but the model does not know them", data)
+    candidates = read_texts(model, [record.text for record in records], batch_size=batch_size)
+    gold = [set(record.entities) for record in records]
+    systems = {name: _votes_of(name, candidates) for name in model.member_names}
+    combined = [[Span(c.start, c.end, c.label) for c in entities(row)] for row in candidates]
+    systems[f"strategy:{model.config.strategy}"] = combined
+    found = [(c, Span(c.start, c.end, c.label) in truth) for row, truth in zip(candidates, gold, strict=True) for c in entities(row)]
+    correct = np.array([right for _, right in found], dtype=float)
+    overall = score_spans(gold, combined)
+    return {
+        "model": fingerprint,
+        "data": data,
+        "split": split,
+        "records": len(records),
+        "entities": sum(map(len, gold)),
+        "strategy": model.config.strategy,
+        "decoding": model.config.decoding,
+        "interval": {"method": "bootstrap over texts", "level": LEVEL, "samples": SAMPLES, "seed": _SEED},
+        "systems": {name: _scores(gold, predicted) for name, predicted in systems.items()},
+        "macro_f1": overall.macro_f1,
+        "per_label": {label: prf.to_dict() for label, prf in overall.per_label.items()},
+        "reliability": reliability([c.score for c, _ in found], correct),
+        "thresholds": threshold_curve([c.uncertainty for c, _ in found], correct),
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def _votes_of(member: str, candidates: Sequence[Sequence[Candidate]]) -> list[list[Span]]:
+    """What one member proposed; every proposal is a candidate."""
+    return [
+        [Span(c.start, c.end, c.votes[member]) for c in row if c.votes.get(member, NON_ENTITY) != NON_ENTITY] for row in candidates
+    ]
+
+
+def _scores(gold: Sequence[set[Span]], predicted: Sequence[Iterable[Span]]) -> dict[str, Any]:
+    counts = np.array([[len(t & set(p)), len(set(p)), len(t)] for t, p in zip(gold, predicted, strict=True)], dtype=np.int64)
+    names = ("precision", "recall", "f1")
+    values = _ratios(counts.sum(axis=0))
+    intervals = bootstrap(counts)
+    return {name: float(value) for name, value in zip(names, values, strict=True)} | {
+        f"{name}_interval": list(interval) for name, interval in zip(names, intervals, strict=True)
+    }
+
+
+def bootstrap(counts: np.ndarray, samples: int = SAMPLES, level: float = LEVEL, seed: int = _SEED) -> list[tuple[float, float]]:
+    """Intervals of precision, recall and F1 when texts are drawn again with replacement.
+
+    Args:
+        counts: [texts, 3]: correct, predicted and gold spans of each text.
+
+    Returns:
+        the lower and upper end for precision, recall and F1. The same seed draws the same texts for every system.
+    """
+    generator = np.random.default_rng(seed)
+    drawn = np.stack([counts[generator.integers(0, len(counts), len(counts))].sum(axis=0) for _ in range(samples)])
+    tail = (1 - level) / 2
+    ends = np.quantile(_ratios(drawn.T), [tail, 1 - tail], axis=1)
+    return [(float(low), float(high)) for low, high in ends.T]
+
+
+def _ratios(counts: np.ndarray) -> np.ndarray:
+    """Precision, recall and F1 of counts [3, ...]; 0 where nothing was to be counted."""
+    correct, predicted, gold = counts.astype(float)
+    pairs = ((correct, predicted), (correct, gold), (2 * correct, predicted + gold))
+    return np.stack([np.divide(part, whole, out=np.zeros_like(part), where=whole > 0) for part, whole in pairs])
+
+
+def reliability(scores: Sequence[float], correct: np.ndarray) -> dict[str, Any]:
+    """How often entities of about the same score are right, and the expected calibration error (ECE)."""
+    values = np.asarray(scores, dtype=float)
+    places = np.minimum((values * _BINS).astype(int), _BINS - 1)
+    bins: list[dict[str, float]] = []
+    for place in range(_BINS):
+        inside = places == place
+        if inside.any():
+            bins.append(
+                {
+                    "from": place / _BINS,
+                    "to": (place + 1) / _BINS,
+                    "entities": int(inside.sum()),
+                    "score": float(values[inside].mean()),
+                    "correct": float(correct[inside].mean()),
+                }
+            )
+    gap = sum(b["entities"] * abs(b["score"] - b["correct"]) for b in bins)
+    return {"bins": bins, "ece": gap / len(values) if len(values) else 0.0}
+
+
+def threshold_curve(uncertainty: Sequence[float], correct: np.ndarray) -> list[dict[str, float]]:
+    """For some thresholds: the share of entities above them, and the share of wrong entities among those above."""
+    values = np.asarray(uncertainty, dtype=float)
+    wrong = 1 - correct
+    curve = []
+    for threshold in _THRESHOLDS:
+        above = values > threshold
+        curve.append(
+            {
+                "threshold": threshold,
+                "doubtful": float(above.mean()) if len(values) else 0.0,
+                "errors_caught": float(wrong[above].sum() / wrong.sum()) if wrong.any() else 0.0,
+                "kept_precision": float(correct[~above].mean()) if (~above).any() else 0.0,
+            }
+        )
+    return curve

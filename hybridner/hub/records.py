@@ -1,0 +1,211 @@
+"""What is known about a model in a folder: its configuration, its size, how it was trained, how it was measured."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from transformers import AutoConfig
+
+from hybridner.errors import ModelError
+from hybridner.hybrid import HybridNerConfig
+from hybridner.models import MemberConfig
+from hybridner.spans import LabelSet
+from hybridner.text.characters import VOCABULARY_FILE
+
+CONFIG_FILE = "config.json"
+TRAINING_FILE = "training.json"
+EVALUATION_FILE = "evaluation.json"
+CARD_FILE = "README.md"
+WEIGHT_PATTERN = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
+
+#: Parts of a stored configuration that do not change what the model does.
+_INCIDENTAL = {"auto_map", "architectures", "dtype", "transformers_version", "_name_or_path"}
+_HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+_ABSOLUTE = re.compile(r"(/|~|[A-Za-z]:[\\/])")
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A model folder and everything that was written down about it.
+
+    Attributes:
+        folder: where it lies.
+        config: the composite's or the member's configuration.
+        members: each member's configuration by name; a single member stands under its model_type.
+        parameters: number of weights of each member; those that belong to none stand under "".
+        training: the training report of each member that has one.
+        evaluation: what `hybridner.hub.measure` gave, or None.
+        fingerprint: changes with the weights, the vocabularies and every setting that changes the output.
+    """
+
+    folder: Path
+    config: HybridNerConfig | MemberConfig
+    members: dict[str, MemberConfig]
+    parameters: dict[str, int]
+    training: dict[str, dict[str, Any]]
+    evaluation: dict[str, Any] | None
+    fingerprint: str
+
+    @property
+    def labels(self) -> LabelSet:
+        return self.config.labels
+
+    @property
+    def is_composite(self) -> bool:
+        return isinstance(self.config, HybridNerConfig)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files a user of the model needs, in the order of their names."""
+        return [self.folder / CONFIG_FILE, self.folder / VOCABULARY_FILE, *weight_files(self.folder)]
+
+
+def read_model(folder: str | Path) -> ModelRecord:
+    """Read everything about a model but its weights' values.
+
+    Raises:
+        ModelError: the folder holds no complete model of hybridner, or an evaluation of other weights than these.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ModelError(f"no folder {str(folder)!r}; give the folder of a member or a composite")
+    for name in (CONFIG_FILE, VOCABULARY_FILE):
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder} has no {name}; was it saved with save_pretrained of hybridner?")
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read {folder / CONFIG_FILE}: {error}") from error
+    if isinstance(config, HybridNerConfig):
+        members = config.member_configs()
+    elif isinstance(config, MemberConfig):
+        members = {config.model_type: config}
+    else:
+        raise ModelError(f"{folder} holds a model of type {config.model_type!r}, neither a composite nor one of its members")
+    print_ = fingerprint(folder)
+    return ModelRecord(
+        folder,
+        config,
+        members,
+        _count_parameters(folder, members, isinstance(config, HybridNerConfig)),
+        training_reports(folder, members),
+        _evaluation(folder, print_),
+        print_,
+    )
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold the weights, and their index where there are several."""
+    return sorted(file for file in folder.iterdir() if WEIGHT_PATTERN.fullmatch(file.name))
+
+
+def fingerprint(folder: Path) -> str:
+    """A hash of the weights, the vocabularies and the settings that change the output."""
+    digest = hashlib.sha256()
+    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    kept = {name: value for name, value in config.items() if name not in _INCIDENTAL}
+    digest.update(json.dumps(kept, sort_keys=True).encode())
+    for file in (folder / VOCABULARY_FILE, *weight_files(folder)):
+        with file.open("rb") as handle:
+            while block := handle.read(1 << 22):
+                digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def training_reports(folder: Path, members: Mapping[str, MemberConfig]) -> dict[str, dict[str, Any]]:
+    """The report of each member: from the model's own folder, or from the members' folders beside a composite's.
+
+    A report beside is used only when it is about a member of that name and type, so that a composite that was moved does not
+    pick up somebody else's.
+    """
+    own = _read_json(folder / TRAINING_FILE) if (folder / TRAINING_FILE).is_file() else {}
+    if "member" in own:
+        return {next(iter(members)): own}
+    found = {name: report for name, report in own.get("members", {}).items() if name in members}
+    for name, config in members.items():
+        path = folder.parent / name / TRAINING_FILE
+        if name in found or not path.is_file():
+            continue
+        report = _read_json(path)
+        section = report.get("recipe", {}).get("members", {}).get(name, {})
+        if report.get("member") == name and section.get("type") == config.model_type:
+            found[name] = report
+    return {name: found[name] for name in members if name in found}
+
+
+def is_hub_id(encoder: object) -> bool:
+    """Whether a recipe's `encoder` names a repository on the Hub, as far as one can tell without asking it."""
+    return isinstance(encoder, str) and bool(_HUB_ID.fullmatch(encoder)) and not Path(encoder).exists()
+
+
+def public_report(report: Mapping[str, Any]) -> dict[str, Any]:
+    """A training report for everybody's eyes: of files and folders only the last part of the name stays."""
+    shown = _without_folders(dict(report))
+    recipe = shown.get("recipe", {})
+    data, training = recipe.get("data", {}), recipe.get("training", {})
+    for section, names in ((data, ("train", "dev", "labels")), (training, ("output",))):
+        for name in names:
+            if isinstance(section.get(name), str):
+                section[name] = Path(section[name]).name
+    for member in recipe.get("members", {}).values():
+        if isinstance(member.get("encoder"), str) and not is_hub_id(member["encoder"]):
+            member["encoder"] = Path(member["encoder"]).name
+    return shown
+
+
+def _without_folders(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_folders(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(item) for item in value]
+    return Path(value).name if isinstance(value, str) and _ABSOLUTE.match(value) else value
+
+
+def _evaluation(folder: Path, print_: str) -> dict[str, Any] | None:
+    path = folder / EVALUATION_FILE
+    if not path.is_file():
+        return None
+    evaluation = _read_json(path)
+    if evaluation.get("model") != print_:
+        raise ModelError(f"{path} was measured on other weights or settings; measure again with `hybridner card`, or delete it")
+    return evaluation
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read {path}: {error}") from error
+    if not isinstance(data, dict):
+        raise ModelError(f"{path} holds no JSON object")
+    return data
+
+
+def _count_parameters(folder: Path, members: Mapping[str, MemberConfig], composite: bool) -> dict[str, int]:
+    """Weights per member, from the headers of the weight files; a damaged file is noticed here."""
+    counts = dict.fromkeys(members, 0)
+    files = [file for file in weight_files(folder) if file.suffix == ".safetensors"]
+    if not files:
+        raise ModelError(f"{folder} has no weights (model.safetensors); was it saved with save_pretrained of hybridner?")
+    for file in files:
+        try:
+            with safe_open(file, framework="numpy") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 (not a dict)
+                    owner = _owner(name, members) if composite else next(iter(members))
+                    counts[owner] = counts.get(owner, 0) + prod(tensors.get_slice(name).get_shape())
+        except (OSError, SafetensorError) as error:
+            raise ModelError(f"{file} is damaged: {error}") from error
+    return counts
+
+
+def _owner(tensor: str, members: Mapping[str, MemberConfig]) -> str:
+    parts = tensor.split(".")
+    return parts[1] if parts[0] == "members" and len(parts) > 1 and parts[1] in members else ""
