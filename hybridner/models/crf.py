@@ -70,17 +70,18 @@ class LinearChainCrf(nn.Module):
         rows = mask.sum(1)
         into = transitions.t().contiguous()
         score = start + steps[0]
-        history = []
+        scores = [score]
         for position in range(1, length):
-            best, previous = (score[:, None, :] + into).max(2)
-            history.append(previous)
+            best = (score[:, None, :] + into).amax(2)
             score = torch.where(mask[:, position, None], best + steps[position], score)
+            scores.append(score)
         tag = (score + end).argmax(1)
         tags = torch.zeros_like(mask, dtype=torch.long)
+        # Where each step came from is worked out only for the one tag that is on the best path.
         for position in range(length - 1, 0, -1):
             inside = position < rows
             tags[:, position] = tag.where(inside, 0)
-            tag = torch.where(inside, history[position - 1].gather(1, tag[:, None]).squeeze(1), tag)
+            tag = torch.where(inside, (scores[position - 1] + into[tag]).argmax(1), tag)
         tags[:, 0] = tag
         return tags
 

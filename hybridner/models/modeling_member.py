@@ -188,6 +188,10 @@ class MemberModel(VocabularyMixin):
                     init.xavier_uniform_(parameter)
                 else:
                     init.zeros_(parameter)
+        elif isinstance(module, nn.MultiheadAttention):
+            super()._init_weights(module)
+            # Attention starts as the identity; at a head's learning rate random mixing of all characters is slow to unlearn.
+            init.zeros_(module.out_proj.weight)
         elif isinstance(module, LinearChainCrf):
             for parameter in module.parameters():
                 init.uniform_(parameter, -0.1, 0.1)

@@ -68,18 +68,21 @@ def entity_metrics(prediction: EvalPrediction) -> dict[str, float]:
 
 
 def parameter_groups(model: MemberModel, encoder_lr: float, head_lr: float, weight_decay: float) -> list[dict[str, Any]]:
-    """Encoder and head with their own rates; weight decay on matrices only (not on biases, norms and the CRF's scores)."""
+    """Encoder and head with their own rates; weight decay on matrices only (not on biases, norms and the CRF's scores).
+
+    Self-attention goes with the encoder: like every transformer layer it learns next to nothing at a recurrent layer's rate.
+    """
     groups: dict[tuple[bool, bool], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         decays = parameter.dim() > 1 and not name.startswith("crf.")
-        groups.setdefault((name.startswith("encoder."), decays), []).append(parameter)
+        groups.setdefault((name.startswith(("encoder.", "attention.")), decays), []).append(parameter)
     return [
         {
             "params": parameters,
-            "lr": encoder_lr if in_encoder else head_lr,
+            "lr": encoder_lr if slow else head_lr,
             "weight_decay": weight_decay if decays else 0.0,
         }
-        for (in_encoder, decays), parameters in groups.items()
+        for (slow, decays), parameters in groups.items()
     ]
 
 

@@ -1,0 +1,57 @@
+"""Two things timed in turns, so that a machine whose speed drifts cannot favour one of them."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def compare(ours: Callable[[], object], other: Callable[[], object], rounds: int = 9) -> dict[str, float]:
+    """Median seconds of both, and the median of other / ours over the rounds, after one round that does not count."""
+    times: list[tuple[float, float]] = []
+    for number in range(rounds + 1):
+        pair = []
+        for function in (ours, other):
+            began = time.perf_counter()
+            function()
+            pair.append(time.perf_counter() - began)
+        if number:
+            times.append((pair[0], pair[1]))
+    ratios = sorted(b / a for a, b in times)
+    return {
+        "ours_seconds": statistics.median(a for a, _ in times),
+        "other_seconds": statistics.median(b for _, b in times),
+        "other_over_ours": statistics.median(ratios),
+        "lowest_ratio": ratios[0],
+        "highest_ratio": ratios[-1],
+        "rounds": rounds,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What has to stand beside every figure."""
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "device": "cpu",
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def report(name: str, figures: dict[str, Any]) -> None:
+    """Print the figures and keep them in results/NAME.json."""
+    whole = {"machine": machine(), **figures}
+    text = json.dumps(whole, indent=2)
+    print(text)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")

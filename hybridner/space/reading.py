@@ -1,0 +1,93 @@
+"""What was read of a text: candidates, who decided about each, and the entities as plain dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hybridner.ensemble import Candidate
+from hybridner.llm import Provenance, Verified
+from hybridner.llm.routing import Kind, kind_of
+from hybridner.spans import NON_ENTITY
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A text and its candidates; everything the page shows is worked out from this, without another forward pass.
+
+    Attributes:
+        text: as it was given.
+        local: candidates as the ensemble decided them.
+        items: the same candidates as they stand now: as `local`, or after the LLM stage.
+        decoding: how entities may lie in each other.
+        asked: whether the items come from the LLM stage.
+    """
+
+    text: str
+    local: tuple[Candidate, ...]
+    items: tuple[Verified, ...]
+    decoding: str
+    asked: bool = False
+
+    @property
+    def entities(self) -> list[Verified]:
+        """The items that are entities, in text order."""
+        return [item for item in self.items if is_entity(item.candidate)]
+
+
+def local_reading(text: str, candidates: Sequence[Candidate], decoding: str) -> Reading:
+    """A reading that no LLM has seen."""
+    items = tuple(Verified(c, Provenance(c.label, c.uncertainty)) for c in candidates)
+    return Reading(text, tuple(candidates), items, decoding)
+
+
+def is_entity(candidate: Candidate) -> bool:
+    return candidate.chosen and candidate.label != NON_ENTITY
+
+
+def is_doubtful(item: Verified, threshold: float) -> bool:
+    """u > τ, and no LLM has given an answer."""
+    return item.provenance.uncertainty > threshold and item.provenance.llm_label is None
+
+
+def other_routed(reading: Reading, threshold: float) -> list[tuple[Verified, Kind]]:
+    """What would be routed although it is no entity: outvoted proposals and near misses."""
+    return [
+        (item, kind)
+        for local, item in zip(reading.local, reading.items, strict=True)
+        if not is_entity(item.candidate)
+        and is_doubtful(item, threshold)
+        and (kind := kind_of(local)) is not None
+    ]
+
+
+def entity_dicts(reading: Reading, threshold: float) -> list[dict[str, Any]]:
+    """The entities as the pipeline gives them, with the provenance where an LLM was asked."""
+    return [_entity(reading, item, threshold) for item in reading.entities]
+
+
+def _entity(reading: Reading, item: Verified, threshold: float) -> dict[str, Any]:
+    candidate, known = item.candidate, item.provenance
+    entity = {
+        "entity_group": candidate.label,
+        "word": reading.text[candidate.start : candidate.end],
+        "start": candidate.start,
+        "end": candidate.end,
+        "score": candidate.score,
+        "uncertainty": candidate.uncertainty,
+        "source": known.source,
+        "votes": candidate.votes,
+        "needs_review": is_doubtful(item, threshold),
+    }
+    if not reading.asked:
+        return entity
+    return {
+        **entity,
+        "local_label": known.local_label,
+        "llm_label": known.llm_label,
+        "llm_status": known.status,
+        "llm_model": known.model,
+        "fusion": known.fusion,
+        "llm_error": known.llm_error,
+    }

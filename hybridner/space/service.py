@@ -1,0 +1,134 @@
+"""The model behind the page: reads texts, plans and asks the LLM. Holds nothing about visitors."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from hybridner.hybrid import read_texts
+from hybridner.llm import LlmReport, LlmSettings, LlmStage, OpenAIVerifier, Plan, Price, Verified, load_prices
+from hybridner.llm.prices import Budget
+from hybridner.pipeline import HybridNerPipeline
+from hybridner.space.limits import LimitError, Limits, check_endpoint, check_text
+from hybridner.space.reading import Reading, local_reading
+
+#: Windows per forward pass, and texts of a file read between two reports of progress.
+_BATCH_SIZE, _TEXTS_AT_ONCE = 16, 16
+#: The model whose price is shown until the visitor names one.
+DEFAULT_LLM = "deepseek-chat"
+#: Stands in for a missing key, so that the server's own OPENAI_API_KEY is never sent to an address a visitor chose.
+_NO_KEY = "none"
+
+
+@dataclass(frozen=True)
+class LlmChoice:
+    """The LLM a visitor wants asked. The key lives as long as one request."""
+
+    endpoint: str
+    model: str
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class LlmOutcome:
+    """What came of asking.
+
+    Attributes:
+        reading: with the answers worked in; as before where there were none.
+        report: cost and latency.
+        failed: routed spans without an answer, and why; texts of the errors hold no key.
+        changed: entities that are new, gone or of another type.
+    """
+
+    reading: Reading
+    report: LlmReport
+    failed: int
+    reasons: tuple[str, ...]
+    changed: int
+
+
+class Service:
+    """One model for all visitors.
+
+    Args:
+        pipe: the model.
+        limits: what a visitor may ask for.
+        hosts: LLM servers that may be asked, None for all; see `allowed_hosts`.
+    """
+
+    def __init__(self, pipe: HybridNerPipeline, limits: Limits | None = None, hosts: Collection[str] | None = None) -> None:
+        self.pipe = pipe
+        self.limits = limits or Limits()
+        self.hosts = hosts
+        self.config = pipe.model.config
+        self.labels = self.config.labels
+        self.members = pipe.model.member_names
+        self._prices: dict[str, Price] = load_prices()
+
+    def read(self, text: str, strategy: str | None = None, decoding: str | None = None) -> Reading:
+        """One forward pass over a text.
+
+        Raises:
+            LimitError: a blank or too long text.
+            ModelError: an unknown strategy or decoding.
+        """
+        (reading,) = self._read([check_text(text, self.limits)], strategy, decoding)
+        return reading
+
+    def read_many(self, texts: Sequence[str], strategy: str | None = None, decoding: str | None = None) -> Iterator[Reading]:
+        """The texts of a file, some at a time."""
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            yield from self._read(texts[start : start + _TEXTS_AT_ONCE], strategy, decoding)
+
+    def _read(self, texts: Sequence[str], strategy: str | None, decoding: str | None) -> list[Reading]:
+        # The pipeline's own check of its parameters, so that a wrong one is told in the same words.
+        self.pipe._sanitize_parameters(strategy=strategy, decoding=decoding)
+        decoding = decoding or self.config.decoding
+        found = read_texts(
+            self.pipe.model, texts, batch_size=_BATCH_SIZE, strategy=strategy, decoding=decoding, forward=self.pipe.forward
+        )
+        return [local_reading(text, candidates, decoding) for text, candidates in zip(texts, found, strict=True)]
+
+    def plan(self, reading: Reading, threshold: float, model: str = "") -> Plan:
+        """What would be asked at this threshold and what it would cost. Asks nobody, and does not run the model."""
+        verifier = OpenAIVerifier(model.strip() or DEFAULT_LLM, "http://localhost", _NO_KEY)
+        stage = LlmStage(verifier, self.labels, self._settings(threshold, reading.decoding), prices=self._prices)
+        return stage.plan([reading.text], [reading.local])
+
+    def ask(self, reading: Reading, threshold: float, choice: LlmChoice) -> LlmOutcome:
+        """Ask the LLM about the doubtful spans; those that get no answer keep their local label.
+
+        Raises:
+            LimitError: no model's name, or an endpoint that is none or may not be asked.
+            LlmError: asking is not possible at all.
+        """
+        if not choice.model.strip() or not choice.endpoint.strip():
+            raise LimitError("no_llm_model")
+        verifier = OpenAIVerifier(
+            choice.model.strip(),
+            check_endpoint(choice.endpoint, self.hosts),
+            choice.key.strip() or _NO_KEY,
+            timeout=self.limits.llm_seconds / 2,
+            max_retries=1,
+        )
+        settings = self._settings(threshold, reading.decoding)
+        with LlmStage(verifier, self.labels, settings, prices=self._prices) as stage:
+            (items,) = stage.run([reading.text], [reading.local])
+            report = stage.report()
+        errors = [item.provenance.llm_error for item in items if item.provenance.status in ("failed", "unparsed")]
+        reasons = tuple(dict.fromkeys(error for error in errors if error))
+        return LlmOutcome(
+            replace(reading, items=tuple(items), asked=True), report, len(errors), reasons, _changed(reading, items)
+        )
+
+    def _settings(self, threshold: float, decoding: str) -> LlmSettings:
+        budget = Budget(calls=self.limits.llm_calls)
+        return LlmSettings(threshold=threshold, decoding=decoding, budget=budget, time_limit=self.limits.llm_seconds)
+
+
+def _changed(reading: Reading, items: Sequence[Verified]) -> int:
+    before = {(c.start, c.end, c.label) for c in reading.local if c.chosen}
+    after = {(i.candidate.start, i.candidate.end, i.candidate.label) for i in items if i.candidate.chosen}
+    return len({span[:2] for span in before ^ after})
+
+
