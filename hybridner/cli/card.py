@@ -10,7 +10,6 @@ from typing import Any
 
 from hybridner.cli.loading import load_composite
 from hybridner.data import read_records
-from hybridner.errors import ModelError
 from hybridner.hub import make_card, measure, read_model
 from hybridner.hub.cards import TEMPLATE
 from hybridner.hub.records import CARD_FILE, EVALUATION_FILE
@@ -48,8 +47,6 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.model)
     if options.data is not None:
         _measure(folder, options)
-    if not Path(options.template).is_file():
-        raise ModelError(f"no template {options.template!r}")
     card = make_card(read_model(folder), repo_id=options.repo_id, licence=options.license, template=options.template)
     if options.output == "-":
         sys.stdout.write(str(card))

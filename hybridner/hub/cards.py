@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from jinja2 import TemplateError
 
 import hybridner
 from hybridner.errors import ModelError
@@ -40,11 +42,15 @@ def make_card(
         template: a Jinja template in place of the package's own.
 
     Raises:
-        ModelError: the metadata are not what the Hub accepts.
+        ModelError: the template cannot be used, or the metadata are not what the Hub accepts.
     """
     name = (repo_id or record.folder.resolve().name).split("/")[-1]
     content = {**card_content(record), "example": _EXAMPLE, "loading": loading(record, repo_id, revision), "licence": licence}
-    card: ModelCard = ModelCard.from_template(_metadata(record, name, licence), template_path=str(template), title=name, **content)
+    metadata = _metadata(record, name, licence)
+    try:
+        card = ModelCard.from_template(metadata, template_path=str(template), title=name, **content)
+    except (OSError, TemplateError) as error:
+        raise ModelError(f"cannot use the template {template}: {error}") from error
     return checked(str(card))
 
 
@@ -71,8 +77,8 @@ def checked(text: str, where: str = "the card") -> ModelCard:
         ModelError: it cannot.
     """
     try:
-        return ModelCard(text)
-    except (ValueError, TypeError, KeyError) as error:
+        return ModelCard(text.rstrip() + "\n")
+    except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         raise ModelError(f"{where} has metadata that the Hub does not accept: {error}") from error
 
 
@@ -194,7 +200,7 @@ def _metadata(record: ModelRecord, name: str, licence: str | None) -> ModelCardD
         tags=["named-entity-recognition", "chinese", record.config.model_type],
         base_model=bases or None,
         metrics=["precision", "recall", "f1"] if results else None,
-        model_name=name,
+        model_name=name if results else None,
         eval_results=results or None,
     )
 

@@ -50,7 +50,9 @@ def measure(
     systems = {name: _votes_of(name, candidates) for name in model.member_names}
     combined = [[Span(c.start, c.end, c.label) for c in entities(row)] for row in candidates]
     systems[f"strategy:{model.config.strategy}"] = combined
-    found = [(c, Span(c.start, c.end, c.label) in truth) for row, truth in zip(candidates, gold, strict=True) for c in entities(row)]
+    found = [
+        (c, Span(c.start, c.end, c.label) in truth) for row, truth in zip(candidates, gold, strict=True) for c in entities(row)
+    ]
     correct = np.array([right for _, right in found], dtype=float)
     overall = score_spans(gold, combined)
     return {
@@ -74,7 +76,8 @@ def measure(
 def _votes_of(member: str, candidates: Sequence[Sequence[Candidate]]) -> list[list[Span]]:
     """What one member proposed; every proposal is a candidate."""
     return [
-        [Span(c.start, c.end, c.votes[member]) for c in row if c.votes.get(member, NON_ENTITY) != NON_ENTITY] for row in candidates
+        [Span(c.start, c.end, c.votes[member]) for c in row if c.votes.get(member, NON_ENTITY) != NON_ENTITY]
+        for row in candidates
     ]
 
 

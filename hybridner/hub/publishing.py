@@ -16,7 +16,6 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import validate_repo_id
 
 from hybridner.errors import HybridNerError
 from hybridner.hub.cards import existing_card, make_card
@@ -78,7 +77,6 @@ def push_folder(
     record = read_model(folder)
     api = HfApi(endpoint=endpoint, token=token)
     with _plain_errors(repo_id, api.endpoint):
-        validate_repo_id(repo_id)
         if token is None and get_token() is None:
             raise HubError("no token for the Hub: run `hf auth login`, or set HF_TOKEN to a token that may write")
         if "/" not in repo_id:
@@ -166,10 +164,10 @@ def _plain_errors(repo_id: str, endpoint: str) -> Iterator[None]:
     except HfHubHTTPError as error:
         raise HubError(_refusal(repo_id, endpoint, error)) from error
     except (_HTTP_ERROR, OSError, RuntimeError) as error:
-        reason = error.__cause__ or error
+        reason = repr(error.__cause__ or error)
         raise HubError(
-            f"the connection to {endpoint} failed ({type(reason).__name__}: {str(reason).splitlines()[0] if str(reason) else '-'}); "
-            "a push is one commit, so nothing is half published: give the same command again"
+            f"the connection to {endpoint} failed: {reason}; a push is one commit, so nothing is half published: "
+            "give the same command again"
         ) from error
     except ValueError as error:
         raise HubError(f"the Hub does not accept it: {error}") from error

@@ -157,7 +157,7 @@ def public_report(report: Mapping[str, Any]) -> dict[str, Any]:
                 section[name] = Path(section[name]).name
     for member in recipe.get("members", {}).values():
         if isinstance(member.get("encoder"), str) and not is_hub_id(member["encoder"]):
-            member["encoder"] = Path(member["encoder"]).name
+            member["encoder"] = f"./{Path(member['encoder']).name}"  # a bare name would look like one on the Hub
     return shown
 
 

@@ -11,7 +11,9 @@ import hashlib
 import json
 import re
 import socket
+import sys
 import threading
+import traceback
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -51,6 +53,7 @@ class HubServer(ThreadingHTTPServer):
         blobs: uploaded large files by their SHA-256.
         cut: "lfs" or "commit": such a request is read in part, then the connection is dropped.
         requests: method and path of every request, for tests that ask what was not requested.
+        faults: errors of this server itself.
     """
 
     daemon_threads = True
@@ -61,11 +64,14 @@ class HubServer(ThreadingHTTPServer):
         self.blobs: dict[str, bytes] = {}
         self.cut = ""
         self.requests: list[str] = []
+        self.faults: list[str] = []
         self.lock = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is part of the tests; anything else shows as a failed request."""
+        """A client that hangs up is part of the tests; any other error is kept for the end of the test."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            self.faults.append(traceback.format_exc())
 
     @property
     def url(self) -> str:
@@ -76,7 +82,7 @@ class HubServer(ThreadingHTTPServer):
         return repo.commits[repo.branches[revision]]
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     def __init__(self, status: int, message: str, code: str = "", commit: str = "") -> None:
         super().__init__(message)
         self.status, self.message, self.code, self.commit = status, message, code, commit
@@ -108,8 +114,8 @@ class Handler(BaseHTTPRequestHandler):
             found = pattern.fullmatch(parts.path)
             if found and method in (self.command, "GET" if self.command == "HEAD" else None):
                 try:
-                    getattr(self, name)(*(unquote(group) for group in found.groups()))
-                except Refusal as refusal:
+                    getattr(self, name)(*(unquote(group) for group in found.groups() if group is not None))
+                except RefusalError as refusal:
                     headers = {"X-Error-Code": refusal.code, "X-Error-Message": refusal.message, "X-Repo-Commit": refusal.commit}
                     self._drain()
                     self._answer({"error": refusal.message}, refusal.status, {k: v for k, v in headers.items() if v})
@@ -153,13 +159,13 @@ class Handler(BaseHTTPRequestHandler):
         if not scheme:
             return None
         if token not in TOKENS:
-            raise Refusal(401, "Invalid credentials in Authorization header")
+            raise RefusalError(401, "Invalid credentials in Authorization header")
         return TOKENS[token]
 
     def _visible(self, repo_id: str) -> Repo:
         user, repo = self._user(), self.server.repos.get(repo_id)
         if repo is None or (repo.private and (user is None or user[0] != repo_id.split("/")[0])):
-            raise Refusal(401 if user is None else 404, "Repository not found", "RepoNotFound")
+            raise RefusalError(401 if user is None else 404, "Repository not found", "RepoNotFound")
         return repo
 
     def _writable(self, repo_id: str) -> Repo:
@@ -170,21 +176,21 @@ class Handler(BaseHTTPRequestHandler):
     def _may_write(self, repo_id: str) -> None:
         user = self._user()
         if user is None:
-            raise Refusal(401, "Unauthorized")
+            raise RefusalError(401, "Unauthorized")
         if user[0] != repo_id.split("/")[0] or not user[1]:
-            raise Refusal(403, f"You don't have the rights to write to {repo_id}")
+            raise RefusalError(403, f"You don't have the rights to write to {repo_id}")
 
     def _commit_of(self, repo: Repo, revision: str) -> str:
         commit = repo.resolve(revision)
         if commit is None:
-            raise Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+            raise RefusalError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
         return commit
 
     @route("GET", "/api/whoami-v2")
     def whoami(self) -> None:
         user = self._user()
         if user is None:
-            raise Refusal(401, "Unauthorized")
+            raise RefusalError(401, "Unauthorized")
         self._answer({"type": "user", "name": user[0], "orgs": []})
 
     @route("POST", "/api/validate-yaml")
@@ -211,7 +217,7 @@ class Handler(BaseHTTPRequestHandler):
         repo = self._writable(repo_id)
         start = json.loads(self._body() or b"{}").get("startingPoint") or "main"
         if name in repo.branches:
-            raise Refusal(409, "Reference already exists")
+            raise RefusalError(409, "Reference already exists")
         repo.branches[name] = self._commit_of(repo, start)
         self._answer({})
 
@@ -228,7 +234,7 @@ class Handler(BaseHTTPRequestHandler):
         files = repo.commits[self._commit_of(repo, revision)]
         inside = {name: data for name, data in files.items() if name.startswith(folder)}
         if folder and not inside:
-            raise Refusal(404, f"{folder} does not exist", "EntryNotFound")
+            raise RefusalError(404, f"{folder} does not exist", "EntryNotFound")
         self._answer([{"type": "file", "path": name, "size": len(d), "oid": _etag(name, d)} for name, d in inside.items()])
 
     @route("POST", "/api/models/([^/]+/[^/]+)/preupload/([^/]+)")
@@ -259,7 +265,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._hang_up()
         data = self._body()
         if hashlib.sha256(data).hexdigest() != oid:
-            raise Refusal(400, "content does not match its hash")
+            raise RefusalError(400, "content does not match its hash")
         self.server.blobs[oid] = data
         return self._answer({})
 
@@ -269,7 +275,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.cut == "commit":
             return self._hang_up()
         if revision not in repo.branches:
-            raise Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+            raise RefusalError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
         with self.server.lock:
             files = dict(repo.commits[repo.branches[revision]])
             for line in self._body().splitlines():
@@ -279,12 +285,12 @@ class Handler(BaseHTTPRequestHandler):
                     files[value["path"]] = base64.b64decode(value["content"])
                 elif item["key"] == "lfsFile":
                     if value["oid"] not in self.server.blobs:
-                        raise Refusal(400, f"the content of {value['path']} was never uploaded")
+                        raise RefusalError(400, f"the content of {value['path']} was never uploaded")
                     files[value["path"]] = self.server.blobs[value["oid"]]
                 elif item["key"] == "deletedFile":
                     del files[value["path"]]
                 elif item["key"] != "header":
-                    raise Refusal(400, f"unknown operation {item['key']}")
+                    raise RefusalError(400, f"unknown operation {item['key']}")
             oid = repo.commit(revision, files)
         return self._answer({"success": True, "commitOid": oid, "commitUrl": f"{self.server.url}/{repo_id}/commit/{oid}"})
 
@@ -293,7 +299,7 @@ class Handler(BaseHTTPRequestHandler):
         repo = self._visible(repo_id)
         commit = self._commit_of(repo, revision)
         if name not in repo.commits[commit]:
-            raise Refusal(404, f"{name} does not exist", "EntryNotFound", commit)
+            raise RefusalError(404, f"{name} does not exist", "EntryNotFound", commit)
         data = repo.commits[commit][name]
         headers = {"ETag": f'"{_etag(name, data)}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
         if name.endswith(LARGE):

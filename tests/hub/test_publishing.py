@@ -1,0 +1,312 @@
+"""Models go to a Hub and come back, with the real client over HTTP; the Hub is `hub_server`."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import pipeline
+
+from hybridner.hybrid import HybridNerModel
+from hybridner.models import MEMBER_CLASSES
+from tests.conftest import TEXT, tiny_member
+from tests.hub.client import Client, RemoteError
+from tests.hub.hub_server import READ, STRANGER, WRITE, HubServer, Repo
+
+PUSH = "from hybridner.hub import push_folder\nresult = push_folder(folder, repo_id, **options)"
+READ_TEXT = 'from transformers import pipeline\nresult = pipeline("hybrid-ner", model=repo_id, device="cpu", **options)(text)'
+PUBLISHED = {".gitattributes", "README.md", "characters.json", "config.json", "hybridner_remote.py", "model.safetensors"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[HubServer]:
+    with HubServer() as server:
+        yield server
+        server.shutdown()
+        assert not server.faults
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The settings and the cache of the user of these tests."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def client(server: HubServer, home: Path) -> Iterator[Client]:
+    """A process with hybridner imported and no token of its own."""
+    with Client(server.url, home) as client:
+        client.run("import hybridner")
+        yield client
+
+
+@pytest.fixture(scope="module")
+def push(client: Client) -> Callable[..., str]:
+    def push(folder: Path, repo_id: str, token: str | None = WRITE, **options: Any) -> str:
+        result: str = client.run(PUSH, folder=str(folder), repo_id=repo_id, options={"token": token, **options})
+        return result
+
+    return push
+
+
+@pytest.fixture(scope="module")
+def read(client: Client) -> Callable[..., list[dict[str, Any]]]:
+    def read(repo_id: str, **options: Any) -> list[dict[str, Any]]:
+        result: list[dict[str, Any]] = client.run(READ_TEXT, repo_id=repo_id, text=TEXT, options=options)
+        return result
+
+    return read
+
+
+@pytest.fixture(scope="module")
+def other_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another composite."""
+    folder = tmp_path_factory.mktemp("other")
+    HybridNerModel.assemble({"spanner": tiny_member("spanner", 7)}, threshold=0.25).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def published(server: HubServer, push: Callable[..., str], composite_folder: Path) -> str:
+    push(composite_folder, "me/composite")
+    return "me/composite"
+
+
+def entities_of(folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pipeline("hybrid-ner", model=str(folder), device="cpu")(TEXT)
+    return found
+
+
+def test_a_composite_comes_back_as_it_went(
+    server: HubServer, published: str, client: Client, read: Callable[..., Any], composite_folder: Path
+) -> None:
+    assert set(server.files(published)) == PUBLISHED
+    assert len(server.repos[published].commits) == 2  # the empty repository, and the whole model
+    assert server.files(published)["model.safetensors"] == (composite_folder / "model.safetensors").read_bytes()
+    expected = entities_of(composite_folder)
+    assert expected
+    assert read(published) == expected
+    names = client.run(
+        "from transformers import AutoModel\nresult = AutoModel.from_pretrained(repo_id).member_names", repo_id=published
+    )
+    assert tuple(names) == tuple(MEMBER_CLASSES)
+
+
+def test_the_code_on_the_card_runs(server: HubServer, published: str, client: Client, composite_folder: Path) -> None:
+    card = server.files(published)["README.md"].decode()
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    assert '"me/composite"' in code
+    shown = client.run(
+        "import contextlib, io\n"
+        "with contextlib.redirect_stdout(io.StringIO()) as out:\n"
+        "    exec(example, {})\n"
+        "result = out.getvalue()",
+        example=code,
+    )
+    (text,) = re.findall(r'ner\("(.*?)"\)', code)
+    expected = pipeline("hybrid-ner", model=str(composite_folder), device="cpu")(text)
+    assert [line.split()[2] for line in shown.splitlines()] == [entity["word"] for entity in expected]
+
+
+def test_a_model_that_is_there_already_makes_no_new_commit(
+    server: HubServer, published: str, push: Callable[..., str], composite_folder: Path
+) -> None:
+    before = server.repos[published].branches["main"]
+    push(composite_folder, published)
+    assert server.repos[published].branches["main"] == before
+
+
+def test_the_cache_is_enough_offline(
+    server: HubServer, published: str, read: Callable[..., Any], home: Path, composite_folder: Path
+) -> None:
+    expected = read(published)
+    asked = len(server.requests)
+    with Client(server.url, home, HF_HUB_OFFLINE="1", HF_TOKEN=WRITE) as offline:
+        offline.run("import hybridner")
+        assert offline.run(READ_TEXT, repo_id=published, text=TEXT, options={}) == expected
+        with pytest.raises(RemoteError, match="HF_HUB_OFFLINE is set") as problem:
+            offline.run(PUSH, folder=str(composite_folder), repo_id="me/x", options={})
+    assert problem.value.kind == "HubError"
+    assert len(server.requests) == asked
+
+
+def test_a_private_model_is_for_those_with_access(
+    server: HubServer, push: Callable[..., str], read: Callable[..., Any], composite_folder: Path
+) -> None:
+    push(composite_folder, "me/private", private=True)
+    assert server.repos["me/private"].private
+    for token in (False, STRANGER):
+        with pytest.raises(RemoteError, match="me/private"):
+            read("me/private", token=token)
+    assert read("me/private", token=READ) == entities_of(composite_folder)
+
+
+def test_private_is_not_promised_where_everybody_looks(
+    server: HubServer, published: str, push: Callable[..., str], other_folder: Path
+) -> None:
+    before = server.files(published)
+    with pytest.raises(RemoteError, match="already and public"):
+        push(other_folder, published, private=True)
+    assert server.files(published) == before
+
+
+def test_a_revision_stands_beside_main(
+    server: HubServer,
+    published: str,
+    push: Callable[..., str],
+    read: Callable[..., Any],
+    other_folder: Path,
+    composite_folder: Path,
+) -> None:
+    before = server.files(published)
+    push(other_folder, published, revision="v2")
+    assert server.files(published) == before
+    assert 'revision="v2"' in server.files(published, "v2")["README.md"].decode()
+    assert read(published, revision="v2") == entities_of(other_folder)
+    assert read(published) == entities_of(composite_folder) != entities_of(other_folder)
+
+
+def test_weights_of_an_earlier_model_do_not_stay(server: HubServer, push: Callable[..., str], other_folder: Path) -> None:
+    repo = server.repos["me/sharded"] = Repo(private=False)
+    shards = {f"model-0000{n}-of-00002.safetensors": b"old" for n in (1, 2)}
+    repo.commit("main", {"characters.json": b"{}", "model.safetensors.index.json": b"{}", "notes.txt": b"mine", **shards})
+    push(other_folder, "me/sharded")
+    assert set(server.files("me/sharded")) == (PUBLISHED - {".gitattributes"}) | {"notes.txt"}
+
+
+def test_something_else_is_not_overwritten(server: HubServer, push: Callable[..., str], other_folder: Path) -> None:
+    repo = server.repos["me/bert"] = Repo(private=False)
+    repo.commit("main", {"config.json": b"{}", "model.safetensors": b"bert"})
+    before = server.files("me/bert")
+    with pytest.raises(RemoteError, match="something other than a model of hybridner"):
+        push(other_folder, "me/bert")
+    assert server.files("me/bert") == before
+
+
+@pytest.mark.parametrize(
+    ("repo_id", "token", "problem"),
+    [
+        ("me/new", None, "no token for the Hub: run `hf auth login`"),
+        ("me/new", "hf_wrong", "does not know this token"),
+        ("me/new", READ, "no right to write to me/new"),
+        ("somebody/new", WRITE, "no right to write to somebody/new"),
+        ("me/a name", WRITE, "cannot be the name of a repository"),
+    ],
+)
+def test_who_may_not_push_is_told_why(
+    repo_id: str, token: str | None, problem: str, server: HubServer, push: Callable[..., str], other_folder: Path
+) -> None:
+    with pytest.raises(RemoteError) as raised:
+        push(other_folder, repo_id, token)
+    assert raised.value.kind == "HubError"
+    assert problem in raised.value.message
+    assert "\n" not in raised.value.message
+    assert repo_id not in server.repos
+
+
+@pytest.fixture
+def impatient(client: Client) -> Iterator[None]:
+    """The client tries a broken upload again and again; here it does not wait in between."""
+    client.run("import time\nsleep, time.sleep = time.sleep, lambda seconds: None")
+    yield
+    client.run("time.sleep = sleep")
+
+
+@pytest.mark.parametrize("cut", ["lfs", "commit"])
+@pytest.mark.usefixtures("impatient")
+def test_a_cut_connection_leaves_nothing_half_published(
+    cut: str, server: HubServer, push: Callable[..., str], composite_folder: Path, other_folder: Path, tmp_path: Path
+) -> None:
+    repo_id = f"me/cut-{cut}"
+    model = tmp_path / "model"
+    shutil.copytree(other_folder, model)
+    _change_weights(model, cut)
+    server.cut = cut
+    try:
+        with pytest.raises(RemoteError, match="nothing is half published") as raised:
+            push(model, repo_id)
+        assert raised.value.kind == "HubError"
+        assert set(server.files(repo_id)) == {".gitattributes"}
+        server.cut = ""
+        push(model, repo_id)
+        assert set(server.files(repo_id)) == PUBLISHED
+        before = dict(server.files(repo_id))
+        _change_weights(model, f"{cut} again")
+        server.cut = cut
+        with pytest.raises(RemoteError, match="nothing is half published"):
+            push(model, repo_id)
+        assert server.files(repo_id) == before
+    finally:
+        server.cut = ""
+
+
+def _change_weights(folder: Path, seed: str) -> None:
+    """Other weights, so that the Hub cannot have them already."""
+    HybridNerModel.assemble({"spanner": tiny_member("spanner", sum(map(ord, seed)))}).save_pretrained(folder)
+
+
+def test_nobody_there_is_said_in_one_line(client: Client, other_folder: Path) -> None:
+    with pytest.raises(RemoteError, match=r"the connection to http://127\.0\.0\.1:9 failed"):
+        client.run(PUSH, folder=str(other_folder), repo_id="me/x", options={"token": WRITE, "endpoint": "http://127.0.0.1:9"})
+
+
+def test_without_hybridner_the_repository_says_what_to_install(
+    server: HubServer, published: str, read: Callable[..., Any], tmp_path: Path
+) -> None:
+    trusting = {"trust_remote_code": True}
+    with Client(server.url, tmp_path) as client:
+        client.run('import sys\nsys.modules["hybridner"] = None')  # as if it were not installed
+        with pytest.raises(RemoteError) as raised:
+            client.run(READ_TEXT, repo_id=published, text=TEXT, options=trusting)
+        assert raised.value.kind == "ImportError"
+        assert "pip install hybridner" in raised.value.message
+        client.run('del sys.modules["hybridner"]')  # installed, but never imported
+        with pytest.raises(RemoteError, match="trust_remote_code"):
+            client.run(READ_TEXT, repo_id=published, text=TEXT, options={"trust_remote_code": False})
+        assert client.run(READ_TEXT, repo_id=published, text=TEXT, options=trusting) == read(published)
+
+
+def test_members_go_by_push_to_hub_too(server: HubServer, client: Client, read: Callable[..., Any], tmp_path: Path) -> None:
+    member = tiny_member("roberta-bigru-crf")
+    member.save_pretrained(tmp_path)
+    kind = client.run(
+        "from transformers import AutoModel, AutoModelForTokenClassification\n"
+        "AutoModel.from_pretrained(folder).push_to_hub(repo_id, token=token)\n"
+        "result = type(AutoModelForTokenClassification.from_pretrained(repo_id)).__name__",
+        folder=str(tmp_path),
+        repo_id="me/member",
+        token=WRITE,
+    )
+    assert kind == type(member).__name__
+    assert read("me/member") == entities_of(tmp_path)
+
+
+def test_a_name_without_owner_is_ones_own(server: HubServer, push: Callable[..., str], tmp_path: Path) -> None:
+    tiny_member("spanner").save_pretrained(tmp_path)
+    address = push(tmp_path, "span-member")
+    assert address.startswith(f"{server.url}/me/span-member/commit/")
+    assert json.loads(server.files("me/span-member")["config.json"])["model_type"] == "spanner"
+
+
+def test_the_command_publishes(server: HubServer, home: Path, client: Client, other_folder: Path) -> None:
+    code = """
+import argparse, contextlib, io, os
+from hybridner.cli import push
+parser = argparse.ArgumentParser()
+push.add_parser(parser.add_subparsers())
+os.environ["HF_TOKEN"] = token
+options = parser.parse_args(["push", folder, "me/by-command", "--private", "--revision", "dev", "--license", "cc-by-4.0"])
+with contextlib.redirect_stdout(io.StringIO()) as out:
+    assert options.run(options) == 0
+del os.environ["HF_TOKEN"]
+result = out.getvalue()
+"""
+    shown = client.run(code, folder=str(other_folder), token=WRITE)
+    assert shown == f"published: {server.url}/me/by-command/commit/{server.repos['me/by-command'].branches['dev']}\n"
+    assert server.repos["me/by-command"].private
+    assert "license: cc-by-4.0" in server.files("me/by-command", "dev")["README.md"].decode()
