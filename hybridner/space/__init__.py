@@ -1,4 +1,7 @@
-"""The Space: a page on which texts are read, doubts are seen and an LLM can be asked. Everything but `page` works without gradio."""
+"""The Space: a page on which texts are read, doubts are seen and an LLM can be asked.
+
+Only `page` and `handlers` need gradio.
+"""
 
 from hybridner.space.limits import PUBLIC_HOSTS, Limits
 from hybridner.space.reading import Reading, entity_dicts

@@ -56,7 +56,8 @@ def marked(text: str, marks: Sequence[Mark], hints: Sequence[Hint] = ()) -> str:
         ValueError: two marks cross, or one lies outside the text.
     """
     points = {0, len(text)}
-    for span in (*marks, *hints):
+    spans: list[Mark | Hint] = [*marks, *hints]
+    for span in spans:
         if not 0 <= span.start < span.end <= len(text):
             raise ValueError(f"[{span.start}, {span.end}) is no span of a text of {len(text)} characters")
         points.update((span.start, span.end))

@@ -56,9 +56,7 @@ def other_routed(reading: Reading, threshold: float) -> list[tuple[Verified, Kin
     return [
         (item, kind)
         for local, item in zip(reading.local, reading.items, strict=True)
-        if not is_entity(item.candidate)
-        and is_doubtful(item, threshold)
-        and (kind := kind_of(local)) is not None
+        if not is_entity(item.candidate) and is_doubtful(item, threshold) and (kind := kind_of(local)) is not None
     ]
 
 

@@ -130,5 +130,3 @@ def _changed(reading: Reading, items: Sequence[Verified]) -> int:
     before = {(c.start, c.end, c.label) for c in reading.local if c.chosen}
     after = {(i.candidate.start, i.candidate.end, i.candidate.label) for i in items if i.candidate.chosen}
     return len({span[:2] for span in before ^ after})
-
-

@@ -18,7 +18,6 @@ CSS = (
 #language label { white-space: nowrap; }
 #examples { gap: .4rem; flex-wrap: wrap; }
 #examples button { flex: 0 1 auto; min-width: 0; font-weight: 400; }
-#key input { -webkit-text-security: disc; }
 
 .hn-preview { padding: .55rem .8rem; border-radius: 8px; background: var(--background-fill-secondary);
   border: 1px solid var(--border-color-primary); font-size: .93rem; }

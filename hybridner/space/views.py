@@ -135,7 +135,9 @@ class Views:
         lines = "".join(f"<li>{escape(member)}: {escape(self.name(vote))}</li>" for member, vote in votes.items())
         agree = sum(vote == label for vote in votes.values())
         dots = "●" * agree + "○" * (len(votes) - agree)
-        return f"<details><summary>{agree}/{len(votes)} <span aria-hidden='true'>{dots}</span></summary><ul>{lines}</ul></details>"
+        return (
+            f"<details><summary>{agree}/{len(votes)} <span aria-hidden='true'>{dots}</span></summary><ul>{lines}</ul></details>"
+        )
 
     def preview(self, reading: Reading, plan: Plan, threshold: float, model: str, calls_limit: int) -> str:
         """Which spans would be routed and what that would cost, in a sentence."""

@@ -113,7 +113,8 @@ ZH = Wording(
     key="密钥",
     key_info="只留在本页面里，刷新即清除；仅随本次请求发往上面的地址，不记录、不保存",
     file="上传文件",
-    file_info=".txt 每行一条文本；.jsonl 每行一个带 text 字段的对象。最多 {texts} 条、{characters} 字、{megabytes} MB。只用本地模型，按当前的策略、解码和阈值处理。",
+    file_info=".txt 每行一条文本；.jsonl 每行一个带 text 字段的对象。最多 {texts} 条、{characters} 字、{megabytes} MB。"
+    "只用本地模型，按当前的策略、解码和阈值处理。",
     read_file="处理文件",
     download="下载结果（JSON Lines）",
     before="分析之后，标注好的文本会出现在这里。",
@@ -137,7 +138,8 @@ ZH = Wording(
     tip_hint="{kind}，目前不算实体",
     tip_routed="u > τ：会交给大模型",
     preview_none="τ = {threshold:.2f}：{candidates} 个候选片段都留给本地模型，不用询问，花费为零。",
-    preview="τ = {threshold:.2f}：{candidates} 个候选片段中 {routed} 个会交给大模型（{kinds}），约 {calls} 次调用、输入 {tokens_in}、输出 {tokens_out} 个词元",
+    preview="τ = {threshold:.2f}：{candidates} 个候选片段中 {routed} 个会交给大模型（{kinds}），"
+    "约 {calls} 次调用、输入 {tokens_in}、输出 {tokens_out} 个词元",
     preview_cost="，约 {cost:.5f} {currency}（按 {model} 的价目）。",
     preview_no_price="；{model} 的价格未知。",
     preview_over="一次分析最多 {limit} 次调用，另有 {over} 个片段不会询问。",
@@ -193,7 +195,8 @@ EN = Wording(
     endpoint="Endpoint (OpenAI-compatible, usually ends in /v1)",
     llm_model="Model",
     key="Key",
-    key_info="Stays in this page and is gone after a reload; sent only to the endpoint above with each request, never logged or stored",
+    key_info="Stays in this page and is gone after a reload; "
+    "sent only to the endpoint above with each request, never logged or stored",
     file="Upload a file",
     file_info=".txt has one text per line; .jsonl one object with a text per line. Up to {texts} texts, {characters} characters, "
     "{megabytes} MB. Read by the local model alone, with the strategy, decoding and threshold as set.",
@@ -240,7 +243,8 @@ EN = Wording(
     empty_text="Enter a text first.",
     long_text="The text has {count} characters; the limit is {limit}. Split it, or use the file tab.",
     bad_endpoint="The endpoint should start with http:// or https:// and hold no user name or password.",
-    endpoint_not_allowed="A public page asks only these hosts (https): {hosts}. For others run `hybridner space` on your own computer.",
+    endpoint_not_allowed="A public page asks only these hosts (https): {hosts}. "
+    "For others run `hybridner space` on your own computer.",
     no_file="Choose a file first.",
     big_file="The file has {count} bytes; the limit is {limit}.",
     many_texts="The file has more than {limit} texts.",
@@ -264,5 +268,5 @@ def preferred_language(accept_language: str | None) -> Language:
     for part in (accept_language or "").lower().split(","):
         for language in ("zh", "en"):
             if part.strip().startswith(language):
-                return language  # type: ignore[return-value]
+                return language
     return "zh"

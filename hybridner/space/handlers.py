@@ -1,0 +1,134 @@
+"""What the page's events call: plain values in, HTML and the new session state out."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from hybridner.errors import HybridNerError
+from hybridner.space.files import json_lines, read_texts_of_file, write_result
+from hybridner.space.limits import LimitError
+from hybridner.space.reading import Reading, entity_dicts
+from hybridner.space.service import LlmChoice, Service
+from hybridner.space.views import Views, note, quiet
+from hybridner.space.wording import wording
+
+#: Texts of a file that are shown on the page; all are in the download.
+_SHOWN_OF_FILE = 3
+
+#: Marked text, table and preview, in the order of the components that show them.
+_Shown = tuple[str, str, str]
+
+
+def said(error: HybridNerError, language: object) -> str:
+    """An error as a note in the visitor's language, where it is one we have words for."""
+    if isinstance(error, LimitError):
+        return note(getattr(wording(language), error.reason).format(**error.values), "problem")
+    return note(str(error), "problem")
+
+
+class Handlers:
+    """One for all visitors; what belongs to one of them comes and goes with each call."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        # Removed when the program ends; results older than a session are removed before that.
+        self._folder = tempfile.TemporaryDirectory(prefix="hybridner-space-")
+
+    def read(
+        self, text: str, strategy: str, decoding: str, threshold: float, use_llm: bool, llm_model: str, language: str
+    ) -> tuple[Reading | None, str, str, str, str]:
+        """State, note, marked text, table, preview."""
+        try:
+            reading = self.service.read(text, strategy, decoding)
+        except HybridNerError as error:
+            return None, said(error, language), *self.show(None, threshold, llm_model, language)
+        message = note(wording(language).asking) if use_llm else ""
+        return reading, message, *self.show(reading, threshold, llm_model, language)
+
+    def read_again(
+        self, before: Reading | None, strategy: str, decoding: str, threshold: float, llm_model: str, language: str
+    ) -> Any:
+        """The text of the last reading with other settings."""
+        if before is None:
+            return gr.skip()
+        return self.read(before.text, strategy, decoding, threshold, False, llm_model, language)
+
+    def ask(
+        self,
+        reading: Reading | None,
+        use_llm: bool,
+        threshold: float,
+        endpoint: str,
+        llm_model: str,
+        key: str,
+        language: str,
+    ) -> Any:
+        """State, note, marked text, table, preview after the LLM; whatever goes wrong, the local result stays."""
+        if reading is None or not use_llm:
+            return gr.skip()
+        try:
+            outcome = self.service.ask(reading, threshold, LlmChoice(endpoint, llm_model, key))
+        except HybridNerError as error:
+            message = said(error, language) + note(wording(language).local_stands)
+            return reading, message, *self.show(reading, threshold, llm_model, language)
+        message = self._views(language).outcome(outcome)
+        return outcome.reading, message, *self.show(outcome.reading, threshold, llm_model, language)
+
+    def show(self, reading: Reading | None, threshold: float, llm_model: str, language: str) -> _Shown:
+        """Marked text, table and preview for a threshold; never runs the model."""
+        if reading is None:
+            return quiet(wording(language).before), "", ""
+        views = self._views(language)
+        plan = self.service.plan(reading, threshold, llm_model)
+        preview = views.preview(reading, plan, threshold, llm_model, self.service.limits.llm_calls)
+        return views.text(reading, threshold), views.table(reading, threshold), preview
+
+    def read_file(
+        self,
+        path: str | None,
+        strategy: str,
+        decoding: str,
+        threshold: float,
+        language: str,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio looks for it among the defaults
+    ) -> tuple[str, Any]:
+        """Summary and download of an uploaded file."""
+        words = wording(language)
+        try:
+            texts = read_texts_of_file(path, self.service.limits)
+            readings: list[Reading] = []
+            for reading in self.service.read_many(texts, strategy, decoding):
+                readings.append(reading)
+                done = words.file_progress.format(done=len(readings), total=len(texts))
+                progress((len(readings), len(texts)), desc=done)
+        except HybridNerError as error:
+            return said(error, language), gr.update(value=None, interactive=False)
+        content = json_lines(texts, (entity_dicts(reading, threshold) for reading in readings))
+        result = write_result(Path(self._folder.name), content, self.service.limits.session_seconds)
+        summary = self._views(language).file_summary(readings, threshold, _SHOWN_OF_FILE)
+        return summary, gr.update(value=str(result), interactive=True)
+
+    def analyse(self, text: str, threshold: float = -1.0, strategy: str = "", decoding: str = "") -> list[dict[str, Any]]:
+        """The entities of a text, read by the local model.
+
+        Args:
+            text: Chinese text; its length is limited.
+            threshold: entities with an uncertainty above it have needs_review true; from 0 to 1, -1 for the model's own.
+            strategy: how votes are combined: score, majority or mean; empty for the model's own.
+            decoding: flat or nested; empty for the model's own.
+
+        Returns:
+            a list of entities, each with entity_group, word, start, end, score, uncertainty, source, votes, needs_review.
+        """
+        try:
+            reading = self.service.read(text, strategy or None, decoding or None)
+        except HybridNerError as error:
+            raise gr.Error(str(error)) from None
+        return entity_dicts(reading, threshold if threshold >= 0 else self.service.config.threshold)
+
+    def _views(self, language: str) -> Views:
+        return Views(self.service.labels, language)

@@ -1,0 +1,197 @@
+"""The page: gradio components, and which event calls what. What is shown is made in `views`, what is read in `service`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from gradio.events import api
+
+from hybridner.ensemble import COMBINERS
+from hybridner.space.examples import EXAMPLES
+from hybridner.space.handlers import Handlers
+from hybridner.space.service import DEFAULT_LLM, Service
+from hybridner.space.style import CSS, FONTS, JS
+from hybridner.space.views import quiet
+from hybridner.space.wording import preferred_language, wording
+from hybridner.spans import RESOLVERS
+
+_FIRST_LANGUAGE = "zh"
+
+
+def words_of_parts(service: Service, language: str) -> dict[str, dict[str, Any]]:
+    """What each part of the page says in a language, as arguments of its component."""
+    words, limits = wording(language), service.limits
+    info = words.file_info.format(
+        texts=f"{limits.file_texts:,}", characters=f"{limits.file_characters:,}", megabytes=f"{limits.file_bytes / 1e6:g}"
+    )
+    domain, members = service.labels.domain or "–", ", ".join(service.members)
+    about = words.about_model.format(domain=domain, labels=len(service.labels), members=members)
+    strategies = [(words.strategies.get(name, name), name) for name in COMBINERS]
+    decodings = [(words.decodings.get(name, name), name) for name in RESOLVERS]
+    return {
+        "head": {"value": f'<div class="hn-head"><h1>hybridner</h1><p>{words.subtitle}</p></div>'},
+        "about": {"value": quiet(about)},
+        "tab_text": {"label": words.tab_text},
+        "tab_file": {"label": words.tab_file},
+        "text": {"label": words.text, "placeholder": words.text_hint.format(limit=f"{limits.characters:,}")},
+        "examples": {"value": quiet(words.examples)},
+        **{f"example_{number}": {"value": example.title(language)} for number, example in enumerate(EXAMPLES)},
+        "analyse": {"value": words.analyse},
+        "threshold": {"label": words.threshold, "info": words.threshold_info},
+        "strategy": {"label": words.strategy, "info": words.strategy_info, "choices": strategies},
+        "decoding": {"label": words.decoding, "choices": decodings},
+        "llm": {"label": words.llm},
+        "use_llm": {"label": words.use_llm},
+        "endpoint": {"label": words.endpoint},
+        "llm_model": {"label": words.llm_model},
+        "key": {"label": words.key, "info": words.key_info},
+        "file": {"label": words.file},
+        "file_info": {"value": quiet(info)},
+        "read_file": {"value": words.read_file},
+        "download": {"label": words.download},
+    }
+
+
+def build(service: Service) -> gr.Blocks:
+    """The page, ready to be launched with `launch_settings`."""
+    words = words_of_parts(service, _FIRST_LANGUAGE)
+    limits = service.limits
+    with gr.Blocks(title="hybridner", analytics_enabled=False, delete_cache=(600, limits.session_seconds)) as page:
+        parts = _lay_out(service, words)
+        _connect(page, service, parts, list(words))
+        # Documented under /?view=api and open to gradio_client; the page's own events are not.
+        api(Handlers(service).analyse, api_name="analyse", concurrency_id="readers", concurrency_limit=limits.readers)
+    return page.queue(max_size=limits.queue)
+
+
+def _lay_out(service: Service, words: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """All components by name: those of `words`, and those that say nothing by themselves."""
+    limits, config = service.limits, service.config
+    part: dict[str, Any] = {"state": gr.State(None, time_to_live=limits.session_seconds)}
+    with gr.Row():
+        part["head"] = gr.HTML(**words["head"])
+        part["language"] = gr.Radio(
+            [("中文", "zh"), ("English", "en")], value=_FIRST_LANGUAGE, show_label=False, container=False, elem_id="language"
+        )
+    part["about"] = gr.HTML(**words["about"])
+    with gr.Row():
+        with gr.Column(scale=7, min_width=320), gr.Tabs():
+            with gr.Tab(**words["tab_text"], id="text") as part["tab_text"]:
+                # No `max_length`: it would cut what is pasted without a word. Too long a text is told instead.
+                part["text"] = gr.Textbox("", **words["text"], lines=4, max_lines=14, elem_id="text")
+                part["examples"] = gr.HTML(**words["examples"])
+                with gr.Row(elem_id="examples"):
+                    for number in range(len(EXAMPLES)):
+                        name = f"example_{number}"
+                        part[name] = gr.Button(**words[name], size="sm", min_width=0, elem_id=name)
+                part["analyse"] = gr.Button(**words["analyse"], variant="primary", elem_id="analyse")
+                part["message"] = gr.HTML(elem_id="message")
+                part["threshold"] = gr.Slider(
+                    0, 1, config.threshold, step=0.01, **words["threshold"], elem_id="threshold", buttons=[]
+                )
+                part["preview"] = gr.HTML(elem_id="preview")
+                part["marks"] = gr.HTML(quiet(wording(_FIRST_LANGUAGE).before), elem_id="marks")
+                part["table"] = gr.HTML(elem_id="table")
+            with gr.Tab(**words["tab_file"], id="file") as part["tab_file"]:
+                part["file"] = gr.File(**words["file"], file_types=[".txt", ".jsonl"], elem_id="file", height=150)
+                part["file_info"] = gr.HTML(**words["file_info"])
+                part["read_file"] = gr.Button(**words["read_file"], variant="primary", elem_id="read-file")
+                part["file_result"] = gr.HTML(elem_id="file-result", min_height=90)
+                part["download"] = gr.DownloadButton(**words["download"], interactive=False, elem_id="download")
+        with gr.Column(scale=3, min_width=270):
+            part["strategy"] = gr.Dropdown(value=config.strategy, **words["strategy"], filterable=False, elem_id="strategy")
+            part["decoding"] = gr.Radio(value=config.decoding, **words["decoding"], elem_id="decoding")
+            with gr.Accordion(**words["llm"], open=False, elem_id="llm") as part["llm"]:
+                part["use_llm"] = gr.Checkbox(**words["use_llm"], elem_id="use-llm")
+                part["endpoint"] = gr.Textbox(
+                    "", **words["endpoint"], placeholder="https://api.deepseek.com/v1", elem_id="endpoint"
+                )
+                part["llm_model"] = gr.Textbox("", **words["llm_model"], placeholder=DEFAULT_LLM, elem_id="llm-model")
+                part["key"] = gr.Textbox(
+                    "",
+                    **words["key"],
+                    type="password",
+                    elem_id="key",
+                    html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
+                )
+    return part
+
+
+def _connect(page: gr.Blocks, service: Service, part: dict[str, Any], spoken: list[str]) -> None:
+    """Which event calls what. Reading has its own queue, waiting for LLMs another; the slider waits in none."""
+    handlers, limits = Handlers(service), service.limits
+
+    def these(names: str) -> list[Any]:
+        return [part[name] for name in names.split()]
+
+    result = these("state message marks table preview")
+    settings = these("strategy decoding threshold")
+    readers = {"concurrency_id": "readers", "concurrency_limit": limits.readers, "api_visibility": "private"}
+    at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+    gr.on(
+        [part["analyse"].click, part["text"].submit],
+        handlers.read,
+        [part["text"], *settings, *these("use_llm llm_model language")],
+        result,
+        show_progress_on=[part["marks"]],
+        **readers,
+    ).then(
+        handlers.ask,
+        these("state use_llm threshold endpoint llm_model key language"),
+        result,
+        show_progress_on=[part["message"]],
+        concurrency_id="askers",
+        concurrency_limit=limits.askers,
+        api_visibility="private",
+    )
+    for name in ("strategy", "decoding"):
+        part[name].input(
+            handlers.read_again,
+            [part["state"], *settings, *these("llm_model language")],
+            result,
+            show_progress_on=[part["marks"]],
+            **readers,
+        )
+    shown = {"inputs": these("state threshold llm_model language"), "outputs": these("marks table preview")}
+    part["threshold"].change(handlers.show, **shown, trigger_mode="always_last", **at_once)
+    part["llm_model"].change(handlers.show, **shown, trigger_mode="always_last", **at_once)
+    part["read_file"].click(
+        handlers.read_file,
+        [part["file"], *settings, part["language"]],
+        these("file_result download"),
+        show_progress_on=[part["file_result"]],
+        concurrency_id="files",
+        concurrency_limit=1,
+        api_visibility="private",
+    )
+    for number, example in enumerate(EXAMPLES):
+        part[f"example_{number}"].click(lambda text=example.text: text, None, part["text"], **at_once)
+
+    def speak(language: str) -> list[Any]:
+        now = words_of_parts(service, language)
+        return [gr.update(**now[name]) for name in spoken]
+
+    def greet(request: gr.Request) -> str:
+        return preferred_language(request.headers.get("accept-language"))
+
+    part["language"].change(speak, part["language"], [part[name] for name in spoken], **at_once).then(
+        handlers.show, **shown, **at_once
+    )
+    page.load(greet, None, part["language"], **at_once)
+
+
+def launch_settings(service: Service) -> dict[str, Any]:
+    """Arguments of `launch` that belong to the page."""
+    return {
+        "theme": gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=FONTS, font_mono=("ui-monospace", "monospace")),
+        "css": CSS,
+        "js": JS,
+        "footer_links": ["api"],
+        # A history of runs would keep the LLM's key in the browser's storage.
+        "run_history": False,
+        "max_file_size": service.limits.file_bytes,
+        "state_session_capacity": service.limits.sessions,
+        "show_error": True,
+    }

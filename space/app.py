@@ -1,0 +1,16 @@
+"""The Space: the page of `hybridner space` for the model that HYBRIDNER_MODEL names."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from hybridner.cli.space import serve
+from hybridner.errors import HybridNerError
+
+if __name__ == "__main__":
+    try:
+        # Where a Space runs, these two say where to listen.
+        serve(None, os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
+    except HybridNerError as error:
+        sys.exit(f"hybridner space: {error}")
