@@ -157,7 +157,7 @@ def public_report(report: Mapping[str, Any]) -> dict[str, Any]:
                 section[name] = Path(section[name]).name
     for member in recipe.get("members", {}).values():
         if isinstance(member.get("encoder"), str) and not is_hub_id(member["encoder"]):
-            member["encoder"] = f"./{Path(member['encoder']).name}"  # a bare name would look like one on the Hub
+            member["encoder"] = _local(member["encoder"])
     return shown
 
 
@@ -166,7 +166,12 @@ def _without_folders(value: Any) -> Any:
         return {name: _without_folders(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_without_folders(item) for item in value]
-    return Path(value).name if isinstance(value, str) and _ABSOLUTE.match(value) else value
+    return _local(value) if isinstance(value, str) and _ABSOLUTE.match(value) else value
+
+
+def _local(path: str) -> str:
+    """A name that still shows that it was a file or folder; a bare one might be taken for a name on the Hub."""
+    return f"./{Path(path).name}"
 
 
 def _evaluation(folder: Path, print_: str) -> dict[str, Any] | None:
