@@ -10,16 +10,19 @@ from typing import Any
 
 from hybridner.cli.loading import load_composite
 from hybridner.data import read_records
+from hybridner.errors import ModelError
 from hybridner.hub import make_card, measure, read_model
 from hybridner.hub.cards import TEMPLATE
-from hybridner.hub.records import CARD_FILE, EVALUATION_FILE
+from hybridner.hub.plots import draw
+from hybridner.hub.records import CARD_FILE, EVALUATION_FILE, PLOT_FILE
 
 _EXAMPLES = """\
 examples:
   hybridner card runs/cluener/composite --data test.json --dataset CLUENER --split test
   hybridner card runs/cluener/composite --output -            # look at it first
 
-With --data the model is measured and the figures are kept as MODEL/evaluation.json; later cards of the same weights show them.
+With --data the model is measured; the figures are kept as MODEL/evaluation.json (and as a picture where matplotlib is installed);
+later cards of the same weights show them.
 `hybridner push` publishes the card.
 """
 
@@ -37,6 +40,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--dataset", metavar="NAME", help="what the data set is called (default: the file's name)")
     parser.add_argument("--split", metavar="NAME", default="test", help="which split of the data set it is (test)")
     parser.add_argument("--output", metavar="FILE", help="where the card goes (MODEL/README.md); - for standard output")
+    parser.add_argument("--overwrite", action="store_true", help="replace a card that is there")
     parser.add_argument("--repo-id", metavar="REPO_ID", help="name of the repository, for the examples")
     parser.add_argument("--license", metavar="ID", help='of the weights, such as "apache-2.0"')
     parser.add_argument("--template", metavar="FILE", default=str(TEMPLATE), help="a Jinja template of your own")
@@ -45,23 +49,23 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     folder = Path(options.model)
+    output = None if options.output == "-" else Path(options.output or folder / CARD_FILE)
+    if output is not None and output.exists() and not options.overwrite:
+        raise ModelError(f"{output} is there already, perhaps with words of your own; --overwrite replaces it")
     if options.data is not None:
         _measure(folder, options)
     card = make_card(read_model(folder), repo_id=options.repo_id, licence=options.license, template=options.template)
-    if options.output == "-":
+    if output is None:
         sys.stdout.write(str(card))
-        return 0
-    output = Path(options.output) if options.output else folder / CARD_FILE
-    output.write_text(str(card), encoding="utf-8")
-    print(f"card: {output}")
+    else:
+        output.write_text(str(card), encoding="utf-8")
+        print(f"card: {output}")
     return 0
 
 
 def _measure(folder: Path, options: argparse.Namespace) -> None:
-    # Figures of earlier weights are about to be replaced; they must not stop the reading of the folder.
-    old = folder / EVALUATION_FILE
-    old.unlink(missing_ok=True)
-    record = read_model(folder)
+    """Measure, and replace the figures and the picture beside the model."""
+    record = read_model(folder, measured=False)
     evaluation = measure(
         load_composite(str(folder)),
         read_records(options.data),
@@ -69,4 +73,9 @@ def _measure(folder: Path, options: argparse.Namespace) -> None:
         data=options.dataset or Path(options.data).name,
         split=options.split,
     )
-    old.write_text(json.dumps(evaluation, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    (folder / EVALUATION_FILE).write_text(json.dumps(evaluation, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    picture = draw(evaluation)
+    if picture is None:
+        (folder / PLOT_FILE).unlink(missing_ok=True)  # of earlier figures
+    else:
+        (folder / PLOT_FILE).write_bytes(picture)

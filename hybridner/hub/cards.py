@@ -20,6 +20,8 @@ from hybridner.models.modeling_member import encoder_capacity
 
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 LIBRARY = "hybridner"
+#: Stands for the model in a card that was made before it was known where its readers will find it.
+SOMEWHERE = "PATH-OR-HUB-ID"
 
 _MARK = re.compile(r"<!-- hybridner model (\w+) -->")
 _EXAMPLE = "2023年，俄罗斯在叙利亚部署了克拉苏哈-4S干扰机。"
@@ -37,7 +39,7 @@ def make_card(
 
     Args:
         record: what is known about it.
-        repo_id, revision: where its readers will find it; by default the examples name the folder.
+        repo_id, revision: where its readers will find it; without one the examples say "PATH-OR-HUB-ID".
         licence: of the weights, as the Hub writes it ("apache-2.0"). Without one the card says that none is stated.
         template: a Jinja template in place of the package's own.
 
@@ -45,7 +47,7 @@ def make_card(
         ModelError: the template cannot be used, or the metadata are not what the Hub accepts.
     """
     name = (repo_id or record.folder.resolve().name).split("/")[-1]
-    content = {**card_content(record), "example": _EXAMPLE, "loading": loading(record, repo_id, revision), "licence": licence}
+    content = {**card_content(record), "example": _EXAMPLE, "loading": loading(repo_id, revision), "licence": licence}
     metadata = _metadata(record, name, licence)
     try:
         card = ModelCard.from_template(metadata, template_path=str(template), title=name, **content)
@@ -54,8 +56,8 @@ def make_card(
     return checked(str(card))
 
 
-def existing_card(record: ModelRecord) -> ModelCard | None:
-    """The card in the model's folder, which its owner may have edited.
+def existing_card(record: ModelRecord, repo_id: str | None = None, revision: str | None = None) -> ModelCard | None:
+    """The card in the model's folder, which its owner may have edited; its examples learn where the model is.
 
     Raises:
         ModelError: it was made for other weights, or its metadata are not what the Hub accepts.
@@ -67,7 +69,7 @@ def existing_card(record: ModelRecord) -> ModelCard | None:
     mark = _MARK.search(text)
     if mark and mark[1] != record.fingerprint:
         raise ModelError(f"{path} is about other weights or settings; make it again with `hybridner card`, or delete it")
-    return checked(text, str(path))
+    return checked(text.replace(loading(), loading(repo_id, revision)), str(path))
 
 
 def checked(text: str, where: str = "the card") -> ModelCard:
@@ -82,10 +84,10 @@ def checked(text: str, where: str = "the card") -> ModelCard:
         raise ModelError(f"{where} has metadata that the Hub does not accept: {error}") from error
 
 
-def loading(record: ModelRecord, repo_id: str | None, revision: str | None) -> str:
-    """The arguments of `pipeline` that load this model."""
-    arguments = f"model={json.dumps(repo_id or str(record.folder), ensure_ascii=False)}"
-    return f"{arguments}, revision={json.dumps(revision)}" if revision and repo_id else arguments
+def loading(repo_id: str | None = None, revision: str | None = None) -> str:
+    """The arguments of `pipeline` that load a model."""
+    arguments = f"model={json.dumps(repo_id or SOMEWHERE)}"
+    return f"{arguments}, revision={json.dumps(revision)}" if revision else arguments
 
 
 def card_content(record: ModelRecord) -> dict[str, Any]:
@@ -108,6 +110,7 @@ def card_content(record: ModelRecord) -> dict[str, Any]:
         "data": _data(reports),
         "training": _circumstances(reports),
         "evaluation": _evaluation(record.evaluation, "composite" if record.is_composite else "pipeline"),
+        "plot": record.plot.name if record.plot else None,
         "hybridner": hybridner.__version__,
     }
 

@@ -28,6 +28,7 @@ from hybridner.hub.records import (
     ModelRecord,
     public_report,
     read_model,
+    weight_files,
 )
 from hybridner.text.characters import VOCABULARY_FILE
 
@@ -104,8 +105,14 @@ def published_files(
     record: ModelRecord, repo_id: str, revision: str | None = None, licence: str | None = None
 ) -> dict[str, Path | bytes]:
     """The files of the repository by name, each as a file on disk or as its content."""
-    card = existing_card(record) or make_card(record, repo_id=repo_id, revision=revision, licence=licence)
-    files: dict[str, Path | bytes] = {file.name: file for file in record.files}
+    card = existing_card(record, repo_id, revision)
+    if card is None:
+        card = make_card(record, repo_id=repo_id, revision=revision, licence=licence)
+    elif licence is not None:
+        raise HubError(f"{record.folder / CARD_FILE} is published as it is; state the licence in it, or delete it")
+    plot = [record.plot] if record.plot else []
+    needed = (record.folder / VOCABULARY_FILE, *weight_files(record.folder), *plot)
+    files: dict[str, Path | bytes] = {file.name: file for file in needed}
     files[CONFIG_FILE] = _json(_with_remote_code(json.loads((record.folder / CONFIG_FILE).read_text(encoding="utf-8"))))
     files[CARD_FILE] = str(card).encode()
     files[REMOTE_CODE.name] = REMOTE_CODE.read_bytes()

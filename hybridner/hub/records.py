@@ -23,6 +23,7 @@ from hybridner.text.characters import VOCABULARY_FILE
 CONFIG_FILE = "config.json"
 TRAINING_FILE = "training.json"
 EVALUATION_FILE = "evaluation.json"
+PLOT_FILE = "evaluation.png"
 CARD_FILE = "README.md"
 WEIGHT_PATTERN = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
 
@@ -63,13 +64,18 @@ class ModelRecord:
         return isinstance(self.config, HybridNerConfig)
 
     @property
-    def files(self) -> list[Path]:
-        """The files a user of the model needs, in the order of their names."""
-        return [self.folder / CONFIG_FILE, self.folder / VOCABULARY_FILE, *weight_files(self.folder)]
+    def plot(self) -> Path | None:
+        """The picture that was drawn of the evaluation."""
+        path = self.folder / PLOT_FILE
+        return path if self.evaluation is not None and path.is_file() else None
 
 
-def read_model(folder: str | Path) -> ModelRecord:
+def read_model(folder: str | Path, *, measured: bool = True) -> ModelRecord:
     """Read everything about a model but its weights' values.
+
+    Args:
+        folder: of a member or a composite.
+        measured: whether to read the figures beside it.
 
     Raises:
         ModelError: the folder holds no complete model of hybridner, or an evaluation of other weights than these.
@@ -97,7 +103,7 @@ def read_model(folder: str | Path) -> ModelRecord:
         members,
         _count_parameters(folder, members, isinstance(config, HybridNerConfig)),
         training_reports(folder, members),
-        _evaluation(folder, print_),
+        _evaluation(folder, print_) if measured else None,
         print_,
     )
 

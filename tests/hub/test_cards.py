@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from hybridner.cli import card as card_command
 from hybridner.data import write_jsonl
 from hybridner.errors import DataError, ModelError
 from hybridner.evaluation import score_spans
-from hybridner.hub import make_card, measure, read_model
+from hybridner.hub import HubError, make_card, measure, read_model
 from hybridner.hub.cards import TEMPLATE, checked, existing_card
 from hybridner.hub.measuring import bootstrap, reliability, threshold_curve
 from hybridner.hub.publishing import published_files
@@ -186,9 +187,8 @@ def test_nothing_is_said_about_other_weights(run: Path, tmp_path: Path) -> None:
     write_jsonl(small_records(), tmp_path / "gold.jsonl")
     command(str(run), "--data", str(tmp_path / "gold.jsonl"))
     record = read_model(run)
-    card = run / "README.md"
-    card.write_text(card.read_text() + "\nA line of my own.\n")
-    assert "A line of my own." in str(existing_card(record))
+    assert {"evaluation.json", "evaluation.png"} < set(published_files(record, "me/x"))
+    assert "(evaluation.png)" in str(existing_card(record))
     model = HybridNerModel.from_pretrained(run)
     model.config.threshold = 0.9
     model.save_pretrained(run)
@@ -197,6 +197,42 @@ def test_nothing_is_said_about_other_weights(run: Path, tmp_path: Path) -> None:
     (run / "evaluation.json").unlink()
     with pytest.raises(ModelError, match=r"README\.md is about other weights"):
         published_files(read_model(run), "me/x")
+
+
+def test_words_of_ones_own_stay(run: Path) -> None:
+    command(str(run))
+    card = run / "README.md"
+    card.write_text(card.read_text() + "\nA line of my own.\n")
+    with pytest.raises(ModelError, match="--overwrite"):
+        command(str(run))
+    published = published_files(read_model(run), "me/x", "v2")["README.md"]
+    assert isinstance(published, bytes)
+    assert b"A line of my own." in published
+    assert b'model="me/x", revision="v2"' in published  # the card was made before anybody knew
+    assert b"PATH-OR-HUB-ID" not in published
+    with pytest.raises(HubError, match="published as it is"):
+        published_files(read_model(run), "me/x", licence="mit")
+    assert command(str(run), "--overwrite") == 0
+    assert "A line of my own." not in card.read_text()
+
+
+def test_figures_that_cannot_be_replaced_stay(run: Path, tmp_path: Path) -> None:
+    write_jsonl(small_records(), tmp_path / "gold.jsonl")
+    command(str(run), "--data", str(tmp_path / "gold.jsonl"))
+    before = (run / "evaluation.json").read_text()
+    write_jsonl([Record("俄罗斯", (Span(0, 3, "Planet"),))], tmp_path / "other.jsonl")
+    with pytest.raises(DataError, match="labels Planet"):
+        command(str(run), "--overwrite", "--data", str(tmp_path / "other.jsonl"))
+    assert (run / "evaluation.json").read_text() == before
+
+
+def test_without_matplotlib_there_is_no_picture(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_jsonl(small_records(), tmp_path / "gold.jsonl")
+    (run / "evaluation.png").write_bytes(b"an old picture")
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    command(str(run), "--data", str(tmp_path / "gold.jsonl"))
+    assert not (run / "evaluation.png").exists()
+    assert "evaluation.png" not in (run / "README.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -269,6 +269,12 @@ def test_without_hybridner_the_repository_says_what_to_install(
         with pytest.raises(RemoteError, match="trust_remote_code"):
             client.run(READ_TEXT, repo_id=published, text=TEXT, options={"trust_remote_code": False})
         assert client.run(READ_TEXT, repo_id=published, text=TEXT, options=trusting) == read(published)
+        files = server.files(published)
+        server.repos["me/future"] = Repo(private=False)
+        config = files["config.json"].replace(b'"hybrid-ner"', b'"hybrid-ner-9"')
+        server.repos["me/future"].commit("main", {**files, "config.json": config})
+        with pytest.raises(RemoteError, match="pip install --upgrade hybridner"):
+            client.run(READ_TEXT, repo_id="me/future", text=TEXT, options=trusting)
 
 
 def test_members_go_by_push_to_hub_too(server: HubServer, client: Client, read: Callable[..., Any], tmp_path: Path) -> None:
