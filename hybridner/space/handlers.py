@@ -127,7 +127,8 @@ class Handlers:
         try:
             reading = self.service.read(text, strategy or None, decoding or None)
         except HybridNerError as error:
-            raise gr.Error(str(error)) from None
+            # The caller is told; the log need not be.
+            raise gr.Error(str(error), print_exception=False) from None
         return entity_dicts(reading, threshold if threshold >= 0 else self.service.config.threshold)
 
     def _views(self, language: str) -> Views:

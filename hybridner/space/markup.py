@@ -10,6 +10,9 @@ from itertools import pairwise
 #: Beside what HTML itself needs: what a page's template engine might take for its own.
 _TEMPLATE_SIGNS = {ord(sign): f"&#{ord(sign)};" for sign in "{}$`"}
 
+#: Marks of so many characters are kept on one line.
+_SHORT = 8
+
 
 def escape(text: str) -> str:
     """Text as it may stand in HTML content and in quoted attributes."""
@@ -89,6 +92,7 @@ def marked(text: str, marks: Sequence[Mark], hints: Sequence[Hint] = ()) -> str:
 
 def _open(mark: Mark) -> str:
     classes = "hn-mark" + " hn-doubt" * mark.doubtful + " hn-by-llm" * mark.by_llm
+    classes += " hn-short" * (mark.end - mark.start <= _SHORT)
     tip = escape(mark.tip)
     return (
         f'<mark class="{classes}" style="{escape(mark.style)}" data-tag="{escape(mark.tag)}" tabindex="0" data-tip="{tip}" '

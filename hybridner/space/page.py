@@ -69,8 +69,8 @@ def _lay_out(service: Service, words: dict[str, dict[str, Any]]) -> dict[str, An
     """All components by name: those of `words`, and those that say nothing by themselves."""
     limits, config = service.limits, service.config
     part: dict[str, Any] = {"state": gr.State(None, time_to_live=limits.session_seconds)}
-    with gr.Row():
-        part["head"] = gr.HTML(**words["head"])
+    with gr.Row(elem_id="top"):
+        part["head"] = gr.HTML(**words["head"], elem_id="head")
         part["language"] = gr.Radio(
             [("中文", "zh"), ("English", "en")], value=_FIRST_LANGUAGE, show_label=False, container=False, elem_id="language"
         )
@@ -80,8 +80,8 @@ def _lay_out(service: Service, words: dict[str, dict[str, Any]]) -> dict[str, An
             with gr.Tab(**words["tab_text"], id="text") as part["tab_text"]:
                 # No `max_length`: it would cut what is pasted without a word. Too long a text is told instead.
                 part["text"] = gr.Textbox("", **words["text"], lines=4, max_lines=14, elem_id="text")
-                part["examples"] = gr.HTML(**words["examples"])
                 with gr.Row(elem_id="examples"):
+                    part["examples"] = gr.HTML(**words["examples"], elem_id="examples-title")
                     for number in range(len(EXAMPLES)):
                         name = f"example_{number}"
                         part[name] = gr.Button(**words[name], size="sm", min_width=0, elem_id=name)
@@ -100,7 +100,7 @@ def _lay_out(service: Service, words: dict[str, dict[str, Any]]) -> dict[str, An
                 part["file_result"] = gr.HTML(elem_id="file-result", min_height=90)
                 part["download"] = gr.DownloadButton(**words["download"], interactive=False, elem_id="download")
         with gr.Column(scale=3, min_width=270):
-            part["strategy"] = gr.Dropdown(value=config.strategy, **words["strategy"], filterable=False, elem_id="strategy")
+            part["strategy"] = gr.Radio(value=config.strategy, **words["strategy"], elem_id="strategy")
             part["decoding"] = gr.Radio(value=config.decoding, **words["decoding"], elem_id="decoding")
             with gr.Accordion(**words["llm"], open=False, elem_id="llm") as part["llm"]:
                 part["use_llm"] = gr.Checkbox(**words["use_llm"], elem_id="use-llm")

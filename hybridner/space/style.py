@@ -1,4 +1,7 @@
-"""The page's style sheet and its one script. No font, style or script comes from anywhere else."""
+"""The page's style sheet and its one script. No font, style or script comes from anywhere else.
+
+gradio puts its own class before every selector, but of several after `.dark` it spoils all but the first: one rule for each.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,19 @@ CSS = (
 .hn-head h1 { margin: 0; font-size: 1.7rem; letter-spacing: -.01em; }
 .hn-head p { margin: .15rem 0 0; }
 .hn-quiet { margin: .3rem 0; color: var(--body-text-color-subdued); font-size: .86rem; }
-#language { min-width: 190px; flex: 0 0 auto; align-self: flex-start; }
+.html-container { padding: 0 !important; }
+#top { align-items: flex-start; gap: .6rem 1rem; }
+#top > * { width: auto !important; }
+#head { flex: 1 1 300px; }
+#language { flex: 0 0 auto; min-width: 0 !important; }
 #language .wrap { flex-wrap: nowrap; }
 #language label { white-space: nowrap; }
-#examples { gap: .4rem; flex-wrap: wrap; }
-#examples button { flex: 0 1 auto; min-width: 0; font-weight: 400; }
+#message:not(:has(.hn-note)) { display: none; }
+#preview:not(:has(.hn-preview)) { display: none; }
+#table:not(:has(table)) { display: none; }
+#examples { gap: .4rem; flex-wrap: wrap; align-items: center; }
+#examples-title { flex: 0 0 auto; min-width: 0 !important; width: auto; }
+#examples button { flex: 0 1 auto; min-width: 0; font-weight: 400; padding: .25rem .6rem; }
 
 .hn-preview { padding: .55rem .8rem; border-radius: 8px; background: var(--background-fill-secondary);
   border: 1px solid var(--border-color-primary); font-size: .93rem; }
@@ -25,20 +36,23 @@ CSS = (
   background: var(--border-color-primary); }
 .hn-share i { display: block; height: 100%; background: #e8890c; transition: width .15s; }
 
-.hn-text { padding: .6rem 1rem; border: 1px solid var(--border-color-primary); border-radius: 8px; line-height: 2.75;
-  font-size: 1.08rem; white-space: pre-wrap; overflow-wrap: anywhere; color: var(--body-text-color);
+.hn-text { padding: .6rem 1rem; border: 1px solid var(--border-color-primary); border-radius: 8px; line-height: 2.5;
+  font-size: 1.06rem; white-space: pre-wrap; overflow-wrap: anywhere; color: var(--body-text-color);
   background: var(--block-background-fill); }
-.hn-small { font-size: .95rem; margin-bottom: .4rem; padding: .2rem .8rem; }
+.hn-small { font-size: .95rem; line-height: 2.3; margin-bottom: .4rem; padding: .2rem .8rem; }
 .hn-mark, .hn-chip { color: var(--hn-ink); background: var(--hl); border: 1.5px solid var(--hle); border-radius: 6px;
   box-decoration-break: clone; -webkit-box-decoration-break: clone; }
-.dark .hn-mark, .dark .hn-chip { background: var(--hd); border-color: var(--hde); }
+.dark .hn-mark { background: var(--hd); border-color: var(--hde); }
+.dark .hn-chip { background: var(--hd); border-color: var(--hde); }
 .hn-mark { padding: .22em .3em; margin: 0 .12em; cursor: help; }
 .hn-mark .hn-mark { padding: .04em .25em; }
-.hn-mark::after { content: attr(data-tag); font-size: .64em; font-weight: 600; margin-left: .5em; opacity: .86;
+.hn-mark::after { content: "\\2060" attr(data-tag); font-size: .64em; font-weight: 600; margin-left: .5em; opacity: .86;
   user-select: none; white-space: nowrap; }
 .hn-chip { padding: .08em .5em; font-size: .86rem; white-space: nowrap; }
-.hn-plain { background: transparent !important; color: var(--body-text-color); border-color: var(--body-text-color-subdued); }
-.hn-doubt { border-style: dashed; border-color: #d2620a !important; box-shadow: 0 0 0 2px rgb(232 137 12 / 28%); }
+.hn-short { white-space: pre; }
+.hn-plain { border-width: 1.5px; border-style: solid; background: transparent !important;
+  color: var(--body-text-color); border-color: var(--body-text-color-subdued); }
+.hn-doubt { border-style: dashed !important; border-color: #d2620a !important; box-shadow: 0 0 0 2px rgb(232 137 12 / 28%); }
 .hn-by-llm::before { content: "◆"; font-size: .7em; margin-right: .3em; user-select: none; }
 .hn-hint { border-bottom: 2px dotted #e8890c; padding-bottom: .1em; cursor: help; }
 .hn-mark:focus-visible, .hn-hint:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 1px; }
@@ -46,7 +60,9 @@ CSS = (
   padding: 0 !important; font-size: .86rem; }
 .hn-legend li { margin: 0 !important; }
 
-.hn-table { width: 100%; border-collapse: collapse; font-size: .92rem; }
+.hn-table { width: 100%; border: 0 !important; border-collapse: collapse; font-size: .92rem; }
+.hn-table tr { border: 0; }
+.hn-table td:nth-child(n+3):nth-child(-n+5) { white-space: nowrap; }
 .hn-table th { text-align: left; font-weight: 600; color: var(--body-text-color-subdued); font-size: .82rem; }
 .hn-table th, .hn-table td { padding: .42rem .6rem; border: 0 !important;
   border-bottom: 1px solid var(--border-color-primary) !important; vertical-align: top; }
@@ -65,7 +81,8 @@ CSS = (
 .dark .hn-problem { background: #43190f; color: #fbdcd3; border-color: #8d4531; }
 
 #hn-tip { position: absolute; z-index: 1000; max-width: min(340px, calc(100vw - 16px)); padding: .55rem .75rem;
-  border-radius: 8px; background: #1c2230; color: #f3f5fa; font-size: .84rem; line-height: 1.5; white-space: pre-wrap;
+  border-radius: 8px; background: #1c2230; color: #f3f5fa; font-size: .84rem; font-family: var(--font); line-height: 1.5;
+  white-space: pre-wrap;
   overflow-wrap: anywhere; box-shadow: 0 6px 22px rgb(0 0 0 / 32%); pointer-events: none; display: none; }
 .dark #hn-tip { background: #eef1f7; color: #1c2230; }
 
@@ -73,8 +90,8 @@ CSS = (
   .gradio-container { padding: .6rem !important; }
   .hn-text { padding: .4rem .6rem; }
   .hn-table thead { display: none; }
-  .hn-table tr { display: block; border: 1px solid var(--border-color-primary); border-radius: 8px; margin-bottom: .6rem;
-    padding: .2rem .2rem; }
+  .hn-table tr { display: block; border: 1px solid var(--border-color-primary) !important; border-radius: 8px;
+    margin-bottom: .6rem; padding: .2rem .2rem; }
   .hn-table td { display: flex; justify-content: space-between; gap: 1rem; border: 0 !important; padding: .22rem .6rem; }
   .hn-table td::before { content: attr(data-column); color: var(--body-text-color-subdued); font-size: .82rem; flex: none; }
   .hn-bar { margin-left: auto; align-self: center; }

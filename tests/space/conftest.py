@@ -1,0 +1,94 @@
+"""The page in a process of its own, and a browser for it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hybridner import HybridNerModel, HybridNerPipeline
+from hybridner.space import Limits, Service
+from tests.llm.scripted_server import Reply, ScriptedServer, chat
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def service(composite: HybridNerModel) -> Service:
+    return Service(HybridNerPipeline(composite, device="cpu"), Limits(characters=200, llm_calls=1_000))
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def quiet_environment(**more: str) -> dict[str, str]:
+    """An environment in which nothing reaches for the network, and with a key that must never leave this computer."""
+    return {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "OPENAI_API_KEY": "the-servers-own-key",
+        "OMP_NUM_THREADS": "1",
+        **more,
+    }
+
+
+def wait_for(url: str, process: subprocess.Popen[str], seconds: float = 90.0) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline, "the page did not start"
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def space(composite_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of `space/app.py` as it runs, and the file that holds what it prints."""
+    pytest.importorskip("gradio", reason="gradio is not installed")
+    port = free_port()
+    log = tmp_path_factory.mktemp("space") / "log.txt"
+    environment = quiet_environment(HYBRIDNER_MODEL=str(composite_folder), GRADIO_SERVER_PORT=str(port))
+    environment.pop("GRADIO_SERVER_NAME", None)
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "space" / "app.py")],
+            env=environment,
+            cwd=log.parent,
+            stdout=output,
+            stderr=output,
+            text=True,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}/"
+            wait_for(url, process)
+            yield url, log
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture
+def answers() -> list[Reply]:
+    """What the LLM says: always the one reply in here."""
+    return [chat("State")]
+
+
+@pytest.fixture
+def llm_server(answers: list[Reply]) -> Iterator[ScriptedServer]:
+    running = ScriptedServer(lambda body, number: answers[0])
+    yield running
+    running.stop()

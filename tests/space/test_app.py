@@ -1,0 +1,124 @@
+"""The page as it runs: its programming interface, its entry, and what it says without a model."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("gradio", reason="gradio is not installed")
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from hybridner import HybridNerModel, HybridNerPipeline
+from hybridner.cli import space as command
+from hybridner.errors import ModelError
+from hybridner.space import Limits
+from tests.conftest import TEXT
+from tests.space.conftest import ROOT, quiet_environment
+
+Space = tuple[str, Path]
+
+
+@pytest.fixture(scope="module")
+def client(space: Space) -> Client:
+    return Client(space[0], verbose=False)
+
+
+def plain(entity: dict[str, object]) -> dict[str, object]:
+    """An entity without its numbers."""
+    return {name: value for name, value in entity.items() if name not in ("score", "uncertainty")}
+
+
+def test_the_endpoint_gives_what_the_pipeline_gives(client: Client, composite: HybridNerModel) -> None:
+    pipe = HybridNerPipeline(composite, device="cpu")
+    for settings in ({}, {"threshold": 0.2, "strategy": "majority", "decoding": "nested"}):
+        entities, expected = client.predict(TEXT, api_name="/analyse", **settings), pipe(TEXT, **settings)
+        assert [plain(entity) for entity in entities] == [plain(entity) for entity in expected]
+        for entity, twin in zip(entities, expected, strict=True):
+            # Another process may sum in another order.
+            assert (entity["score"], entity["uncertainty"]) == pytest.approx((twin["score"], twin["uncertainty"]), abs=1e-5)
+
+
+def test_the_endpoint_is_documented_and_the_only_one(client: Client) -> None:
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert list(named) == ["/analyse"]
+    names = [parameter["parameter_name"] for parameter in named["/analyse"]["parameters"]]
+    assert names == ["text", "threshold", "strategy", "decoding"]
+    assert "local model" in named["/analyse"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((" ",), "Enter a text"),
+        (("甲" * (Limits().characters + 1),), "limit is"),
+        ((TEXT, 0.5, "guess"), "strategy must be one of"),
+        ((TEXT, 0.5, "score", "guess"), "decoding must be one of"),
+    ],
+)
+def test_wrong_calls_are_told_why(client: Client, arguments: tuple[object, ...], said: str) -> None:
+    with pytest.raises(AppError, match=said):
+        client.predict(*arguments, api_name="/analyse")
+
+
+def test_many_at_once_all_get_their_own_answer(space: Space, client: Client) -> None:
+    texts = [TEXT[: 20 + number] for number in range(12)]
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(lambda text: client.predict(text, api_name="/analyse"), texts))
+    for text, entities in zip(texts, results, strict=True):
+        assert all(text[e["start"] : e["end"]] == e["word"] for e in entities)
+        assert max(e["end"] for e in entities) > 15
+
+
+def test_without_a_model_the_entry_says_how_to_get_one_even_without_gradio() -> None:
+    environment = quiet_environment()
+    environment.pop(command.MODEL_VARIABLE, None)
+    program = (
+        "import runpy, sys; sys.modules['gradio'] = None\n"
+        "import hybridner.space.views\n"
+        f"runpy.run_path({str(ROOT / 'space' / 'app.py')!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert "hybridner demo" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def parsed(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    return parser.parse_args(["space", *arguments])
+
+
+def test_the_command_takes_the_model_from_option_or_environment(composite_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gradio import Blocks
+
+    launched: list[dict[str, object]] = []
+    monkeypatch.setattr(Blocks, "launch", lambda self, **settings: launched.append(settings))
+    monkeypatch.delenv(command.MODEL_VARIABLE, raising=False)
+    assert command.run(parsed("--model", str(composite_folder), "--host", "0.0.0.0", "--port", "1234", "--device", "cpu")) == 0
+    monkeypatch.setenv(command.MODEL_VARIABLE, str(composite_folder))
+    assert command.run(parsed("--device", "cpu")) == 0
+    assert [(one["server_name"], one["server_port"]) for one in launched] == [("0.0.0.0", 1234), ("127.0.0.1", None)]
+    # What the browser keeps of a run would hold the key of the LLM.
+    assert all(one["run_history"] is False for one in launched)
+
+
+def test_the_command_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(command.MODEL_VARIABLE, raising=False)
+    with pytest.raises(ModelError, match="hybridner demo"):
+        command.run(parsed())
+    with pytest.raises(ModelError, match="cannot load"):
+        command.run(parsed("--model", str(tmp_path)))
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.delitem(sys.modules, "hybridner.space.page", raising=False)
+    monkeypatch.delitem(sys.modules, "hybridner.space.handlers", raising=False)
+    with pytest.raises(ModelError, match=r"hybridner\[space\]"):
+        command.run(parsed("--model", str(tmp_path)))

@@ -1,0 +1,167 @@
+"""Uploaded files, downloads, and what visitors may ask for."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from hybridner.space.files import decode, json_lines, read_texts_of_file, write_result
+from hybridner.space.limits import PUBLIC_HOSTS, LimitError, Limits, allowed_hosts, check_endpoint, check_text
+from hybridner.space.wording import EN, WORDINGS, ZH, preferred_language
+
+SMALL = Limits(characters=10, file_bytes=200, file_texts=3, file_characters=20)
+
+
+def reason(error: pytest.ExceptionInfo[LimitError]) -> str:
+    """Why, after making sure that both languages can say it."""
+    for words in WORDINGS.values():
+        assert getattr(words, error.value.reason).format(**error.value.values)
+    return error.value.reason
+
+
+def written(folder: Path, content: str | bytes, name: str = "texts.txt") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_lines_are_texts_in_the_encodings_people_have(tmp_path: Path, encoding: str) -> None:
+    path = written(tmp_path, "俄罗斯\r\n\n 北约 \n".encode(encoding))
+    assert read_texts_of_file(path, SMALL) == ["俄罗斯", " 北约 "]
+
+
+def test_separators_inside_a_line_do_not_cut_it(tmp_path: Path) -> None:
+    assert read_texts_of_file(written(tmp_path, "甲\u2028乙\x0b丙\n丁"), SMALL) == ["甲\u2028乙\x0b丙", "丁"]
+
+
+def test_json_lines_are_read(tmp_path: Path) -> None:
+    assert read_texts_of_file(written(tmp_path, '{"text": "俄罗斯"}\n{"text": " "}\n', "a.JSONL"), SMALL) == ["俄罗斯"]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "expected"),
+    [
+        ("", "a.txt", "empty_file"),
+        ("x" * 201, "a.txt", "big_file"),
+        ("甲\n乙\n丙\n丁", "a.txt", "many_texts"),
+        ("甲" * 10 + "\n" + "乙" * 10 + "\n丙", "a.txt", "many_characters"),
+        ("甲\n" + "乙" * 11, "a.txt", "long_line"),
+        (b"\x80\xff\x00", "a.txt", "unreadable_file"),
+        (b"a\0b", "a.txt", "unreadable_file"),
+        ('{"text": 1}', "a.jsonl", "bad_json_line"),
+        ("[" * 150, "a.jsonl", "bad_json_line"),
+        ('["text"]', "a.jsonl", "bad_json_line"),
+        ("{}", "a.jsonl", "bad_json_line"),
+    ],
+)
+def test_files_beyond_the_limits_are_refused(tmp_path: Path, content: str | bytes, name: str, expected: str) -> None:
+    with pytest.raises(LimitError) as error:
+        read_texts_of_file(written(tmp_path, content, name), SMALL)
+    assert reason(error) == expected
+
+
+def test_no_file_is_told() -> None:
+    with pytest.raises(LimitError) as error:
+        read_texts_of_file(None, SMALL)
+    assert reason(error) == "no_file"
+
+
+def test_a_bad_line_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LimitError, match="Line 2 "):
+        read_texts_of_file(written(tmp_path, '{"text": "a"}\nnothing', "a.jsonl"), SMALL)
+
+
+def test_a_byte_order_mark_is_no_character() -> None:
+    assert decode("\ufeff甲".encode()) == "甲"
+
+
+def test_json_lines_keep_chinese_readable_and_one_object_a_line() -> None:
+    content = json_lines(["甲\n乙", "丙"], [[{"word": "甲"}], []])
+    assert "甲" in content
+    assert [json.loads(line) for line in content.splitlines()] == [
+        {"text": "甲\n乙", "entities": [{"word": "甲"}]},
+        {"text": "丙", "entities": []},
+    ]
+
+
+def test_results_have_unguessable_names_and_old_ones_go(tmp_path: Path) -> None:
+    old, young = write_result(tmp_path, "1\n", 60), write_result(tmp_path, "2\n", 60)
+    os.utime(old, (0, 0))
+    new = write_result(tmp_path, "3\n", 60)
+    assert not old.parent.exists()
+    assert (young.read_text(), new.read_text()) == ("2\n", "3\n")
+    assert len({old.parent.name, young.parent.name, new.parent.name}) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", "empty_text"), (" \n", "empty_text"), (None, "empty_text"), ("甲" * 11, "long_text")]
+)
+def test_texts_that_are_not_read(text: object, expected: str) -> None:
+    with pytest.raises(LimitError) as error:
+        check_text(text, SMALL)
+    assert reason(error) == expected
+
+
+def test_a_text_of_just_the_limit_is_read() -> None:
+    assert check_text("甲" * 10, SMALL) == "甲" * 10
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/v1", " https://api.deepseek.com/v1 "])
+def test_a_page_on_this_computer_may_ask_any_server(url: str) -> None:
+    assert check_endpoint(url, allowed_hosts("127.0.0.1")) == url.strip()
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://api.deepseek.com/v1", None),
+        ("https://llm.example.org/v1", None),
+        ("http://api.deepseek.com/v1", "endpoint_not_allowed"),
+        ("https://api.deepseek.com:8443/v1", "endpoint_not_allowed"),
+        ("http://127.0.0.1/v1", "endpoint_not_allowed"),
+        ("http://169.254.169.254/latest", "endpoint_not_allowed"),
+        ("https://api.deepseek.com.evil.example/v1", "endpoint_not_allowed"),
+        ("https://api.deepseek.com@evil.example/v1", "bad_endpoint"),
+        ("file:///etc/passwd", "bad_endpoint"),
+        ("api.deepseek.com", "bad_endpoint"),
+        ("https://[::1", "bad_endpoint"),
+        ("https://a:b/", "bad_endpoint"),
+    ],
+)
+def test_a_public_page_asks_only_servers_on_its_list(url: str, expected: str | None) -> None:
+    hosts = allowed_hosts("0.0.0.0", ["llm.example.org"])
+    assert hosts is not None
+    assert set(PUBLIC_HOSTS) < set(hosts)
+    if expected is None:
+        assert check_endpoint(url, hosts) == url
+        return
+    with pytest.raises(LimitError) as error:
+        check_endpoint(url, hosts)
+    assert reason(error) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("en-US,en;q=0.5,zh;q=0.3", "en"), ("de,EN;q=0.5", "en"), ("fr", "zh"), (None, "zh")],
+)
+def test_the_language_is_what_the_browser_prefers(header: str | None, language: str) -> None:
+    assert preferred_language(header) == language
+
+
+def test_both_languages_have_the_same_slots() -> None:
+    import string
+
+    def slots(text: str) -> set[str | None]:
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+    for name, chinese in vars(ZH).items():
+        english = getattr(EN, name)
+        assert type(chinese) is type(english), name
+        if isinstance(chinese, str):
+            assert slots(chinese) == slots(english), name
+        elif isinstance(chinese, dict):
+            assert chinese.keys() == english.keys(), name
