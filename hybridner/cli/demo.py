@@ -82,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
     console.print(
         f"\nThe model lies in {Path(composite).resolve()}. Use it with\n"
         f'  hybridner predict {composite} "你的句子"\n'
-        f'or in Python: import hybridner; transformers.pipeline("hybrid-ner", model="{composite}")'
+        f'or in Python: import hybridner; transformers.pipeline("hybrid-ner", model="{composite}")',
+        soft_wrap=True,
     )
     return 0

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 import hybridner
-from hybridner.cli import assemble, data, demo, evaluate, predict, train
+from hybridner.cli import assemble, card, data, demo, evaluate, predict, push, space, train
 from hybridner.errors import HybridNerError
 
-_COMMANDS = (demo, train, assemble, predict, evaluate, data)
+_COMMANDS = (demo, train, assemble, predict, evaluate, data, card, push, space)
 
 
 def build_parser() -> argparse.ArgumentParser:

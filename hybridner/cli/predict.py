@@ -100,7 +100,7 @@ def print_entities(console: Console, text: str, entities: Sequence[dict[str, Any
     marked = Text(text)
     for entity in entities:
         marked.stylize(f"bold {colour[entity['entity_group']]} underline", entity["start"], entity["end"])
-    console.print(marked)
+    console.print(marked, soft_wrap=True)
     for entity in entities:
         line = Text("  ")
         line.append(f"{entity['word']}", style=f"bold {colour[entity['entity_group']]}")
@@ -108,4 +108,4 @@ def print_entities(console: Console, text: str, entities: Sequence[dict[str, Any
         line.append(f"score {entity['score']:.2f}  uncertainty {entity['uncertainty']:.2f}", style="dim")
         if entity["needs_review"]:
             line.append("  needs review", style="bold red")
-        console.print(line)
+        console.print(line, soft_wrap=True)

@@ -16,7 +16,7 @@ def draw(evaluation: Mapping[str, Any]) -> bytes | None:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
         return None
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     bins = evaluation["reliability"]["bins"]
     left.plot([0, 1], [0, 1], linestyle="--", color="grey", linewidth=1)
@@ -35,7 +35,7 @@ def draw(evaluation: Mapping[str, Any]) -> bytes | None:
     ):
         right.plot(thresholds, [p[key] for p in points], marker="o", label=name)
     right.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold of the uncertainty", title="which threshold?")
-    right.legend(fontsize="small")
+    figure.legend(loc="outside lower right", ncols=3, fontsize="small")
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
     return picture.getvalue()

@@ -19,7 +19,8 @@ import yaml
 from accelerate import PartialState
 from accelerate.utils import set_seed
 
-from hybridner.data import labels_of, read_records, split_records
+from hybridner.data import label_set, labels_of, read_records, split_records
+from hybridner.data.catalogue import SOURCES
 from hybridner.errors import DataError, RecipeError
 from hybridner.hybrid import HybridNerModel
 from hybridner.models import MEMBER_CLASSES, MemberModel
@@ -51,22 +52,32 @@ def load_data(recipe: Recipe) -> tuple[list[Record], list[Record], LabelSet]:
     return train, dev, load_labels(section.labels, [*train, *dev])
 
 
-def load_labels(path: str | None, records: Sequence[Record]) -> LabelSet:
-    """The label set of a YAML file, or of what occurs in the records.
+def load_labels(source: str | None, records: Sequence[Record]) -> LabelSet:
+    """The label set of a known data set or of a YAML file, or of what occurs in the records.
 
     Raises:
-        DataError: no entity at all, or labels in the data that the file lacks.
+        DataError: no entity at all, a file that cannot be read, or labels in the data that the label set lacks.
     """
     if not any(record.entities for record in records):
         raise DataError("the training data holds no entity at all; check the file and its format")
     found = labels_of(records)
-    if path is None:
+    if source is None:
         return found
-    labels = LabelSet.from_dict(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    labels = label_set(source) if source in SOURCES else _read_labels(source)
     missing = [name for name in found.names if name not in labels.names]
     if missing:
-        raise DataError(f"labels {', '.join(missing)} occur in the data but not in this file", path)
+        raise DataError(f"labels {', '.join(missing)} occur in the data but not in this label set", source)
     return labels
+
+
+def _read_labels(path: str) -> LabelSet:
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"cannot be read as a YAML label set: {error}", path) from error
+    if not isinstance(content, dict):
+        raise DataError("expected `labels` and, if you like, `domain`", path)
+    return LabelSet.from_dict(content)
 
 
 def new_member(section: MemberSection, labels: LabelSet, train: Sequence[Record]) -> MemberModel:

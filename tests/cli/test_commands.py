@@ -28,7 +28,7 @@ def gold(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("command", ["demo", "train", "assemble", "predict", "evaluate", "data"])
+@pytest.mark.parametrize("command", ["demo", "train", "assemble", "predict", "evaluate", "data", "card", "push", "space"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])

@@ -163,8 +163,13 @@ def test_data_without_entities_or_with_unknown_labels_stops_at_once(tmp_path: Pa
     data = recipe_data(tmp_path)
     labels = tmp_path / "labels.yaml"
     labels.write_text("labels: [State]\n")
-    with pytest.raises(DataError, match="labels Place occur in the data"):
-        run_recipe(recipe_from_dict({**data, "data": {**data["data"], "labels": str(labels)}}))
+    for source, problem in (
+        (str(labels), "labels Place occur in the data"),
+        ("msra", "Place, State"),
+        ("nowhere.yaml", "nowhere"),
+    ):
+        with pytest.raises(DataError, match=problem):
+            run_recipe(recipe_from_dict({**data, "data": {**data["data"], "labels": source}}))
     write_jsonl([Record("没有实体。", id=str(n), group=str(n)) for n in range(8)], tmp_path / "train.jsonl")
     with pytest.raises(DataError, match="no entity at all"):
         run_recipe(recipe_from_dict(data))
