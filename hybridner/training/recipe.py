@@ -29,8 +29,8 @@ class DataSection:
         train: file of training records, in any format `hybridner.data.read_records` knows.
         dev: file for early stopping; without it a share of train is held out.
         dev_fraction: that share, whole documents at a time.
-        labels: a data set that comes with descriptions ("cluener", "cmeee", "msra", "sncm"), or a YAML file with `domain` and `labels`
-            (name, title, description); without it the bare labels found in train.
+        labels: a data set that comes with descriptions ("cluener", "cmeee", "msra", "sncm"), or a YAML file with `domain` and
+            `labels` (name, title, description); without it the bare labels found in train.
         limit: use only the first so many training records (after shuffling with the seed).
     """
 
