@@ -57,7 +57,7 @@ def serve(
         device: where the model runs.
 
     Raises:
-        ModelError: no model, one that cannot be loaded, or gradio is missing.
+        ModelError: no model, one that cannot be loaded, an address that is taken, or gradio is missing.
     """
     source = model or os.environ.get(MODEL_VARIABLE)
     if not source:
@@ -74,4 +74,7 @@ def serve(
 
     pipe = HybridNerPipeline(load_composite(source), device=device)
     service = Service(pipe, hosts=allowed_hosts(host, llm_hosts))
-    build(service).launch(server_name=host, server_port=port, **launch_settings(service))
+    try:
+        build(service).launch(server_name=host, server_port=port, **launch_settings(service))
+    except OSError as error:
+        raise ModelError(f"cannot listen on {host}, port {port or '7860 and up'}: {error}") from error

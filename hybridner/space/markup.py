@@ -10,8 +10,10 @@ from itertools import pairwise
 #: Beside what HTML itself needs: what a page's template engine might take for its own.
 _TEMPLATE_SIGNS = {ord(sign): f"&#{ord(sign)};" for sign in "{}$`"}
 
-#: Marks of so many characters are kept on one line.
-_SHORT = 8
+#: Marks no wider than so many Chinese characters, with their tags, are kept on one line; a phone has room for them.
+_SHORT = 15.0
+#: Width of a Latin letter, and of a tag's letters, beside a Chinese character of the text.
+_LATIN, _TAG = 0.55, 0.64
 
 
 def escape(text: str) -> str:
@@ -78,7 +80,9 @@ def marked(text: str, marks: Sequence[Mark], hints: Sequence[Hint] = ()) -> str:
             if inside and mark.end > inside[-1].end:
                 raise ValueError(f"[{mark.start}, {mark.end}) crosses [{inside[-1].start}, {inside[-1].end})")
             inside.append(mark)
-            pieces.append(_open(mark))
+            alone = not waiting or waiting[-1].start >= mark.end
+            width = _width(text[mark.start : mark.end]) + _TAG * _width(mark.tag)
+            pieces.append(_open(mark, alone and width <= _SHORT))
         while hints_waiting and hints_waiting[-1].start == start:
             hinted.append(hints_waiting.pop())
         hinted = [hint for hint in hinted if hint.end > start]
@@ -90,11 +94,15 @@ def marked(text: str, marks: Sequence[Mark], hints: Sequence[Hint] = ()) -> str:
     return "".join((*pieces, "</mark>" * len(inside)))
 
 
-def _open(mark: Mark) -> str:
+def _open(mark: Mark, short: bool) -> str:
     classes = "hn-mark" + " hn-doubt" * mark.doubtful + " hn-by-llm" * mark.by_llm
-    classes += " hn-short" * (mark.end - mark.start <= _SHORT)
+    classes += " hn-short" * short
     tip = escape(mark.tip)
     return (
         f'<mark class="{classes}" style="{escape(mark.style)}" data-tag="{escape(mark.tag)}" tabindex="0" data-tip="{tip}" '
         f'aria-description="{tip}">'
     )
+
+
+def _width(text: str) -> float:
+    return sum(_LATIN if character.isascii() else 1.0 for character in text)

@@ -71,6 +71,9 @@ CSS = (
 .hn-bar i { display: block; height: 100%; background: #4b9b6b; }
 .hn-over i { background: #e8890c; }
 .hn-review { color: #fff; background: #b4530a; border-radius: 4px; padding: .05em .45em; font-size: .78rem; white-space: nowrap; }
+.hn-table td:first-child { min-width: 7.5em; overflow-wrap: anywhere; }
+.hn-table .hn-chip { white-space: normal; }
+.hn-table summary span { font-size: .72em; letter-spacing: .05em; }
 .hn-table summary { cursor: pointer; white-space: nowrap; }
 .hn-table details ul { margin: .2rem 0 0 !important; padding-left: 1.1rem !important; font-size: .82rem; }
 
@@ -90,11 +93,15 @@ CSS = (
   .gradio-container { padding: .6rem !important; }
   .hn-text { padding: .4rem .6rem; }
   .hn-table thead { display: none; }
-  .hn-table tr { display: block; border: 1px solid var(--border-color-primary) !important; border-radius: 8px;
-    margin-bottom: .6rem; padding: .2rem .2rem; }
-  .hn-table td { display: flex; justify-content: space-between; gap: 1rem; border: 0 !important; padding: .22rem .6rem; }
+  .hn-table tr { display: grid; grid-template-columns: 1fr 1fr; border-radius: 8px;
+    border: 1px solid var(--border-color-primary) !important; margin-bottom: .6rem; padding: .2rem .2rem; }
+  .hn-table td { display: flex; justify-content: space-between; gap: .5rem; border: 0 !important;
+    min-width: 0 !important; padding: .22rem .6rem; }
   .hn-table td::before { content: attr(data-column); color: var(--body-text-color-subdued); font-size: .82rem; flex: none; }
-  .hn-bar { margin-left: auto; align-self: center; }
+  .hn-table td:nth-child(2) { justify-content: flex-end; }
+  .hn-table td:nth-child(-n+2)::before { content: none; }
+  .hn-table td:last-child { grid-column: 1 / -1; justify-content: flex-start; }
+  .hn-bar { display: none; margin-left: auto; align-self: center; }
 }
 """
 )

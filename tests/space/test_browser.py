@@ -86,7 +86,8 @@ class Visitor:
         self.wait(lambda: self.text("#marks .hn-text") == text)
 
     def complaints(self) -> list[str]:
-        return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+        """Errors on the console."""
+        return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]
 
     def hosts(self) -> set[str]:
         """Everybody the page sent a request to."""

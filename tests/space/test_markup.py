@@ -68,6 +68,17 @@ def test_nested_marks_lie_in_each_other() -> None:
     assert Reader(source).marks == [(0, 2, "地点"), (0, 4, "机构")]
 
 
+def test_only_short_marks_are_kept_on_one_line() -> None:
+    def short(text: str, *marks: Mark) -> list[bool]:
+        return ["hn-short" in piece.split(">")[0] for piece in marked(text, marks).split("<mark")[1:]]
+
+    text = "一二三四五六七八九十" * 2
+    assert short(text, mark(0, 10, "类型"), mark(10, 20, "Global Navigation Satellite System")) == [True, False]
+    assert short(text, mark(0, 20, "类型")) == [False]
+    # The tags of those inside take room as well.
+    assert short(text, mark(0, 4, "外"), mark(1, 2, "内")) == [False, True]
+
+
 def test_what_looks_like_html_or_a_template_stays_text() -> None:
     text = "<img src=x onerror=alert(1)> ${alert(2)} {{alert(3)}} `x` \"'&amp;"
     source = marked(text, [Mark(0, 5, text, "--hl:#fff", text)])
