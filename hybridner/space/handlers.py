@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from hybridner.errors import HybridNerError
+from hybridner.hybrid.configuration_hybrid import check_threshold
 from hybridner.space.files import json_lines, read_texts_of_file, write_result
 from hybridner.space.limits import LimitError
 from hybridner.space.reading import Reading, entity_dicts
@@ -124,12 +125,15 @@ class Handlers:
         Returns:
             a list of entities, each with entity_group, word, start, end, score, uncertainty, source, votes, needs_review.
         """
+        if threshold == -1:
+            threshold = self.service.config.threshold
         try:
+            check_threshold(threshold)
             reading = self.service.read(text, strategy or None, decoding or None)
         except HybridNerError as error:
             # The caller is told; the log need not be.
             raise gr.Error(str(error), print_exception=False) from None
-        return entity_dicts(reading, threshold if threshold >= 0 else self.service.config.threshold)
+        return entity_dicts(reading, threshold)
 
     def _views(self, language: str) -> Views:
         return Views(self.service.labels, language)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from hybridner.ensemble import COMBINERS
 from hybridner.hybrid import read_texts
+from hybridner.hybrid.configuration_hybrid import check_choice
 from hybridner.llm import LlmReport, LlmSettings, LlmStage, OpenAIVerifier, Plan, Price, Verified, load_prices
 from hybridner.llm.prices import Budget
 from hybridner.pipeline import HybridNerPipeline
 from hybridner.space.limits import LimitError, Limits, check_endpoint, check_text
 from hybridner.space.reading import Reading, local_reading
+from hybridner.spans import RESOLVERS
 
 #: Windows per forward pass, and texts of a file read between two reports of progress.
 _BATCH_SIZE, _TEXTS_AT_ONCE = 16, 16
@@ -81,9 +84,9 @@ class Service:
             yield from self._read(texts[start : start + _TEXTS_AT_ONCE], strategy, decoding)
 
     def _read(self, texts: Sequence[str], strategy: str | None, decoding: str | None) -> list[Reading]:
-        # The pipeline's own check of its parameters, so that a wrong one is told in the same words.
-        self.pipe._sanitize_parameters(strategy=strategy, decoding=decoding)
-        decoding = decoding or self.config.decoding
+        strategy, decoding = strategy or self.config.strategy, decoding or self.config.decoding
+        check_choice("strategy", strategy, COMBINERS)
+        check_choice("decoding", decoding, RESOLVERS)
         found = read_texts(
             self.pipe.model, texts, batch_size=_BATCH_SIZE, strategy=strategy, decoding=decoding, forward=self.pipe.forward
         )

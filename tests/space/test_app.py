@@ -57,6 +57,7 @@ def test_the_endpoint_is_documented_and_the_only_one(client: Client) -> None:
     [
         ((" ",), "Enter a text"),
         (("甲" * (Limits().characters + 1),), "limit is"),
+        ((TEXT, 1.5), "threshold must be"),
         ((TEXT, 0.5, "guess"), "strategy must be one of"),
         ((TEXT, 0.5, "score", "guess"), "decoding must be one of"),
     ],
