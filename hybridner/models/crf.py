@@ -65,25 +65,22 @@ class LinearChainCrf(nn.Module):
     def viterbi(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """The most probable legal tag sequence: [B, n] tag numbers, O beyond each length. Arguments as in `log_likelihood`."""
         start, transitions, end = (score.float() for score in self.legal_scores())
-        steps = emissions.float().transpose(0, 1).contiguous()
-        length = steps.size(0)
-        rows = mask.sum(1)
+        steps = emissions.float().transpose(0, 1).unbind(0)
+        active = mask.transpose(0, 1).unbind(0)
         into = transitions.t().contiguous()
         score = start + steps[0]
         scores = [score]
-        for position in range(1, length):
+        for emission, inside in zip(steps[1:], active[1:], strict=True):
             best = (score[:, None, :] + into).amax(2)
-            score = torch.where(mask[:, position, None], best + steps[position], score)
+            score = torch.where(inside[:, None], best + emission, score)
             scores.append(score)
         tag = (score + end).argmax(1)
-        tags = torch.zeros_like(mask, dtype=torch.long)
+        path = [tag]
         # Where each step came from is worked out only for the one tag that is on the best path.
-        for position in range(length - 1, 0, -1):
-            inside = position < rows
-            tags[:, position] = tag.where(inside, 0)
-            tag = torch.where(inside, (scores[position - 1] + into[tag]).argmax(1), tag)
-        tags[:, 0] = tag
-        return tags
+        for score, inside in zip(scores[-2::-1], active[:0:-1], strict=True):
+            tag = torch.where(inside, (score + into[tag]).argmax(1), tag)
+            path.append(tag)
+        return torch.stack(path[::-1], dim=1).masked_fill(~mask, 0)
 
     @torch.no_grad()
     def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:

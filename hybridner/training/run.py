@@ -22,6 +22,7 @@ from accelerate.utils import set_seed
 from hybridner.data import label_set, labels_of, read_records, split_records
 from hybridner.data.catalogue import SOURCES
 from hybridner.errors import DataError, RecipeError
+from hybridner.hub import push_folder
 from hybridner.hybrid import HybridNerModel
 from hybridner.models import MEMBER_CLASSES, MemberModel
 from hybridner.spans import LabelSet, Record
@@ -133,9 +134,7 @@ def train_and_assemble(
         model = HybridNerModel.assemble(members, **asdict(recipe.composite))
         model.save_pretrained(composite)
         if recipe.hub is not None:
-            # transformers' copied method is typed as if it were not bound
-            push: Any = model.push_to_hub
-            push(recipe.hub.repo_id, private=recipe.hub.private)
+            push_folder(composite, recipe.hub.repo_id, private=recipe.hub.private)
     state.wait_for_everyone()
     return composite
 
