@@ -90,4 +90,5 @@ def test_a_fingerprint_changes_with_what_changes_the_member_and_nothing_else() -
 def test_every_recipe_of_the_repository_is_valid(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYBRIDNER_DATA", "data")
     monkeypatch.setenv("ENCODER", "bert-base-chinese")
+    monkeypatch.setenv("SNCM", "sncm")
     assert load_recipe(file).members
