@@ -44,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
         "so what they find shows the way, not what a pretrained encoder reaches.",
     )
     parser.add_argument("--output", default="hybridner-demo", metavar="DIR", help="where the models go (hybridner-demo)")
-    parser.add_argument("--epochs", type=int, default=8, help="passes over the training sentences (8)")
+    parser.add_argument("--epochs", type=int, default=6, help="passes over the training sentences (6)")
     parser.set_defaults(run=run)
 
 
