@@ -4,6 +4,7 @@ Importing the package registers its model classes with transformers' Auto classe
 """
 
 from hybridner.hybrid import HybridNerConfig, HybridNerModel
+from hybridner.llm import LlmSettings, OpenAIVerifier, TransformersVerifier
 from hybridner.models import (
     BertBiLstmCrfConfig,
     BertBiLstmCrfModel,
@@ -28,14 +29,17 @@ __all__ = [
     "HybridNerPipeline",
     "Label",
     "LabelSet",
+    "LlmSettings",
     "MacBertAttnBiLstmCrfConfig",
     "MacBertAttnBiLstmCrfModel",
+    "OpenAIVerifier",
     "Record",
     "RobertaBiGruCrfConfig",
     "RobertaBiGruCrfModel",
     "Span",
     "SpannerConfig",
     "SpannerModel",
+    "TransformersVerifier",
     "register",
 ]
 
