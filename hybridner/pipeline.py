@@ -173,7 +173,7 @@ class HybridNerPipeline(Pipeline):
         results = future.result()
         self.llm_report = stage.report()
         for text, row in zip(texts, results, strict=True):
-            yield [_verified_entity(text, item, threshold) for item in row if item.candidate.chosen]
+            yield [verified_entity(text, item, threshold) for item in row if item.candidate.chosen]
 
     def _plan(self, inputs: Any, batch_size: int, reading: Mapping[str, Any], output: Mapping[str, Any]) -> Plan:
         if "llm" not in output:
@@ -221,10 +221,11 @@ class HybridNerPipeline(Pipeline):
     ) -> list[Entity]:
         """Entities of one text as dicts."""
         text, candidates = model_outputs
-        return [_entity(text, candidate, "local", candidate.uncertainty > threshold) for candidate in entities(candidates)]
+        return [entity_dict(text, candidate, "local", candidate.uncertainty > threshold) for candidate in entities(candidates)]
 
 
-def _entity(text: str, candidate: Candidate, source: str, needs_review: bool) -> Entity:
+def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool) -> Entity:
+    """One entity as the pipeline gives it out; the keys are explained at `HybridNerPipeline`."""
     return {
         "entity_group": candidate.label,
         "word": text[candidate.start : candidate.end],
@@ -238,11 +239,12 @@ def _entity(text: str, candidate: Candidate, source: str, needs_review: bool) ->
     }
 
 
-def _verified_entity(text: str, item: Verified, threshold: float) -> Entity:
+def verified_entity(text: str, item: Verified, threshold: float) -> Entity:
+    """As `entity_dict`, with what the LLM had to do with it."""
     known = item.provenance
     doubtful = known.uncertainty > threshold and known.llm_label is None
     return {
-        **_entity(text, item.candidate, known.source, doubtful),
+        **entity_dict(text, item.candidate, known.source, doubtful),
         "local_label": known.local_label,
         "llm_label": known.llm_label,
         "llm_status": known.status,

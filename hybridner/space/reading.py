@@ -9,6 +9,7 @@ from typing import Any
 from hybridner.ensemble import Candidate
 from hybridner.llm import Provenance, Verified
 from hybridner.llm.routing import Kind, kind_of
+from hybridner.pipeline import entity_dict, verified_entity
 from hybridner.spans import NON_ENTITY
 
 
@@ -66,26 +67,6 @@ def entity_dicts(reading: Reading, threshold: float) -> list[dict[str, Any]]:
 
 
 def _entity(reading: Reading, item: Verified, threshold: float) -> dict[str, Any]:
-    candidate, known = item.candidate, item.provenance
-    entity = {
-        "entity_group": candidate.label,
-        "word": reading.text[candidate.start : candidate.end],
-        "start": candidate.start,
-        "end": candidate.end,
-        "score": candidate.score,
-        "uncertainty": candidate.uncertainty,
-        "source": known.source,
-        "votes": candidate.votes,
-        "needs_review": is_doubtful(item, threshold),
-    }
-    if not reading.asked:
-        return entity
-    return {
-        **entity,
-        "local_label": known.local_label,
-        "llm_label": known.llm_label,
-        "llm_status": known.status,
-        "llm_model": known.model,
-        "fusion": known.fusion,
-        "llm_error": known.llm_error,
-    }
+    if reading.asked:
+        return verified_entity(reading.text, item, threshold)
+    return entity_dict(reading.text, item.candidate, item.provenance.source, is_doubtful(item, threshold))
