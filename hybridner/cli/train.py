@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hybridner.errors import RecipeError
-from hybridner.training import load_recipe, run_recipe
+from hybridner.training import Recipe, load_recipe, run_recipe
 from hybridner.training.run import REPORT
 
 _EXAMPLES = """\
@@ -41,6 +41,12 @@ def add_parser(subparsers: Any) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that the command and the module `hybridner.train` share."""
+    add_recipe_arguments(parser)
+    parser.add_argument("--member", action="append", default=[], help="train only this member (may be given several times)")
+
+
+def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of every command that runs a recipe; `recipe_of` reads them."""
     parser.add_argument("recipe", metavar="RECIPE", help="YAML file; see recipes/ for examples")
     parser.add_argument(
         "--set",
@@ -49,12 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change a value of the recipe, such as training.epochs=3 (may be given several times)",
     )
-    parser.add_argument("--member", action="append", default=[], help="train only this member (may be given several times)")
-    parser.add_argument("--overwrite", action="store_true", help="replace members that another recipe left in the output folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace what another recipe left in the output folder")
+
+
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    """The recipe that the arguments name, with their changes."""
+    return load_recipe(options.recipe, dict(_assignment(text) for text in options.set))
 
 
 def run(options: argparse.Namespace) -> int:
-    recipe = load_recipe(options.recipe, dict(_assignment(text) for text in options.set))
+    recipe = recipe_of(options)
     composite = run_recipe(recipe, options.member, options.overwrite)
     if not PartialState().is_main_process:
         return 0

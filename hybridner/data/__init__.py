@@ -7,7 +7,7 @@ from hybridner.data.markup import Document, Relation, Sentence, read_corpus
 from hybridner.data.prepare import prepared_label_set
 from hybridner.data.reading import FORMATS, detect_format, iter_records, read_records, read_splits, split_files
 from hybridner.data.repairs import RULES, RepairLog
-from hybridner.data.splitting import labels_of, split_records, split_sentences
+from hybridner.data.splitting import fold_numbers, labels_of, split_records, split_sentences
 
 __all__ = [
     "FORMATS",
@@ -18,6 +18,7 @@ __all__ = [
     "RepairLog",
     "Sentence",
     "detect_format",
+    "fold_numbers",
     "iter_records",
     "label_set",
     "labels_of",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
+from hybridner.errors import DataError
 from hybridner.spans import LabelSet, Record, Span
 
 #: A sentence ends behind its full stop and the closing marks after it, or at a line end.
@@ -42,12 +44,52 @@ def split_records(records: Sequence[Record], fraction: float, seed: int) -> tupl
         members[_unit(record)] = members.get(_unit(record), 0) + 1
     room = round(fraction * len(records))
     held: set[str] = set()
-    for unit in sorted(members, key=lambda unit: blake2b(f"{seed}\n{unit}".encode(), digest_size=16).digest()):
+    for unit in sorted(members, key=lambda unit: _draw(seed, unit)):
         if members[unit] <= room:
             held.add(unit)
             room -= members[unit]
     rest = [record for record in records if _unit(record) not in held]
     return rest, [record for record in records if _unit(record) in held]
+
+
+def fold_numbers(records: Sequence[Record], folds: int, seed: int) -> list[int]:
+    """For each record the number of its fold, 0 to `folds` - 1.
+
+    Records of one group stay together, as in `split_records`. Units are dealt out rarest label first, each to the fold that lacks that
+    label most (iterative stratification; Sechidis, Tsoumakas and Vlahavas, 2011), so that rare labels are in every fold.
+
+    Args:
+        folds: at least 2.
+        seed: another seed gives other folds.
+
+    Raises:
+        DataError: fewer groups than folds.
+    """
+    of_unit: dict[str, list[Record]] = {}
+    for record in records:
+        of_unit.setdefault(_unit(record), []).append(record)
+    if not 2 <= folds <= len(of_unit):
+        raise DataError(f"{folds} folds need at least 2 and at most as many as there are documents or different texts ({len(of_unit)})")
+    labels = {unit: Counter(span.label for record in members for span in record.entities) for unit, members in of_unit.items()}
+    total = sum(labels.values(), Counter())
+    units = sorted(of_unit, key=lambda unit: _draw(seed, unit))
+    # A unit counts for its rarest label; what has none comes last and evens out the sizes.
+    rarest = {unit: min(labels[unit], key=lambda label: (total[label], label), default="") for unit in units}
+    units.sort(key=lambda unit: (rarest[unit] == "", total[rarest[unit]], -labels[unit][rarest[unit]]))
+    held: list[Counter[str]] = [Counter() for _ in range(folds)]
+    sizes = [0] * folds
+    number: dict[str, int] = {}
+    for unit in units:
+        fold = min(range(folds), key=lambda fold: (held[fold][rarest[unit]], sizes[fold], fold))
+        number[unit] = fold
+        held[fold] += labels[unit]
+        sizes[fold] += len(of_unit[unit])
+    return [number[_unit(record)] for record in records]
+
+
+def _draw(seed: int, unit: str) -> bytes:
+    """A place in line that depends on nothing but the seed and the name."""
+    return blake2b(f"{seed}\n{unit}".encode(), digest_size=16).digest()
 
 
 def _unit(record: Record) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,16 +21,18 @@ class Ballot:
     """C candidate spans, m members, K entity types; in every K + 1 axis index 0 is O.
 
     Attributes:
-        spans: [C, 3] row of the text in its batch, start, end (exclusive).
+        spans: [C, 3] row of the text in its batch, start, end (exclusive); sorted.
         votes: [m, C] the label each member proposed for the span, 0 (O) when it did not propose it, ABSTAIN when it cannot.
-        logits: [C, K + 1] SpanNER's scores sᵀy, divided by the temperature; all 0 for spans it cannot judge.
+        logits: [C, K + 1] SpanNER's scores sᵀy; all 0 for spans it cannot judge.
         probabilities: [m, C, K + 1] each member's own P(label | span): SpanNER's softmax, a tagger's exact CRF span marginal.
+        scorer: the number of SpanNER among the members; None when there is none and `logits` are the members' average.
     """
 
     spans: Integers
     votes: Integers
     logits: Floats
     probabilities: Floats
+    scorer: int | None
 
     @property
     def num_labels(self) -> int:
@@ -39,10 +42,77 @@ class Ballot:
     @cached_property
     def vote_counts(self) -> Floats:
         """[C, K + 1] how many members voted for each label; abstentions count for none."""
-        return np.stack([(self.votes == label).sum(0) for label in range(self.num_labels)], axis=1).astype(np.float64)
+        return self.weighted_votes(np.ones((len(self.votes), self.num_labels)))
+
+    @cached_property
+    def judges(self) -> Floats:
+        """[m, C] 1 where the member can judge the span, 0 where it abstains."""
+        return (self.votes != ABSTAIN).astype(np.float64)
 
     @cached_property
     def average(self) -> Floats:
         """[C, K + 1] P(label | span) averaged over the members that can judge the span."""
-        judges = (self.votes != ABSTAIN)[..., None]
-        return np.asarray((self.probabilities * judges).sum(axis=0) / np.maximum(judges.sum(axis=0), 1))
+        total = np.einsum("mck,mc->ck", self.probabilities, self.judges)
+        return np.asarray(total / np.maximum(self.judges.sum(axis=0), 1.0)[:, None])
+
+    def weighted_votes(self, weights: Floats) -> Floats:
+        """[C, K + 1] the sum of the weights [m, K + 1] of those who voted for each label."""
+        total = np.zeros_like(self.logits)
+        for vote, weight in zip(self.votes, weights, strict=True):
+            voters = np.flatnonzero(vote != ABSTAIN)
+            total[voters, vote[voters]] += weight[vote[voters]]
+        return total
+
+    def tempered(self, temperature: float) -> Ballot:
+        """With SpanNER's scores divided by a temperature, and its probabilities made from them anew."""
+        if temperature == 1.0:
+            return self
+        logits = self.logits / temperature
+        if self.scorer is None:
+            return replace(self, logits=logits)
+        probabilities = self.probabilities.copy()
+        probabilities[self.scorer] = np.exp(log_softmax(logits))
+        return replace(self, logits=logits, probabilities=probabilities)
+
+    def of_members(self, numbers: Sequence[int]) -> Ballot:
+        """As if only these members had been there; candidates that now nobody proposes stay."""
+        kept = list(numbers)
+        scorer = kept.index(self.scorer) if self.scorer in kept else None
+        return replace(self, votes=self.votes[kept], probabilities=self.probabilities[kept], scorer=scorer)
+
+    def of_rows(self, rows: Sequence[int] | Integers) -> Ballot:
+        """Only the candidates of these texts, in their order, numbered from 0."""
+        wanted = np.asarray(rows, dtype=np.int64)
+        border = np.searchsorted(self.spans[:, 0], np.stack([wanted, wanted + 1]))
+        counts = border[1] - border[0]
+        index = np.repeat(border[0] - np.concatenate([[0], counts.cumsum()[:-1]]), counts) + np.arange(counts.sum())
+        spans = self.spans[index].copy()
+        spans[:, 0] = np.repeat(np.arange(len(wanted)), counts)
+        return self._replaced(index, spans)
+
+    def _replaced(self, index: Integers, spans: Integers) -> Ballot:
+        return Ballot(spans, self.votes[:, index], self.logits[index], self.probabilities[:, index], self.scorer)
+
+
+def joined(parts: Sequence[Ballot], rows: Sequence[Sequence[int]]) -> Ballot:
+    """One ballot out of many over the same members and labels; `rows` tells the new number of each text of each part."""
+    spans = []
+    for part, numbers in zip(parts, rows, strict=True):
+        moved = part.spans.copy()
+        moved[:, 0] = np.asarray(numbers, dtype=np.int64)[part.spans[:, 0]]
+        spans.append(moved)
+    whole = Ballot(
+        np.concatenate(spans),
+        np.concatenate([part.votes for part in parts], axis=1),
+        np.concatenate([part.logits for part in parts]),
+        np.concatenate([part.probabilities for part in parts], axis=1),
+        parts[0].scorer,
+    )
+    order = np.lexsort(whole.spans.T[::-1])
+    return whole._replaced(order, whole.spans[order])
+
+
+def log_softmax(logits: Floats) -> Floats:
+    """Along the last axis; rows that hold -inf are allowed as long as one entry is finite."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))

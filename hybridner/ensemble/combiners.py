@@ -9,15 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hybridner.ensemble.ballot import Ballot, Floats
+from hybridner.ensemble.ballot import Ballot, Floats, log_softmax
 
 Combiner = Callable[[Ballot], Floats]
-
-
-def log_softmax(logits: Floats) -> Floats:
-    """Along the last axis; rows that hold -inf are allowed as long as one entry is finite."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def score(ballot: Ballot) -> Floats:

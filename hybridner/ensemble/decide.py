@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats
-from hybridner.ensemble.combiners import COMBINERS, log_softmax
+from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats, log_softmax
+from hybridner.ensemble.combiners import COMBINERS
 from hybridner.spans import NON_ENTITY, RESOLVERS
 
 #: Log-odds against O are cut off here, so that a span nobody calls O still has a finite weight.

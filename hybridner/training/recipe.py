@@ -31,7 +31,7 @@ class DataSection:
         dev_fraction: that share, whole documents at a time.
         labels: a data set that comes with descriptions ("cluener", "cmeee", "msra", "sncm"), or a YAML file with `domain` and
             `labels` (name, title, description); without it the bare labels found in train.
-        limit: use only the first so many training records (after shuffling with the seed).
+        limit, dev_limit: use only so many records of train and of dev, drawn with the seed.
     """
 
     train: str
@@ -39,6 +39,7 @@ class DataSection:
     dev_fraction: float = 0.1
     labels: str | None = None
     limit: int | None = None
+    dev_limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,17 @@ class CompositeSection:
 
 
 @dataclass(frozen=True)
+class CrossvalSection:
+    """How `hybridner crossval` makes out-of-fold predictions.
+
+    Attributes:
+        folds: in how many parts train is cut; each is predicted by members that were trained on the others.
+    """
+
+    folds: int = 5
+
+
+@dataclass(frozen=True)
 class HubSection:
     """Where to push the composite when training is over."""
 
@@ -111,12 +123,13 @@ class HubSection:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole run: data, members, training, the composite, and optionally the Hub."""
+    """A whole run: data, members, training, the composite, out-of-fold predictions, and optionally the Hub."""
 
     data: DataSection
     members: dict[str, MemberSection]
     training: TrainingSection
     composite: CompositeSection = field(default_factory=CompositeSection)
+    crossval: CrossvalSection = field(default_factory=CrossvalSection)
     hub: HubSection | None = None
 
     def fingerprint(self, member: str) -> str:
@@ -170,6 +183,10 @@ def recipe_from_dict(data: Mapping[str, Any]) -> Recipe:
     _one_of("composite.decoding", recipe.composite.decoding, RESOLVERS)
     for key in ("epochs", "batch_size", "gradient_accumulation", "patience"):
         _within(f"training.{key}", getattr(recipe.training, key), 1, float("inf"))
+    _within("crossval.folds", recipe.crossval.folds, 2, float("inf"))
+    for key, limit in (("limit", recipe.data.limit), ("dev_limit", recipe.data.dev_limit)):
+        if limit is not None:
+            _within(f"data.{key}", limit, 1, float("inf"))
     _within("training.warmup", recipe.training.warmup, 0, 0.99)
     _within("data.dev_fraction", recipe.data.dev_fraction, 0.001, 0.9)
     _within("composite.threshold", recipe.composite.threshold, 0, 1)

@@ -47,10 +47,16 @@ def load_data(recipe: Recipe) -> tuple[list[Record], list[Record], LabelSet]:
         train, dev = split_records(train, section.dev_fraction, seed)
     else:
         dev = read_records(section.dev)
-    if section.limit is not None:
-        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed)).tolist()
-        train = [train[index] for index in sorted(order[: section.limit])]
+    train, dev = _drawn(train, section.limit, seed), _drawn(dev, section.dev_limit, seed)
     return train, dev, load_labels(section.labels, [*train, *dev])
+
+
+def _drawn(records: list[Record], limit: int | None, seed: int) -> list[Record]:
+    """So many of the records, drawn with the seed and in their old order."""
+    if limit is None:
+        return records
+    order = torch.randperm(len(records), generator=torch.Generator().manual_seed(seed)).tolist()
+    return [records[index] for index in sorted(order[:limit])]
 
 
 def load_labels(source: str | None, records: Sequence[Record]) -> LabelSet:

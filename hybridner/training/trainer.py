@@ -146,7 +146,7 @@ def train_member(
         eval_dataset=list(dev),
         compute_metrics=entity_metrics,
         callbacks=[EarlyStoppingCallback(early_stopping_patience=training.patience)],
-        optimizer_cls_and_kwargs=(torch.optim.AdamW, {"params": groups}),
+        optimizer_cls_and_kwargs=(torch.optim.AdamW, {"params": groups, "fused": True}),
     )
     checkpoints = output / CHECKPOINTS
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)

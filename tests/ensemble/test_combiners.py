@@ -19,7 +19,7 @@ def a_ballot(votes: list[list[int]], logits: list[list[float]], spans: list[tupl
     scores = np.array(logits, dtype=float)
     softmax = np.exp(scores - scores.max(1, keepdims=True))
     softmax /= softmax.sum(1, keepdims=True)
-    return Ballot(np.array(spans), np.array(votes).T, scores, np.repeat(softmax[None], len(votes[0]), axis=0))
+    return Ballot(np.array(spans), np.array(votes).T, scores, np.repeat(softmax[None], len(votes[0]), axis=0), None)
 
 
 @st.composite
@@ -58,13 +58,13 @@ def test_nobodys_label_never_wins(strategy: str, ballot: Ballot) -> None:
 @pytest.mark.parametrize("strategy", list(COMBINERS))
 @given(ballot=ballots(), order=st.permutations(range(MEMBERS)))
 def test_the_order_of_the_members_does_not_matter(strategy: str, ballot: Ballot, order: list[int]) -> None:
-    other = Ballot(ballot.spans, ballot.votes[order], ballot.logits, ballot.probabilities[order])
+    other = Ballot(ballot.spans, ballot.votes[order], ballot.logits, ballot.probabilities[order], None)
     np.testing.assert_allclose(np.exp(COMBINERS[strategy](ballot)), np.exp(COMBINERS[strategy](other)), atol=1e-12)
 
 
 @given(ballot=ballots())
 def test_equal_scores_leave_the_count_of_votes(ballot: Ballot) -> None:
-    flat = Ballot(ballot.spans, ballot.votes, np.zeros_like(ballot.logits), ballot.probabilities)
+    flat = Ballot(ballot.spans, ballot.votes, np.zeros_like(ballot.logits), ballot.probabilities, None)
     np.testing.assert_allclose(np.exp(COMBINERS["score"](flat)), flat.vote_counts / MEMBERS)
 
 

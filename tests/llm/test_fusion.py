@@ -212,6 +212,7 @@ def test_what_the_ensemble_chose_is_kept_by_chance_and_by_agreement(strategy: st
             np.where(dice.random((3, count)) < 0.3, 0, dice.integers(0, SIZE, (3, count))),
             dice.normal(0, 3, (count, SIZE)),
             probabilities,
+            None,
         )
         (row,) = decide(ballot, 1, NAMES, ["a", "b", "c"], strategy=strategy, decoding=decoding)
         answers = {i: NAMES[dice.integers(SIZE)] for i in range(count)}

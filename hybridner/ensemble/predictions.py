@@ -1,0 +1,170 @@
+"""What all members said about the records of a data set: the one thing that weights, temperatures and thresholds are fitted on.
+
+Stored as Parquet, one row a record, so that it can be read with `datasets`, pandas or DuckDB as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hybridner.ensemble.ballot import Ballot, Integers, joined
+from hybridner.errors import DataError
+from hybridner.spans import Record, Span
+
+_METADATA = b"hybridner"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Records with the ballot of their candidate spans.
+
+    Attributes:
+        records: N labelled records.
+        ballot: all their candidates, untempered; `ballot.spans[:, 0]` is the number of the record.
+        labels: the K + 1 names, O first.
+        members: the m member names in the order of the ballot.
+        folds: [N] for each record the fold in which it was held out, so that no member that speaks about it was trained on it; -1
+            where the members never had anything to do with the whole set.
+        about: where the predictions come from (data, encoder, seed, ...), as JSON can hold it.
+    """
+
+    records: tuple[Record, ...]
+    ballot: Ballot
+    labels: tuple[str, ...]
+    members: tuple[str, ...]
+    folds: Integers
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @cached_property
+    def gold(self) -> Integers:
+        """[C] the true label's number of each candidate: O unless gold has exactly this span."""
+        number = {name: index for index, name in enumerate(self.labels)}
+        known = {
+            (row, span.start, span.end): number[span.label] for row, record in enumerate(self.records) for span in record.entities
+        }
+        spans = self.ballot.spans.tolist()
+        return np.fromiter((known.get((row, start, end), 0) for row, start, end in spans), np.int64, len(spans))
+
+    def of_rows(self, rows: Sequence[int] | Integers) -> Predictions:
+        """Only these records, in this order."""
+        index = np.asarray(rows, dtype=np.int64)
+        return Predictions(
+            tuple(self.records[row] for row in index),
+            self.ballot.of_rows(index),
+            self.labels,
+            self.members,
+            self.folds[index],
+            self.about,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write a Parquet file; it appears under its name only when it is whole."""
+        path = Path(path)
+        borders = np.searchsorted(self.ballot.spans[:, 0], np.arange(len(self) + 1))
+
+        def per_record(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+            flat = pa.array(np.ascontiguousarray(values).reshape(-1), kind)
+            inner = flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+            return pa.ListArray.from_arrays(pa.array(borders, pa.int32()), inner)
+
+        ballot = self.ballot
+        table = pa.table(
+            {
+                "id": [record.id for record in self.records],
+                "group": [record.group for record in self.records],
+                "text": [record.text for record in self.records],
+                "entities": pa.array([[s._asdict() for s in record.entities] for record in self.records], _ENTITIES),
+                "fold": pa.array(self.folds, pa.int32()),
+                "start": per_record(ballot.spans[:, 1], pa.int32()),
+                "end": per_record(ballot.spans[:, 2], pa.int32()),
+                "votes": per_record(ballot.votes.T, pa.int16()),
+                "logits": per_record(ballot.logits, pa.float32()),
+                "probabilities": per_record(
+                    ballot.probabilities.transpose(1, 0, 2).reshape(ballot.logits.shape[0], -1), pa.float32()
+                ),
+            }
+        )
+        content = {"labels": self.labels, "members": self.members, "scorer": ballot.scorer, "about": self.about}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(path.name + ".part")
+        pq.write_table(table.replace_schema_metadata({_METADATA: json.dumps(content, ensure_ascii=False).encode()}), unfinished)
+        unfinished.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Predictions:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: the file is missing, no Parquet, or does not hold predictions.
+        """
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"cannot be read as Parquet: {error}", str(path)) from error
+        metadata = (table.schema.metadata or {}).get(_METADATA)
+        if metadata is None:
+            raise DataError("this Parquet file holds no predictions; `hybridner crossval` makes one", str(path))
+        content = json.loads(metadata)
+        columns = {name: table.column(name).combine_chunks() for name in table.column_names}
+        counts = np.diff(columns["start"].offsets.to_numpy())
+
+        def flat(name: str, kind: type) -> np.ndarray:
+            values = columns[name].flatten()
+            if isinstance(values, pa.FixedSizeListArray):
+                return values.flatten().to_numpy().astype(kind).reshape(len(values), values.type.list_size)
+            return np.asarray(values.to_numpy().astype(kind))
+
+        rows = np.repeat(np.arange(len(counts)), counts)
+        labels, members = tuple(content["labels"]), tuple(content["members"])
+        probabilities = flat("probabilities", np.float64).reshape(len(rows), len(members), len(labels)).transpose(1, 0, 2)
+        ballot = Ballot(
+            np.stack([rows, flat("start", np.int64), flat("end", np.int64)], axis=1),
+            flat("votes", np.int64).T,
+            flat("logits", np.float64),
+            probabilities,
+            content["scorer"],
+        )
+        records = tuple(
+            Record(row["text"], tuple(Span(**entity) for entity in row["entities"]), row["id"], row["group"])
+            for row in table.select(["id", "group", "text", "entities"]).to_pylist()
+        )
+        return cls(records, ballot, labels, members, columns["fold"].to_numpy().astype(np.int64), content["about"])
+
+
+_ENTITIES = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("label", pa.string())]))
+
+
+def concatenated(parts: Sequence[Predictions]) -> Predictions:
+    """All records of the parts, one part after the other; members and labels must be the same.
+
+    Raises:
+        DataError: no part, or parts that do not go together.
+    """
+    if not parts:
+        raise DataError("no predictions to put together")
+    first = parts[0]
+    for part in parts:
+        if (part.labels, part.members) != (first.labels, first.members):
+            raise DataError(f"predictions of {part.members} over {part.labels} do not go with {first.members} over {first.labels}")
+    borders = np.cumsum([0, *(len(part) for part in parts)]).tolist()
+    ballot = joined([part.ballot for part in parts], [range(a, b) for a, b in zip(borders, borders[1:], strict=False)])
+    return Predictions(
+        tuple(record for part in parts for record in part.records),
+        ballot,
+        first.labels,
+        first.members,
+        np.concatenate([part.folds for part in parts]),
+        first.about,
+    )
