@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from hybridner.llm.cache import AnswerCache, question_key
+from hybridner.llm.prices import estimate_prompt
 from hybridner.llm.report import Tally
 from hybridner.llm.verifier import Answer, LlmError, Question, Verifier, VerifierError
 
@@ -39,6 +40,7 @@ class Asker:
         self._under_way: dict[str, asyncio.Future[Answer]] = {}
         self._gate = asyncio.Semaphore(verifier.concurrency)
         self._cache_broken = False
+        self._replayed: set[str] = set()
 
     async def ask(self, question: Question) -> tuple[Answer, bool]:
         """The answer, and whether it came without a call of its own.
@@ -50,7 +52,7 @@ class Asker:
         while True:
             kept = self._kept(key)
             if kept is not None:
-                self.tally.cached()
+                self._count_kept(key, question, kept)
                 return kept, True
             if self.cache is not None and self.cache.mode == "replay":
                 self.tally.missed(key)
@@ -83,7 +85,7 @@ class Asker:
         else:
             self._keep(key, answer)
             call.set_result(answer)
-            self.tally.answered(answer)
+            self.tally.answered(answer, estimate_prompt(question.messages))
             return answer
         finally:
             call.cancel()
@@ -93,6 +95,14 @@ class Asker:
         self.tally.failed(error.attempts)
         call.set_exception(error)
         call.exception()  # marks it as seen: often nobody else waits for it
+
+    def _count_kept(self, key: str, question: Question, answer: Answer) -> None:
+        """A replay repeats a run, so that its report tells what that run used: each recorded answer counts as the call it was."""
+        if self.cache is not None and self.cache.mode == "replay" and key not in self._replayed:
+            self._replayed.add(key)
+            self.tally.answered(answer, estimate_prompt(question.messages))
+        else:
+            self.tally.cached()
 
     def _kept(self, key: str) -> Answer | None:
         try:

@@ -21,7 +21,7 @@ class LlmReport:
         texts, texts_routed: texts seen, and those with at least one span routed.
         entities, entities_routed: entities of the local result, and those of them that were routed.
         spans_routed: routed candidates of all kinds.
-        calls: questions that were answered by a call; `cached` were answered without one.
+        calls: questions that were answered by a call (in a replay: by the record of one); `cached` were answered without one.
         attempts: requests sent for all questions, including those that failed.
         failed: questions without an answer; `unparsed` answers that were none of the labels.
         prompt_tokens, completion_tokens: as counted by the servers.
@@ -109,14 +109,15 @@ class Tally:
         with self._lock:
             self._counts.update(counts)
 
-    def answered(self, answer: Answer) -> None:
-        """A call brought this answer."""
+    def answered(self, answer: Answer, estimate: int) -> None:
+        """A call brought this answer; its prompt was estimated to have so many tokens."""
         self.add(
             calls=1, attempts=answer.attempts, prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens
         )
         with self._lock:
             self._latencies.append(answer.latency)
             self._models[answer.model] += 1
+            self._estimated_prompt += estimate if answer.prompt_tokens else 0
 
     def cached(self) -> None:
         self.add(cached=1)
@@ -129,11 +130,6 @@ class Tally:
         with self._lock:
             self._counts["failed"] += 1
             self._missing[key] = None
-
-    def expected(self, prompt_tokens: int) -> None:
-        """A call was estimated to need so many tokens in."""
-        with self._lock:
-            self._estimated_prompt += prompt_tokens
 
     def everything(self, usage: Usage) -> None:
         """What sending a whole text to the LLM would use, estimated."""

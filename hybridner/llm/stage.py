@@ -268,7 +268,6 @@ class LlmStage:
             if not cached:
                 measured = answer.prompt_tokens + answer.completion_tokens > 0
                 used = Usage(1, answer.prompt_tokens, answer.completion_tokens) if measured else estimate_usage(question)
-                self._tally.expected(estimate_prompt(question.messages) if measured else 0)
             return answer, cached
         finally:
             self._ledger.settle(reserved, used)

@@ -90,7 +90,7 @@ def test_over_http_with_the_same_cache_and_report(serve: Callable[[Any], Scripte
     assert "this run" in report.to_markdown()
     assert server.requests[0]["max_tokens"] == 1024
     again, report = extract(texts, LABELS, verifier(server), cache=AnswerCache(tmp_path / "c.sqlite", "replay"))
-    assert (again[0], again[2], report.cached) == (found[0], found[2], 2)
+    assert (again[0], again[2], report.calls) == (found[0], found[2], 2)
     assert len(server.requests) == 3
 
 

@@ -209,6 +209,19 @@ def test_a_run_is_repeated_from_its_cache_without_a_server(serve: Serve, labels:
     assert len(server.requests) == asked == 3
 
 
+def test_a_replay_reports_what_the_recorded_run_used(serve: Serve, labels: LabelSet, tmp_path: Path) -> None:
+    server = serve([problem(503), chat("LOC")])
+    rows = [ROW, ROW, [RUSSIA]]  # the second text is the first once more
+    texts = [TEXT, TEXT, TEXT.replace("俄罗斯在", "俄罗斯于")]
+    reports = []
+    for mode in ("use", "replay"):
+        with LlmStage(verifier(server), labels, cache=AnswerCache(tmp_path / "a.sqlite", mode)) as stage:  # type: ignore[arg-type]
+            stage.run(texts, rows)
+            reports.append(stage.report())
+    assert reports[0] == reports[1]
+    assert (reports[1].calls, reports[1].cached, reports[1].prompt_tokens, reports[1].attempts) == (3, 2, 300, 4)
+
+
 def test_a_replay_names_what_is_missing(serve: Serve, labels: LabelSet, tmp_path: Path) -> None:
     server = serve(chat("LOC"))
     path = tmp_path / "a.sqlite"
