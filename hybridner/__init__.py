@@ -3,6 +3,7 @@
 Importing the package registers its model classes with transformers' Auto classes and the task "hybrid-ner" with `pipeline`.
 """
 
+from hybridner.ensemble.adaptive import AdaptiveThreshold
 from hybridner.hybrid import HybridNerConfig, HybridNerModel
 from hybridner.llm import LlmSettings, OpenAIVerifier, TransformersVerifier
 from hybridner.models import (
@@ -22,6 +23,7 @@ from hybridner.spans import Label, LabelSet, Record, Span
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdaptiveThreshold",
     "BertBiLstmCrfConfig",
     "BertBiLstmCrfModel",
     "HybridNerConfig",

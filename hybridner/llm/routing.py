@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from hybridner.ensemble.adaptive import AdaptiveThreshold
 from hybridner.ensemble.decide import Candidate
 from hybridner.llm.cache import AnswerCache, question_key
 from hybridner.llm.prices import Ledger, Price, Usage, estimate_prompt
@@ -87,21 +88,30 @@ def kind_of(candidate: Candidate) -> Kind | None:
     return "lost" if any(vote != NON_ENTITY for vote in candidate.votes.values()) else "near_miss"
 
 
-def route(candidates: Sequence[Sequence[Candidate]], threshold: float, kinds: Collection[Kind] = KINDS) -> list[Routed]:
+def route(
+    candidates: Sequence[Sequence[Candidate]], threshold: float | AdaptiveThreshold, kinds: Collection[Kind] = KINDS
+) -> list[Routed]:
     """The candidates with u > τ, most uncertain first (ties in text order).
 
     Args:
         candidates: those of each text, as `decide` returns them.
-        threshold: τ in [0, 1]; 1 routes nothing.
+        threshold: τ in [0, 1]; 1 routes nothing. An adaptive one judges candidates of these kinds in text order, and moves on.
         kinds: which kinds of candidates may be routed.
     """
     routed = [
         Routed(text, index, candidate.uncertainty, kind)
         for text, row in enumerate(candidates)
         for index, candidate in enumerate(row)
-        if candidate.uncertainty > threshold and (kind := kind_of(candidate)) in kinds and kind is not None
+        if (kind := kind_of(candidate)) in kinds and kind is not None and is_doubtful(candidate, threshold)
     ]
     return sorted(routed, key=lambda r: (-r.uncertainty, r.text, r.index))
+
+
+def is_doubtful(candidate: Candidate, threshold: float | AdaptiveThreshold) -> bool:
+    """Whether u > τ; an adaptive threshold moves on."""
+    if isinstance(threshold, AdaptiveThreshold):
+        return threshold.judge(candidate.label, candidate.uncertainty)
+    return candidate.uncertainty > threshold
 
 
 def plan_calls(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
+from hybridner.ensemble.adaptive import AdaptiveThreshold
 from hybridner.ensemble.decide import Candidate
 from hybridner.llm.answers import AnswerReader
 from hybridner.llm.asker import Asker, LoopThread, run_all
@@ -119,7 +120,10 @@ class LlmStage:
         self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], examples: ExampleFinder | None = None
     ) -> Plan:
         """What `submit` would ask now, with calls, tokens and price; nobody is asked and no budget used (a dry run)."""
-        return self._plan(texts, candidates, examples, self._ledger.copy())
+        threshold = self.settings.threshold
+        # Neither budget moves.
+        threshold = threshold.copy() if isinstance(threshold, AdaptiveThreshold) else threshold
+        return self._plan(texts, candidates, examples, self._ledger.copy(), threshold)
 
     def submit(
         self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], examples: ExampleFinder | None = None
@@ -136,7 +140,7 @@ class LlmStage:
         Returns:
             a future of the candidates of each text, in the same order; it only fails with ``on_llm_error="raise"``.
         """
-        plan = self._plan(texts, candidates, examples, self._ledger)
+        plan = self._plan(texts, candidates, examples, self._ledger, self.settings.threshold)
         self._count(texts, candidates, plan)
         return self._thread.start(self._run(candidates, plan))
 
@@ -171,13 +175,14 @@ class LlmStage:
         candidates: Sequence[Sequence[Candidate]],
         examples: ExampleFinder | None,
         ledger: Ledger,
+        threshold: float | AdaptiveThreshold,
     ) -> Plan:
         if len(texts) != len(candidates):
             raise LlmError(f"{len(texts)} texts but candidates of {len(candidates)}")
         return plan_calls(
             texts,
             candidates,
-            route(candidates, self.settings.threshold, self.settings.kinds),
+            route(candidates, threshold, self.settings.kinds),
             prompter=self.prompter,
             verifier=self.verifier,
             cache=self.cache,
