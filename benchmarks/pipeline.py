@@ -37,8 +37,7 @@ def main() -> None:
 
     whole = compare(lambda: pipe(texts), bare, rounds=5)
 
-    tagger = composite.members["bert-bilstm-crf"]
-    tagger.vocabularies = [composite.vocabularies[0]]
+    tagger = composite.member("bert-bilstm-crf")
     layers = tagger.encoder.config.num_hidden_layers
     theirs = AutoModelForTokenClassification.from_pretrained(encoder_path, num_hidden_layers=layers, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(encoder_path)

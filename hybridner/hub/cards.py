@@ -105,6 +105,7 @@ def card_content(record: ModelRecord) -> dict[str, Any]:
         "labels": [{k: _cell(v) for k, v in label.items()} for label in record.labels.to_dict()["labels"]],
         "members": [_member(record, name, reports.get(name)) for name in record.members],
         "parameters": f"{sum(record.parameters.values()):,}",
+        "shared_parameters": f"{record.parameters['']:,}" if record.parameters.get("") else None,
         "window": min(encoder_capacity(member.build_encoder_config()) for member in record.members.values()),
         "longest": next((m.max_span_length for m in record.members.values() if hasattr(m, "max_span_length")), None),
         "data": _data(reports),

@@ -41,7 +41,7 @@ class ModelRecord:
         folder: where it lies.
         config: the composite's or the member's configuration.
         members: each member's configuration by name; a single member stands under its model_type.
-        parameters: number of weights of each member; those that belong to none stand under "".
+        parameters: number of weights of each member; those of encoders that several share stand under "".
         training: the training report of each member that has one.
         evaluation: what `hybridner.hub.measure` gave, or None.
         fingerprint: changes with the weights, the vocabularies and every setting that changes the output.
@@ -101,7 +101,7 @@ def read_model(folder: str | Path, *, measured: bool = True) -> ModelRecord:
         folder,
         config,
         members,
-        _count_parameters(folder, members, isinstance(config, HybridNerConfig)),
+        _count_parameters(folder, members, config),
         training_reports(folder, members),
         _evaluation(folder, print_) if measured else None,
         print_,
@@ -200,7 +200,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def _count_parameters(folder: Path, members: Mapping[str, MemberConfig], composite: bool) -> dict[str, int]:
+def _count_parameters(
+    folder: Path, members: Mapping[str, MemberConfig], config: HybridNerConfig | MemberConfig
+) -> dict[str, int]:
     """Weights per member, from the headers of the weight files; a damaged file is noticed here."""
     counts = dict.fromkeys(members, 0)
     files = [file for file in weight_files(folder) if file.suffix == ".safetensors"]
@@ -210,13 +212,18 @@ def _count_parameters(folder: Path, members: Mapping[str, MemberConfig], composi
         try:
             with safe_open(file, framework="numpy") as tensors:
                 for name in tensors.keys():  # noqa: SIM118 (not a dict)
-                    owner = _owner(name, members) if composite else next(iter(members))
+                    owner = _owner(name, config) if isinstance(config, HybridNerConfig) else next(iter(members))
                     counts[owner] = counts.get(owner, 0) + prod(tensors.get_slice(name).get_shape())
         except (OSError, SafetensorError) as error:
             raise ModelError(f"{file} is damaged: {error}") from error
     return counts
 
 
-def _owner(tensor: str, members: Mapping[str, MemberConfig]) -> str:
-    parts = tensor.split(".")
-    return parts[1] if parts[0] == "members" and len(parts) > 1 and parts[1] in members else ""
+def _owner(tensor: str, config: HybridNerConfig) -> str:
+    """The member that a composite's tensor belongs to; "" where it is in an encoder that several members share."""
+    part, _, rest = tensor.partition(".")
+    which = rest.split(".")[0]
+    if part == "members":
+        return which
+    readers = [member["name"] for member in config.members or [] if str(member["encoder"]) == which]
+    return readers[0] if len(readers) == 1 else ""

@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-from hybridner.ensemble import COMBINERS
+from hybridner.ensemble import COMBINERS, UNCERTAINTIES
 from hybridner.errors import ModelError
 from hybridner.models import MEMBER_CLASSES, MemberConfig
 from hybridner.spans import RESOLVERS, LabelSet
@@ -16,31 +16,45 @@ class HybridNerConfig(PreTrainedConfig):
     """Members, how they are combined, and when an entity is doubtful.
 
     Args:
-        members: one entry per member: `name`, `config` (the member's own configuration as a dict) and `vocabulary` (index of its
-            character vocabulary).
+        encoders: one entry per encoder: `config` (its own configuration as a dict) and `vocabulary` (index of its character
+            vocabulary).
+        members: one entry per member: `name`, `config` (the member's own configuration as a dict, without the encoder's) and
+            `encoder` (index of its encoder; members may share one).
         label_set: entity types with descriptions and the domain, as `LabelSet.to_dict` gives it.
         strategy: how votes are combined: a key of `hybridner.ensemble.COMBINERS`.
         decoding: "flat" (no overlap) or "nested" (no crossing).
+        uncertainty: how u is measured: a key of `hybridner.ensemble.UNCERTAINTIES`.
         threshold: τ; an entity with uncertainty u > τ is doubtful.
+        label_thresholds: τ of single labels, in place of `threshold`.
         temperature: SpanNER's scores are divided by it before the softmax.
+        fitted: weights of the strategies that need them, as `hybridner.ensemble.Fitted` gives them.
+        stackers: for each stacker stored beside the weights, the label numbers that it knows.
         near_miss: spans whose best label is at least so many times as probable as O are candidates though nobody proposed them.
     """
 
     model_type = "hybrid-ner"
     has_no_defaults_at_init = False
 
+    encoders: list[dict[str, Any]] | None = None
     members: list[dict[str, Any]] | None = None
     label_set: dict[str, Any] | None = None
     strategy: str = "score"
     decoding: str = "flat"
+    uncertainty: str = "spanner"
     threshold: float = 0.5
+    label_thresholds: dict[str, float] | None = None
     temperature: float = 1.0
+    fitted: dict[str, Any] | None = None
+    stackers: dict[str, list[int]] | None = None
     near_miss: float = 0.1
 
     def __post_init__(self, **kwargs: Any) -> None:
         check_choice("strategy", self.strategy, COMBINERS)
         check_choice("decoding", self.decoding, RESOLVERS)
+        check_choice("uncertainty", self.uncertainty, UNCERTAINTIES)
         check_threshold(self.threshold)
+        for value in (self.label_thresholds or {}).values():
+            check_threshold(value)
         if self.temperature <= 0:
             raise ModelError(f"temperature must be positive, not {self.temperature}")
         if not 0 < self.near_miss <= 1:
@@ -77,7 +91,8 @@ class HybridNerConfig(PreTrainedConfig):
                 raise ModelError(
                     f"member {member['name']!r} has the unknown model_type {model_type!r}; known: {', '.join(MEMBER_CLASSES)}"
                 )
-            configs[member["name"]] = MEMBER_CLASSES[model_type].config_class(**settings)
+            encoder = (self.encoders or [])[member["encoder"]]
+            configs[member["name"]] = MEMBER_CLASSES[model_type].config_class(encoder_config=encoder["config"], **settings)
         return configs
 
 

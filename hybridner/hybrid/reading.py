@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hybridner.ensemble import ABSTAIN, Ballot, Candidate, decide
+from hybridner.ensemble import ABSTAIN, Ballot, Candidate, Predictions, decide, joined
+from hybridner.errors import DataError
 from hybridner.hybrid.modeling_hybrid import HybridNerModel, HybridNerOutput
 from hybridner.models import SpannerModel
+from hybridner.spans import Record
 from hybridner.text import CharacterVocabulary, Window, cut_windows
 
 #: Characters seen beyond the border of a window, where the encoder's limit allows it.
@@ -49,14 +51,14 @@ def window_batches(
     for offset in range(0, len(windows), batch_size):
         rows = windows[offset : offset + batch_size]
         width = rows[0][1].end - rows[0][1].start + 2
-        input_ids = np.empty((len(vocabularies), len(rows), width), dtype=np.int64)
+        input_ids = np.empty((len(rows), len(vocabularies), width), dtype=np.int64)
         mask = np.zeros((len(rows), width), dtype=np.int64)
         for row, (number, window) in enumerate(rows):
             mask[row, : window.end - window.start + 2] = 1
             for layer, vocabulary in enumerate(vocabularies):
                 tokens = [vocabulary.cls, *ids[layer][number][window.start : window.end], vocabulary.sep]
-                input_ids[layer, row, : len(tokens)] = tokens
-                input_ids[layer, row, len(tokens) :] = vocabulary.pad
+                input_ids[row, layer, : len(tokens)] = tokens
+                input_ids[row, layer, len(tokens) :] = vocabulary.pad
         yield WindowBatch({"input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(mask)}, rows)
 
 
@@ -78,7 +80,7 @@ def score_texts(model: HybridNerModel, texts: Sequence[str], batch_size: int, fo
 def read_ballots(
     model: HybridNerModel, texts: Sequence[str], *, batch_size: int, decoding: str, forward: Forward | None = None
 ) -> Iterator[tuple[list[int], Ballot]]:
-    """Ballots of groups of texts of similar length, each with the numbers of its texts; empty texts are in none.
+    """Untempered ballots of groups of texts of similar length, each with the numbers of its texts; empty texts are in none.
 
     Args:
         model: the composite, in evaluation mode.
@@ -114,12 +116,39 @@ def read_texts(
     strategy = strategy or model.config.strategy
     decoding = decoding or model.config.decoding
     results: list[list[Candidate]] = [[] for _ in texts]
-    labels = model.config.labels.with_outside
+    labels, fitted = model.config.labels.with_outside, model.fitted
     for numbers, ballot in read_ballots(model, texts, batch_size=batch_size, decoding=decoding, forward=forward):
-        decided = decide(ballot, len(numbers), labels, model.member_names, strategy=strategy, decoding=decoding)
+        ballot = ballot.tempered(model.config.temperature)
+        decided = decide(
+            ballot,
+            len(numbers),
+            labels,
+            model.member_names,
+            strategy=strategy,
+            decoding=decoding,
+            fitted=fitted,
+            uncertainty=model.config.uncertainty,
+        )
         for number, candidates in zip(numbers, decided, strict=True):
             results[number] = candidates
     return results
+
+
+def predict(
+    model: HybridNerModel, records: Sequence[Record], *, batch_size: int = 32, decoding: str | None = None
+) -> Predictions:
+    """What every member says about labelled records, in one object; see `Predictions`."""
+    texts = [record.text for record in records]
+    groups = list(read_ballots(model, texts, batch_size=batch_size, decoding=decoding or model.config.decoding))
+    if not groups:
+        raise DataError("there is no text to read")
+    return Predictions(
+        tuple(records),
+        joined([ballot for _, ballot in groups], [numbers for numbers, _ in groups]),
+        model.config.labels.with_outside,
+        model.member_names,
+        np.full(len(records), -1, dtype=np.int64),
+    )
 
 
 def _decoding_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -140,7 +169,7 @@ def _mask(lengths: Sequence[int]) -> Tensor:
 
 @torch.inference_mode()
 def cast_ballot(model: HybridNerModel, scores: Sequence[Tensor], mask: Tensor, decoding: str) -> Ballot:
-    """Proposals of all members, SpanNER's near misses, and everybody's opinion of each of these spans.
+    """Proposals of all members, SpanNER's near misses, and everybody's opinion of each of these spans, untempered.
 
     Args:
         model: the composite.
@@ -167,18 +196,18 @@ def cast_ballot(model: HybridNerModel, scores: Sequence[Tensor], mask: Tensor, d
     chosen = torch.from_numpy(spans)
     probabilities = []
     logits = np.zeros((len(spans), len(config.labels) + 1))
+    scorer = None
     for index, (member, part) in enumerate(zip(model.member_models, scores, strict=True)):
         if isinstance(member, SpannerModel):
             raw, scored = member.span_scores(part, chosen)
-            scaled = (raw / config.temperature).double()
-            logits = scaled.numpy()
-            probabilities.append(scaled.softmax(1).numpy())
+            scorer, logits = index, raw.double().numpy()
+            probabilities.append(raw.double().softmax(1).numpy())
             votes[index, ~scored.numpy()] = ABSTAIN
         else:
             probabilities.append(member.span_probabilities(part, mask, chosen).numpy())
-    ballot = Ballot(spans, votes, logits, np.stack(probabilities))
+    ballot = Ballot(spans, votes, logits, np.stack(probabilities), scorer)
     # Without a SpanNER the members' average stands in for its scores.
-    return ballot if model.spanner is not None else replace(ballot, logits=np.log(np.clip(ballot.average, 1e-12, 1.0)))
+    return ballot if scorer is not None else replace(ballot, logits=np.log(np.clip(ballot.average, 1e-12, 1.0)))
 
 
 def _keys(spans: np.ndarray, width: int) -> np.ndarray:

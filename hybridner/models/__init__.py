@@ -8,14 +8,13 @@ from hybridner.models.configuration_tagger import (
     RobertaBiGruCrfConfig,
     TaggerConfig,
 )
-from hybridner.models.modeling_member import MemberModel
+from hybridner.models.modeling_member import MemberModel, MemberOutput
 from hybridner.models.modeling_spanner import SpannerModel, SpannerOutput
 from hybridner.models.modeling_tagger import (
     BertBiLstmCrfModel,
     MacBertAttnBiLstmCrfModel,
     RobertaBiGruCrfModel,
     TaggerModel,
-    TaggerOutput,
 )
 
 #: Every member class by its model_type, as recipes and composites name it.
@@ -32,6 +31,7 @@ __all__ = [
     "MacBertAttnBiLstmCrfModel",
     "MemberConfig",
     "MemberModel",
+    "MemberOutput",
     "RobertaBiGruCrfConfig",
     "RobertaBiGruCrfModel",
     "SpannerConfig",
@@ -39,5 +39,4 @@ __all__ = [
     "SpannerOutput",
     "TaggerConfig",
     "TaggerModel",
-    "TaggerOutput",
 ]

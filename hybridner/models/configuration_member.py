@@ -56,6 +56,11 @@ class MemberConfig(PreTrainedConfig):
             raise ModelError("this configuration has no label_set; start a member with from_encoder(encoder, labels)")
         return LabelSet.from_dict(self.label_set)
 
+    @property
+    def encoder_width(self) -> int:
+        """Size of the vector the encoder gives for each character."""
+        return int(self.build_encoder_config().hidden_size)
+
     def build_encoder_config(self) -> PreTrainedConfig:
         """The encoder's configuration as an object.
 

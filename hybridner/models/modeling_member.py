@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import logging
+from transformers.utils.generic import ModelOutput
 from transformers.utils.hub import cached_file
 from typing_extensions import Self
 
@@ -28,6 +30,14 @@ from hybridner.text.characters import VOCABULARY_FILE, CharacterVocabulary, load
 SPECIAL_TOKENS = 2
 
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "force_download", "local_files_only", "subfolder", "proxies")
+
+
+@dataclass
+class MemberOutput(ModelOutput):
+    """What every member gives: `token_scores` [B, n, D] of each character and, when labels were given, the `loss`."""
+
+    loss: Tensor | None = None
+    token_scores: Tensor | None = None
 
 
 class VocabularyMixin(PreTrainedModel):
@@ -51,31 +61,45 @@ class VocabularyMixin(PreTrainedModel):
         """
         loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
-        options = {name: kwargs[name] for name in _HUB_OPTIONS if kwargs.get(name) is not None}
-        try:
-            path = cached_file(pretrained_model_name_or_path, VOCABULARY_FILE, **options)
-        except OSError as error:
-            raise ModelError(
-                f"{pretrained_model_name_or_path} has no {VOCABULARY_FILE}; was it saved with save_pretrained of hybridner?"
-            ) from error
-        model.vocabularies = load_vocabularies(str(path))
+        path = companion_file(pretrained_model_name_or_path, VOCABULARY_FILE, kwargs)
+        model.vocabularies = load_vocabularies(path)
         _align(model)
         return loaded
 
 
+def companion_file(model: Any, name: str, options: Mapping[str, Any]) -> str:
+    """Path of a file that lies beside a model's weights, in a folder or on the Hub.
+
+    Args:
+        model: folder or Hub id.
+        options: the keyword arguments of `from_pretrained`; those about the Hub are used.
+
+    Raises:
+        ModelError: there is no such file.
+    """
+    hub = {option: options[option] for option in _HUB_OPTIONS if options.get(option) is not None}
+    try:
+        return str(cached_file(model, name, **hub))
+    except OSError as error:
+        raise ModelError(f"{model} has no {name}; was it saved with save_pretrained of hybridner?") from error
+
+
 class MemberModel(VocabularyMixin):
-    """An encoder with a head that turns each character into scores; base of the taggers and of SpanNER."""
+    """An encoder with a head that turns each character into scores; base of the taggers and of SpanNER.
+
+    Args:
+        config: the member's configuration.
+        with_encoder: False for the head alone, in a composite that holds the encoders itself; it has no `forward` then.
+    """
 
     config_class = MemberConfig
     base_model_prefix = "member"
     main_input_name = "input_ids"
 
-    def __init__(self, config: MemberConfig) -> None:
+    def __init__(self, config: MemberConfig, with_encoder: bool = True) -> None:
         super().__init__(config)
         encoder_config = config.build_encoder_config()
-        self.encoder = AutoModel.from_config(encoder_config)
-        if getattr(self.encoder, "pooler", None) is not None:
-            self.encoder.pooler = None  # its weights would never see a gradient
+        self.encoder: Any = new_encoder(encoder_config) if with_encoder else None
         self.standardize = Standardize(encoder_config.hidden_size) if config.standardize else None
         self.dropout = nn.Dropout(config.dropout)
         self.vocabularies = []
@@ -161,21 +185,23 @@ class MemberModel(VocabularyMixin):
         """The most characters the encoder reads at once."""
         return encoder_capacity(self.encoder.config)
 
-    def encode(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Encoder output of the characters alone.
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None) -> MemberOutput:
+        """Scores of each character and, with labels, the loss.
 
         Args:
-            input_ids: [B, n + 2] with [CLS] and [SEP].
+            input_ids: [B, n + 2] token ids with [CLS] and [SEP].
             attention_mask: [B, n + 2], 1 for real tokens.
-
-        Returns:
-            hidden [B, n, d], standardised if so configured, and a bool mask [B, n].
+            labels: as `head` wants them.
         """
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state[:, 1:-1]
-        mask = attention_mask[:, SPECIAL_TOKENS:].bool()
-        if self.standardize is not None:
-            hidden = self.standardize(hidden, mask)
-        return self.dropout(hidden), mask
+        return self.head(encode(self.encoder, input_ids, attention_mask), character_mask(attention_mask), labels)
+
+    def head(self, hidden: Tensor, mask: Tensor, labels: Tensor | None = None) -> MemberOutput:
+        """The same from what an encoder has made of the characters: hidden [B, n, d] and a bool mask [B, n]."""
+        raise NotImplementedError
+
+    def features(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """[B, n, d] encoder output as the head's layers want it: standardised if so configured, with dropout in training."""
+        return self.dropout(hidden if self.standardize is None else self.standardize(hidden, mask))
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -199,6 +225,25 @@ class MemberModel(VocabularyMixin):
             init.copy_(module.bias, module.prior_bias(module.bias.numel()))
         elif not isinstance(module, (Standardize, BidirectionalRecurrent, SelfAttention)):
             super()._init_weights(module)
+
+
+def new_encoder(encoder_config: Any) -> Any:
+    """An encoder with random weights, without the pooler: its weights would never see a gradient."""
+    encoder = AutoModel.from_config(encoder_config)
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None
+    return encoder
+
+
+def encode(encoder: Any, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    """What an encoder makes of the characters alone: [B, n + 2] ids and mask with [CLS] and [SEP] -> [B, n, d]."""
+    hidden: Tensor = encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+    return hidden[:, 1:-1]
+
+
+def character_mask(attention_mask: Tensor) -> Tensor:
+    """[B, n + 2] of tokens -> bool [B, n], True for the characters of each text."""
+    return attention_mask[:, SPECIAL_TOKENS:].bool()
 
 
 def _align(model: nn.Module) -> None:

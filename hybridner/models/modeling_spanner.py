@@ -8,27 +8,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers.utils.generic import ModelOutput
 
 from hybridner.models.configuration_spanner import SpannerConfig
 from hybridner.models.layers import BidirectionalRecurrent
-from hybridner.models.modeling_member import MemberModel
+from hybridner.models.modeling_member import MemberModel, MemberOutput
 from hybridner.models.span_scoring import AdditiveSpanScorer, span_logits, span_targets, valid_spans
 from hybridner.spans import RESOLVERS
 
 
 @dataclass
-class SpannerOutput(ModelOutput):
-    """Output of SpanNER.
+class SpannerOutput(MemberOutput):
+    """Output of SpanNER: as every member's, and `length_scores` [L, K + 1] of each span length.
 
-    Attributes:
-        loss: weighted cross-entropy of all spans per character, when labels were given.
-        token_scores: [B, n, 2(K + 1)] scores of each character as first and as last of a span of each label.
-        length_scores: [L, K + 1] scores of each span length. `span_logits(token_scores, length_scores)` gives every span's sᵀy.
+    `span_logits(token_scores, length_scores)` gives every span's sᵀy.
     """
 
-    loss: Tensor | None = None
-    token_scores: Tensor | None = None
     length_scores: Tensor | None = None
 
 
@@ -37,27 +31,44 @@ class SpannerModel(MemberModel):
 
     config_class = SpannerConfig
 
-    def __init__(self, config: SpannerConfig) -> None:
-        super().__init__(config)
-        self.recurrent = BidirectionalRecurrent("lstm", self.encoder.config.hidden_size, config.head_size)
+    def __init__(self, config: SpannerConfig, with_encoder: bool = True) -> None:
+        super().__init__(config, with_encoder)
+        self.recurrent = BidirectionalRecurrent("lstm", config.encoder_width, config.head_size)
         self.scorer = AdditiveSpanScorer(config.head_size, len(config.labels) + 1, config.max_span_length, config.length_size)
         self.post_init()
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None) -> SpannerOutput:
-        """Character and length scores and, with labels, the loss.
+    def head(self, hidden: Tensor, mask: Tensor, labels: Tensor | None = None) -> SpannerOutput:
+        """Scores of each character as first and as last of a span of each label and, with labels, the cross-entropy of all
+        spans per character.
 
         Args:
-            input_ids: [B, n + 2] token ids with [CLS] and [SEP].
-            attention_mask: [B, n + 2], 1 for real tokens.
+            hidden: [B, n, d] encoder output.
+            mask: [B, n] bool.
             labels: [B, E, 3] gold spans: start, end (exclusive), label number from 1; rows of -1 fill up.
+
+        Returns:
+            `token_scores` [B, n, 2(K + 1)], `length_scores` [L, K + 1] and the loss.
         """
-        hidden, mask = self.encode(input_ids, attention_mask)
-        hidden = self.dropout(self.recurrent(hidden, mask))
-        token_scores, length_scores = self.scorer.token_scores(hidden), self.scorer.length_scores()
+        token_scores, length_scores = self.scorer.token_scores(self.states(hidden, mask)), self.scorer.length_scores()
         loss = None
         if labels is not None:
             loss = self._loss(span_logits(token_scores, length_scores), labels, mask)
         return SpannerOutput(loss=loss, token_scores=token_scores, length_scores=length_scores)
+
+    def states(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """[B, n, d] the h of equation 3: what the BiLSTM makes of the encoder's output [B, n, d]; `mask` is [B, n] bool."""
+        return self.dropout(self.recurrent(self.features(hidden, mask), mask))
+
+    @torch.no_grad()
+    def span_vectors(self, states: Tensor, spans: Tensor) -> Tensor:
+        """s = [h_b ; h_e ; ℓ(e - b + 1)] (equation 3) of any spans [C, 3] (row, start, end): [C, 2d + d'] in single precision.
+
+        Scoring never needs it; it says which spans SpanNER finds alike. A span longer than L has the length vector of L.
+        """
+        row, start, end = spans.unbind(1)
+        table = self.scorer.length_embedding.weight.to(states.device)
+        length = table[(end - start - 1).clamp(max=table.size(0) - 1)]
+        return torch.cat([states[row, start].float(), states[row, end - 1].float(), length.float()], dim=-1)
 
     def _loss(self, logits: Tensor, spans: Tensor, mask: Tensor) -> Tensor:
         longest = logits.size(2)
@@ -72,7 +83,7 @@ class SpannerModel(MemberModel):
         """Spans whose best label other than O is at least `floor` times as probable as O.
 
         Args:
-            token_scores: [B, n, 2(K + 1)] as `forward` gives them.
+            token_scores: [B, n, 2(K + 1)] as `head` gives them.
             mask: [B, n] bool.
             floor: a positive number; 1 keeps what SpanNER itself would call an entity.
 

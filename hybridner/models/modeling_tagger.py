@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
-from transformers.utils.generic import ModelOutput
 
 from hybridner.models.configuration_tagger import (
     BertBiLstmCrfConfig,
@@ -16,20 +13,7 @@ from hybridner.models.configuration_tagger import (
 )
 from hybridner.models.crf import LinearChainCrf
 from hybridner.models.layers import BidirectionalRecurrent, SelfAttention
-from hybridner.models.modeling_member import MemberModel
-
-
-@dataclass
-class TaggerOutput(ModelOutput):
-    """Output of a tagger.
-
-    Attributes:
-        loss: mean negative log-likelihood per character, when labels were given.
-        token_scores: [B, n, 2K + 1] emission scores of the BIO tags, before the CRF.
-    """
-
-    loss: Tensor | None = None
-    token_scores: Tensor | None = None
+from hybridner.models.modeling_member import MemberModel, MemberOutput
 
 
 class TaggerModel(MemberModel):
@@ -37,9 +21,9 @@ class TaggerModel(MemberModel):
 
     config_class = TaggerConfig
 
-    def __init__(self, config: TaggerConfig) -> None:
-        super().__init__(config)
-        size = self.encoder.config.hidden_size
+    def __init__(self, config: TaggerConfig, with_encoder: bool = True) -> None:
+        super().__init__(config, with_encoder)
+        size = config.encoder_width
         self.attention = SelfAttention(size, config.attention_heads, config.dropout) if config.attention_heads else None
         self.recurrent = BidirectionalRecurrent(config.recurrent, size, config.head_size)
         num_tags = 2 * len(config.labels) + 1
@@ -47,15 +31,18 @@ class TaggerModel(MemberModel):
         self.crf = LinearChainCrf(num_tags)
         self.post_init()
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None) -> TaggerOutput:
-        """Emission scores and, with labels, the loss.
+    def head(self, hidden: Tensor, mask: Tensor, labels: Tensor | None = None) -> MemberOutput:
+        """Emission scores of the BIO tags, before the CRF, and with labels the mean negative log-likelihood per character.
 
         Args:
-            input_ids: [B, n + 2] token ids with [CLS] and [SEP].
-            attention_mask: [B, n + 2], 1 for real tokens.
+            hidden: [B, n, d] encoder output.
+            mask: [B, n] bool.
             labels: [B, n] BIO tag numbers (see `hybridner.spans.tags`); values beyond a text's end are ignored.
+
+        Returns:
+            `token_scores` [B, n, 2K + 1] and the loss.
         """
-        hidden, mask = self.encode(input_ids, attention_mask)
+        hidden = self.features(hidden, mask)
         if self.attention is not None:
             hidden = self.attention(hidden, mask)
         emissions = self.emission(self.dropout(self.recurrent(hidden, mask)))
@@ -63,13 +50,13 @@ class TaggerModel(MemberModel):
         if labels is not None:
             loss = -self.crf.log_likelihood(emissions, labels, mask).sum() / mask.sum()
             loss = loss.to(emissions.dtype)
-        return TaggerOutput(loss=loss, token_scores=emissions)
+        return MemberOutput(loss=loss, token_scores=emissions)
 
     def propose(self, token_scores: Tensor, mask: Tensor) -> Tensor:
         """Entities of the best tag sequence of each row (Viterbi).
 
         Args:
-            token_scores: [B, n, 2K + 1] as `forward` gives them.
+            token_scores: [B, n, 2K + 1] as `head` gives them.
             mask: [B, n] bool.
 
         Returns:

@@ -99,9 +99,18 @@ def test_the_card_tells_how_the_members_were_trained(run: Path) -> None:
 def test_weights_are_counted_per_member(run: Path, composite: HybridNerModel) -> None:
     counted = read_model(run).parameters
     assert counted == {
-        name: sum(p.numel() for p in member.state_dict().values())
-        for name, member in zip(composite.member_names, composite.member_models, strict=True)
+        name: sum(p.numel() for p in composite.member(name).state_dict().values()) for name in composite.member_names
     }
+
+
+def test_a_shared_encoder_is_counted_once_and_belongs_to_none(tmp_path: Path) -> None:
+    names = ("bert-bilstm-crf", "spanner")
+    composite = HybridNerModel.assemble({name: tiny_member(name) for name in names})
+    composite.save_pretrained(tmp_path)
+    counted = read_model(tmp_path).parameters
+    assert counted[""] == sum(p.numel() for p in composite.encoders[0].state_dict().values())
+    assert sum(counted.values()) == sum(p.numel() for p in composite.state_dict().values())
+    assert f"{counted['']:,} weights of the encoder that members share" in str(make_card(read_model(tmp_path)))
 
 
 def test_no_folder_of_the_trainer_is_published(run: Path) -> None:

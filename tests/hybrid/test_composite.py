@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModel
 from hybridner import HybridNerConfig, HybridNerModel, Label, LabelSet
 from hybridner.errors import ModelError
 from hybridner.hybrid.reading import read_texts, window_batches
-from hybridner.models import MEMBER_CLASSES
+from hybridner.models import MEMBER_CLASSES, MemberModel
 from tests.conftest import TEXT, tiny_vocabulary
 
 
@@ -44,7 +44,7 @@ def test_weights_are_those_of_the_members(composite: HybridNerModel, composite_f
     with safe_open(composite_folder / "model.safetensors", "pt") as file:
         names = set(file.keys())
     assert names == set(composite.state_dict())
-    assert {name.split(".")[1] for name in names} == set(MEMBER_CLASSES)
+    assert {name.split(".")[1] for name in names if name.startswith("members.")} == set(MEMBER_CLASSES)
 
 
 def test_members_may_have_different_vocabularies(make_member: Callable, tmp_path: Path) -> None:
@@ -54,14 +54,77 @@ def test_members_may_have_different_vocabularies(make_member: Callable, tmp_path
     shift = {character: len(plain.ids) + 7 - index for character, index in plain.ids.items()}
     second.vocabularies = [replace(plain, ids=shift)]
     model = HybridNerModel.assemble({"a": first, "b": second})
-    assert [entry["vocabulary"] for entry in model.config.members] == [0, 1]
+    assert [entry["vocabulary"] for entry in model.config.encoders] == [0, 1]
     (batch,) = window_batches([TEXT], model.vocabularies, model.max_characters, 8)
-    assert batch.inputs["input_ids"][0].tolist() != batch.inputs["input_ids"][1].tolist()
+    assert batch.inputs["input_ids"][:, 0].tolist() != batch.inputs["input_ids"][:, 1].tolist()
     with torch.inference_mode():
-        expected = second(batch.inputs["input_ids"][1], batch.inputs["attention_mask"]).token_scores
+        expected = second(batch.inputs["input_ids"][:, 1], batch.inputs["attention_mask"]).token_scores
         assert torch.equal(model(**batch.inputs).token_scores[1], expected)
     model.save_pretrained(tmp_path)
     assert read_texts(AutoModel.from_pretrained(tmp_path), [TEXT], batch_size=4) == read_texts(model, [TEXT], batch_size=4)
+
+
+def one_encoder(make_member: Callable) -> dict[str, MemberModel]:
+    """Four members whose encoders have the same weights, each in a module of its own."""
+    members = {name: make_member(name, seed) for seed, name in enumerate(MEMBER_CLASSES)}
+    state = members["spanner"].encoder.state_dict()
+    for member in members.values():
+        member.encoder.load_state_dict(state)
+    return members
+
+
+def test_members_with_the_same_encoder_store_and_run_it_once(make_member: Callable, tmp_path: Path) -> None:
+    members = one_encoder(make_member)
+    model = HybridNerModel.assemble(members)
+    model.save_pretrained(tmp_path)
+    with safe_open(tmp_path / "model.safetensors", "pt") as file:
+        stored = list(file.keys())
+    encoder = members["spanner"].encoder.state_dict()
+    assert sorted(name for name in stored if "embeddings" in name or ".layer." in name) == sorted(
+        f"encoders.0.{name}" for name in encoder
+    )
+    runs: list[int] = []
+    loaded = AutoModel.from_pretrained(tmp_path)
+    loaded.encoders[0].register_forward_hook(lambda *_: runs.append(1))
+    (batch,) = window_batches([TEXT], loaded.vocabularies, loaded.max_characters, 8)
+    ids, mask = batch.inputs["input_ids"][:, 0], batch.inputs["attention_mask"]
+    with torch.inference_mode():
+        together = loaded(**batch.inputs).token_scores
+        assert len(runs) == 1
+        for scores, member in zip(together, members.values(), strict=True):
+            assert torch.equal(scores, member(ids, mask).token_scores)
+    assert read_texts(loaded, [TEXT], batch_size=4) == read_texts(model, [TEXT], batch_size=4)
+
+
+def test_only_those_with_the_same_weights_and_vocabulary_share(make_member: Callable) -> None:
+    members = one_encoder(make_member)
+    with torch.no_grad():
+        next(members["roberta-bigru-crf"].encoder.parameters()).add_(1e-3)
+    vocabulary = members["spanner"].vocabulary
+    members["spanner"].vocabularies = [replace(vocabulary, unk=vocabulary.sep)]
+    model = HybridNerModel.assemble(members)
+    assert [entry["encoder"] for entry in model.config.members] == [0, 1, 0, 2]
+    assert [entry["vocabulary"] for entry in model.config.encoders] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_member_can_be_taken_out_and_put_back(make_member: Callable, shared: bool) -> None:
+    members = one_encoder(make_member) if shared else {name: make_member(name, seed) for seed, name in enumerate(MEMBER_CLASSES)}
+    model = HybridNerModel.assemble(members)
+    assert len(model.encoders) == (1 if shared else 4)
+    taken = {name: model.member(name) for name in model.member_names}
+    (batch,) = window_batches([TEXT], model.vocabularies, model.max_characters, 8)
+    ids, mask = batch.inputs["input_ids"][:, 0], batch.inputs["attention_mask"]
+    for name, member in taken.items():
+        assert type(member) is type(members[name])
+        assert member.vocabulary == members[name].vocabulary
+        assert set(member.state_dict()) == set(members[name].state_dict())
+        assert {id(p) for p in member.parameters()} <= {id(p) for p in model.parameters()}, "weights are not copied"
+        with torch.inference_mode():
+            assert torch.equal(member(ids, mask).token_scores, members[name](ids, mask).token_scores)
+    again = HybridNerModel.assemble(taken)
+    assert again.config.members == model.config.members
+    assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())
 
 
 @pytest.mark.parametrize(
