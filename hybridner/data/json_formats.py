@@ -254,16 +254,16 @@ def write_jsonl(records: Iterable[Record], path: str | Path) -> int:
 
     An empty `id` or `group` is left out.
     """
-    return _write_lines(map(_jsonl_item, records), path)
+    return write_lines(map(_jsonl_item, records), path)
 
 
 def write_cluener(records: Iterable[Record], path: str | Path) -> int:
     """Write records as CLUENER JSON lines (end inclusive), the form its leaderboard takes; returns how many."""
     items = ({"id": record.id, "text": record.text, "label": _cluener_labels(record)} for record in records)
-    return _write_lines(items, path)
+    return write_lines(items, path)
 
 
-def _write_lines(items: Iterable[JsonObject], path: str | Path) -> int:
+def write_lines(items: Iterable[JsonObject], path: str | Path) -> int:
     written = 0
     with Path(path).open("w", encoding="utf-8") as handle:
         for item in items:
