@@ -121,7 +121,7 @@ class HybridNerModel(VocabularyMixin):
         position = self.member_names.index(name)
         head, encoder = self.member_models[position], self.config.members[position]["encoder"]
         with torch.device("meta"):
-            member: MemberModel = MEMBER_CLASSES[head.config.model_type](head.config, with_encoder=False)
+            member = type(head)(cast("Any", head.config), with_encoder=False)
         member.load_state_dict(head.state_dict(keep_vars=True), assign=True)
         member.encoder = self.encoders[encoder]
         member.vocabularies = [self.vocabularies[self.config.encoders[encoder]["vocabulary"]]]
@@ -201,7 +201,7 @@ class HybridNerModel(VocabularyMixin):
             member.head(hidden[entry["encoder"]], mask)
             for member, entry in zip(self.member_models, self.config.members, strict=True)
         ]
-        return HybridNerOutput(token_scores=tuple(output.token_scores for output in outputs))
+        return HybridNerOutput(token_scores=tuple(cast("Tensor", output.token_scores) for output in outputs))
 
 
 def _same_encoder(a: MemberModel, b: MemberModel) -> bool:
