@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -13,7 +15,22 @@ from hybridner.cli.loading import load_composite
 from hybridner.data import read_records
 from hybridner.ensemble import COMBINERS
 from hybridner.errors import DataError
-from hybridner.evaluation import Prf, SpanScores, evaluate_systems
+from hybridner.evaluation import Prf, SpanScores, predict_systems, score_spans
+from hybridner.evaluation.circumstances import circumstances
+from hybridner.evaluation.runs import HYBRID, STRATEGY, Run, make_run
+from hybridner.evaluation.slices import training_surfaces
+from hybridner.hub.records import training_reports
+from hybridner.hybrid import HybridNerModel
+from hybridner.spans import RESOLVERS, Record, Span
+
+_EXAMPLES = """\
+examples:
+  hybridner evaluate runs/cluener/composite dev.json --json > scores.json
+  hybridner evaluate runs/cluener/composite dev.json --save runs/cluener-42.json --dataset CLUENER --split dev
+
+A saved run holds the spans that every member and every strategy found, gold, and the circumstances (encoder, seed and size of the
+training set as training wrote them down). `hybridner compare` makes tables, intervals and plots of one or many.
+"""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -22,24 +39,46 @@ def add_parser(subparsers: Any) -> None:
         help="precision, recall and F1 on labelled data",
         description="Compare a model with gold: every member, every combining strategy, and each label. An entity counts when "
         "start, end and label are all right.",
-        epilog="example:\n  hybridner evaluate runs/cluener/composite dev.json --json > scores.json",
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL", help="folder or Hub id of a composite or a member")
     parser.add_argument("data", metavar="DATA", help="labelled file: JSON lines, CLUENER, CMeEE, CoNLL/BIO, marked-up text")
     parser.add_argument("--strategy", choices=list(COMBINERS), help="strategy of the table of labels (default: the model's own)")
+    parser.add_argument("--decoding", choices=list(RESOLVERS), help="default: the model's own")
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="windows per forward pass (32)")
     parser.add_argument("--json", action="store_true", help="JSON on stdout instead of tables")
+    parser.add_argument("--save", metavar="FILE", help="keep the predictions as a run for `hybridner compare`")
+    parser.add_argument("--dataset", metavar="NAME", help="what the data set is called, with --save")
+    parser.add_argument("--split", metavar="NAME", help="which split of it DATA is, with --save")
+    parser.add_argument("--seen-in", metavar="FILE", help="training data, to tell seen words from unseen ones, with --save")
+    parser.add_argument(
+        "--hybrid",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="also judge entities found with an LLM: JSON lines as `predict --json` writes them, in the order of DATA",
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.save and not (options.dataset and options.split):
+        raise DataError("a saved run says what it was measured on: give --dataset and --split as well", "--save")
     model = load_composite(options.model)
     records = read_records(options.data)
     if not records:
         raise DataError("holds no record", options.data)
     strategy = options.strategy or model.config.strategy
-    scores = evaluate_systems(model, records, list(COMBINERS), batch_size=options.batch_size)
+    texts = [record.text for record in records]
+    systems = predict_systems(model, texts, batch_size=options.batch_size, decoding=options.decoding)
+    for argument in options.hybrid:
+        name, _, file = argument.rpartition("=")
+        systems[HYBRID + (name or Path(file).stem)] = _read_entities(file, texts)
+    gold = [record.entities for record in records]
+    scores = {name: score_spans(gold, predicted) for name, predicted in systems.items()}
+    if options.save:
+        _run(model, records, systems, options).save(options.save)
     if options.json:
         report = {
             "model": options.model,
@@ -52,14 +91,38 @@ def run(options: argparse.Namespace) -> int:
         return 0
     console = Console()
     console.print(_systems_table(scores, f"{options.data}: {len(records)} texts"))
-    console.print(_labels_table(scores[f"strategy:{strategy}"], f"each label, strategy {strategy}"))
+    console.print(_labels_table(scores[STRATEGY + strategy], f"each label, strategy {strategy}"))
     return 0
+
+
+def _run(
+    model: HybridNerModel, records: Sequence[Record], systems: dict[str, list[list[Span]]], options: argparse.Namespace
+) -> Run:
+    reports = training_reports(Path(options.model), model.config.member_configs())
+    decoding = options.decoding or model.config.decoding
+    about = circumstances(reports, data=options.dataset, split=options.split, decoding=decoding)
+    surfaces = training_surfaces(read_records(options.seen_in)) if options.seen_in else None
+    return make_run(about, records, systems, surfaces)
+
+
+def _read_entities(file: str, texts: Sequence[str]) -> list[list[Span]]:
+    """The entities of each text in a file of `predict --json`."""
+    try:
+        lines = Path(file).read_text(encoding="utf-8").rstrip("\n").split("\n")
+        found = [json.loads(line) for line in lines]
+        read = [item["text"] for item in found]
+        entities = [[Span(e["start"], e["end"], e["entity_group"]) for e in item["entities"]] for item in found]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"cannot be read as what `hybridner predict --json` writes: {error!r}", file) from error
+    if read != list(texts):
+        raise DataError("is not about the texts of the data, one line for each in the same order", file)
+    return entities
 
 
 def _systems_table(scores: dict[str, SpanScores], title: str) -> Table:
     table = _table(title, "system")
     for name, result in scores.items():
-        _add(table, name.removeprefix("strategy:"), result.micro, section=name.startswith("strategy:"))
+        _add(table, name.removeprefix(STRATEGY), result.micro, section=name.startswith((STRATEGY, HYBRID)))
     return table
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from hybridner.spans import Span
 
 
@@ -54,14 +56,29 @@ class SpanScores:
     per_label: dict[str, Prf]
 
     @property
+    def macro_precision(self) -> float:
+        """Mean precision over the labels that occur in gold."""
+        return self._macro("precision")
+
+    @property
+    def macro_recall(self) -> float:
+        """Mean recall over the labels that occur in gold."""
+        return self._macro("recall")
+
+    @property
     def macro_f1(self) -> float:
         """Mean F1 over the labels that occur in gold."""
-        scores = [prf.f1 for prf in self.per_label.values() if prf.gold]
-        return sum(scores) / len(scores) if scores else 0.0
+        return self._macro("f1")
+
+    def _macro(self, ratio: str) -> float:
+        values = [getattr(prf, ratio) for prf in self.per_label.values() if prf.gold]
+        return sum(values) / len(values) if values else 0.0
 
     def to_dict(self) -> dict[str, object]:
         return {
             "micro": self.micro.to_dict(),
+            "macro_precision": self.macro_precision,
+            "macro_recall": self.macro_recall,
             "macro_f1": self.macro_f1,
             "per_label": {label: prf.to_dict() for label, prf in self.per_label.items()},
         }
@@ -85,3 +102,13 @@ def score_spans(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Spa
     per_label = {label: Prf(*counts[label]) for label in sorted(counts)}
     columns = zip(*counts.values(), strict=True) if counts else ((), (), ())
     return SpanScores(Prf(*(sum(column) for column in columns)), per_label)
+
+
+def text_counts(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> np.ndarray:
+    """[texts, 3] whole numbers: correct, predicted and gold spans of each text; what resampling works on.
+
+    Raises:
+        ValueError: a different number of texts.
+    """
+    pairs = [(set(truth), set(guess)) for truth, guess in zip(gold, predicted, strict=True)]
+    return np.array([(len(truth & guess), len(guess), len(truth)) for truth, guess in pairs], dtype=np.int64).reshape(-1, 3)

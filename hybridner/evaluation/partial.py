@@ -1,0 +1,49 @@
+"""Half the credit: scores that look only at the boundaries, or only at the type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from hybridner.evaluation.metrics import Prf, score_spans
+from hybridner.spans import Span
+
+
+def score_boundaries(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> Prf:
+    """Boundary-only: start and end have to be right, the label may be any; spans that differ only in their label count once."""
+    return score_spans(_unlabelled(gold), _unlabelled(predicted)).micro
+
+
+def _unlabelled(texts: Sequence[Iterable[Span]]) -> list[list[Span]]:
+    return [[span._replace(label="") for span in spans] for spans in texts]
+
+
+def score_types(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> Prf:
+    """Type-only: a prediction is right when it shares a character with a gold span of its label.
+
+    Matched one to one: of two predictions that share characters with the same single gold span, one is right. The matching is the
+    largest possible, so `correct` is never less than that of `score_spans`.
+    """
+    edges: list[tuple[int, int]] = []
+    total_gold = total_predicted = 0
+    for truth, guess in zip(gold, predicted, strict=True):
+        truth, guess = set(truth), set(guess)
+        edges += [
+            (total_gold + row, total_predicted + column)
+            for row, right in enumerate(truth)
+            for column, found in enumerate(guess)
+            if right.label == found.label and right.start < found.end and found.start < right.end
+        ]
+        total_gold, total_predicted = total_gold + len(truth), total_predicted + len(guess)
+    return Prf(_largest_matching(edges, total_gold, total_predicted), total_predicted, total_gold)
+
+
+def _largest_matching(edges: Sequence[tuple[int, int]], rows: int, columns: int) -> int:
+    if not edges:
+        return 0
+    row, column = np.array(edges).T
+    graph = csr_array((np.ones(len(edges), dtype=np.int8), (row, column)), shape=(rows, columns))
+    return int((maximum_bipartite_matching(graph, perm_type="column") >= 0).sum())
