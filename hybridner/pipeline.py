@@ -17,10 +17,12 @@ from torch.utils.data import Dataset
 from transformers import Pipeline
 
 from hybridner.ensemble import COMBINERS, Candidate, entities
+from hybridner.ensemble.adaptive import AdaptiveThreshold
 from hybridner.errors import InputError, ModelError
-from hybridner.hybrid import HybridNerModel, HybridNerOutput, read_texts
+from hybridner.hybrid import ExampleIndex, HybridNerModel, HybridNerOutput, read_texts
 from hybridner.hybrid.configuration_hybrid import check_choice, check_threshold
-from hybridner.llm import AnswerCache, LlmReport, LlmSettings, LlmStage, Plan, Verified, as_verifier
+from hybridner.llm import AnswerCache, ExampleFinder, LlmReport, LlmSettings, LlmStage, Plan, Verified, as_verifier
+from hybridner.llm.routing import is_doubtful
 from hybridner.models import MemberModel
 from hybridner.spans import RESOLVERS
 
@@ -30,7 +32,7 @@ _BATCH_SIZE = 16
 _READ_AHEAD = 16
 
 _READING = ("strategy", "decoding")
-_LLM = ("llm", "llm_settings", "llm_cache")
+_LLM = ("llm", "llm_settings", "llm_cache", "llm_examples")
 
 Entity = dict[str, Any]
 
@@ -50,17 +52,21 @@ class HybridNerPipeline(Pipeline):
         source (str): who decided, "local" for the ensemble or "llm".
         votes (dict): the type each member gave this span, "O" for none.
         needs_review (bool): whether u is above the threshold and no LLM has given an answer.
-        local_label, llm_label, llm_status, llm_model, fusion, llm_error: only with an LLM; see `hybridner.llm.Provenance`.
+        local_label, llm_label, llm_score, llm_status, llm_model, fusion, llm_error: only with an LLM; see
+            `hybridner.llm.Provenance`.
 
     Args (here, or per call to override them):
         batch_size: windows per forward pass (16).
-        threshold: τ, a number from 0 to 1; by default the model's own.
+        threshold: τ, a number from 0 to 1; by default the model's own. Or a `hybridner.AdaptiveThreshold`, which follows the texts and
+            keeps the share of doubtful entities (with an LLM: of routed candidates) to a budget; it goes on where the last call left it.
         decoding: "flat" (no overlap) or "nested" (no crossing); by default the model's own.
         strategy: a key of `hybridner.ensemble.COMBINERS`; by default the model's own.
         llm: who is asked about the spans with u > τ: the name of a model at an OpenAI-compatible endpoint, a mapping of
             settings of `hybridner.llm.OpenAIVerifier`, or any verifier. The next texts are read while answers come in.
         llm_settings: a mapping of fields of `hybridner.llm.LlmSettings`, such as fusion, accuracy, template or budget.
         llm_cache: file in which answers are kept, or an `AnswerCache`.
+        llm_examples: file that `hybridner examples` made of the training data, or an `ExampleIndex`: with each question the LLM is
+            shown the labelled spans most like the one in doubt.
         dry_run: (per call) give back a `hybridner.llm.Plan` of calls, tokens and price, and ask nobody.
 
     Attributes:
@@ -104,8 +110,10 @@ class HybridNerPipeline(Pipeline):
             check_choice("strategy", given["strategy"], COMBINERS)
         if "decoding" in given:
             check_choice("decoding", given["decoding"], RESOLVERS)
-        if "threshold" in given:
+        if "threshold" in given and not isinstance(given["threshold"], AdaptiveThreshold):
             check_threshold(given["threshold"])
+        if "llm_examples" in given:
+            given["llm_examples"] = ExampleIndex.of(given["llm_examples"], self.model)
         reading = {name: given[name] for name in _READING if name in given}
         output = {name: value for name, value in given.items() if name not in reading}
         return {}, reading, output
@@ -160,7 +168,7 @@ class HybridNerPipeline(Pipeline):
             waiting: tuple[list[str], Future[list[list[Verified]]]] | None = None
             for texts, candidates in chunks:
                 # These questions are under way while the last ones are handed out and the next texts are read.
-                future = stage.submit(texts, candidates)
+                future = stage.submit(texts, candidates, self._examples(texts, candidates, stage, output))
                 if waiting is not None:
                     yield from self._verified(*waiting, stage, threshold)
                 waiting = (texts, future)
@@ -168,7 +176,7 @@ class HybridNerPipeline(Pipeline):
                 yield from self._verified(*waiting, stage, threshold)
 
     def _verified(
-        self, texts: Sequence[str], future: Future[list[list[Verified]]], stage: LlmStage, threshold: float
+        self, texts: Sequence[str], future: Future[list[list[Verified]]], stage: LlmStage, threshold: float | AdaptiveThreshold
     ) -> Iterator[list[Entity]]:
         results = future.result()
         self.llm_report = stage.report()
@@ -184,7 +192,8 @@ class HybridNerPipeline(Pipeline):
             texts += some_texts
             candidates += some_candidates
         with ExitStack() as open_things:
-            return self._open_stage(reading, output, open_things).plan(texts, candidates)
+            stage = self._open_stage(reading, output, open_things)
+            return stage.plan(texts, candidates, self._examples(texts, candidates, stage, output))
 
     def _open_stage(self, reading: Mapping[str, Any], output: Mapping[str, Any], open_things: ExitStack) -> LlmStage:
         """The LLM stage for one call; what was made here is closed with `open_things`."""
@@ -206,6 +215,12 @@ class HybridNerPipeline(Pipeline):
         open_things.callback(stage.close)
         return stage
 
+    def _examples(
+        self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], stage: LlmStage, output: Mapping[str, Any]
+    ) -> ExampleFinder | None:
+        index: ExampleIndex | None = output.get("llm_examples")
+        return index.finder(self.model, texts, candidates, stage.settings.examples) if index else None
+
     def preprocess(self, input_: Any, position: int = 0) -> str:  # type: ignore[override]
         """The text itself, or an empty one with a warning for what is no text."""
         if isinstance(input_, str):
@@ -217,11 +232,11 @@ class HybridNerPipeline(Pipeline):
         return self.model(**input_tensors)
 
     def postprocess(  # type: ignore[override]
-        self, model_outputs: tuple[str, Sequence[Candidate]], threshold: float
+        self, model_outputs: tuple[str, Sequence[Candidate]], threshold: float | AdaptiveThreshold
     ) -> list[Entity]:
         """Entities of one text as dicts."""
         text, candidates = model_outputs
-        return [entity_dict(text, candidate, "local", candidate.uncertainty > threshold) for candidate in entities(candidates)]
+        return [entity_dict(text, candidate, "local", is_doubtful(candidate, threshold)) for candidate in entities(candidates)]
 
 
 def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool) -> Entity:
@@ -239,14 +254,17 @@ def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool
     }
 
 
-def verified_entity(text: str, item: Verified, threshold: float) -> Entity:
+def verified_entity(text: str, item: Verified, threshold: float | AdaptiveThreshold) -> Entity:
     """As `entity_dict`, with what the LLM had to do with it."""
     known = item.provenance
-    doubtful = known.uncertainty > threshold and known.llm_label is None
+    # An adaptive threshold has moved on since; whom it doubted was routed.
+    doubted = known.status != "local" if isinstance(threshold, AdaptiveThreshold) else known.uncertainty > threshold
+    doubtful = doubted and known.llm_label is None
     return {
         **entity_dict(text, item.candidate, known.source, doubtful),
         "local_label": known.local_label,
         "llm_label": known.llm_label,
+        "llm_score": known.llm_score,
         "llm_status": known.status,
         "llm_model": known.model,
         "fusion": known.fusion,

@@ -11,11 +11,12 @@ import pytest
 
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.errors import ModelError
+from hybridner.hybrid import ExampleIndex
 from hybridner.llm import LlmError, OpenAIVerifier
-from tests.conftest import TEXT
+from tests.conftest import TEXT, small_records
 from tests.llm.scripted_server import HTML_502, KEY, Reply, ScriptedServer, chat, problem
 
-PROVENANCE = {"local_label", "llm_label", "llm_status", "llm_model", "fusion", "llm_error"}
+PROVENANCE = {"local_label", "llm_label", "llm_score", "llm_status", "llm_model", "fusion", "llm_error"}
 TEXTS = [TEXT, TEXT[6:30], ""]
 
 
@@ -107,6 +108,34 @@ def test_answers_are_kept(pipe: HybridNerPipeline, server: ScriptedServer, tmp_p
     assert [spans(entities) for entities in first] == [spans(entities) for entities in second]
     assert {e["llm_status"] for entities in second for e in entities} <= {"local", "cached"}
     assert KEY.encode() not in (tmp_path / "answers.sqlite").read_bytes()
+
+
+def test_the_llm_is_shown_the_most_similar_labelled_spans(
+    pipe: HybridNerPipeline, composite: HybridNerModel, server: ScriptedServer, tmp_path: Path
+) -> None:
+    records = small_records()
+    ExampleIndex.build(composite, records).save(tmp_path / "examples.parquet")
+    options = {"llm": settings(server), "threshold": 0.6, "llm_examples": tmp_path / "examples.parquet"}
+    text = records[0].text
+    pipe(text, **options, llm_settings={"examples": 2, "shortest": 0})
+    assert server.requests
+    for prompt in server.asked():
+        *examples, question = prompt.split("Sentence: “")[1:]
+        assert len(examples) == 2
+        assert question.replace("[", "").replace("]", "").startswith(text)
+        for example in examples:
+            # Never the sentence itself, in which the answer would stand.
+            assert not example.replace("[", "").replace("]", "").startswith(text)
+            assert any(f"Category: {label}" in example for label in (*composite.config.labels.names, "Non-Entity"))
+    asked = server.asked()
+    server.requests.clear()
+    pipe(text, **options, llm_settings={"examples": 0, "shortest": 0})
+    assert sorted(server.asked()) == sorted("Sentence: “" + prompt.split("Sentence: “")[-1] for prompt in asked)
+    more = pipe([text], **options, dry_run=True)
+    fewer = pipe([text], **options, llm_settings={"examples": 0}, dry_run=True)
+    assert more.usage.prompt_tokens > fewer.usage.prompt_tokens
+    with pytest.raises(ModelError, match="llm_examples must be"):
+        pipe(text, llm=settings(server), llm_examples=5)
 
 
 def test_a_dry_run_asks_nobody_and_counts(pipe: HybridNerPipeline, server: ScriptedServer) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from hybridner.ensemble.adaptive import AdaptiveThreshold
 from hybridner.llm.fusion import FUSIONS, ConfusionMatrix
 from hybridner.llm.prices import Budget
 from hybridner.llm.routing import KINDS, Kind
@@ -18,7 +19,7 @@ class LlmSettings:
     """How the stage works.
 
     Attributes:
-        threshold: τ; spans with u > τ are routed.
+        threshold: τ; spans with u > τ are routed. Or one that follows the stream and keeps to a budget.
         kinds: which candidates may be routed: "entity", "lost" (outvoted proposals), "near_miss" (SpanNER alone nearly).
         fusion: "bayes" weighs the answer by how reliable the verifier is; "replace" takes it as it is (the paper).
         accuracy: stated accuracy of the verifier on routed spans, for "bayes" without a matrix.
@@ -26,6 +27,7 @@ class LlmSettings:
         template: "en", "zh" or the path of a prompt template.
         shortest, longest: characters of context shown with a span.
         spans_per_call: how many spans of one piece of text share a call.
+        examples: how many labelled examples are shown for each span, where there are any to choose from.
         budget: upper limits.
         time_limit: seconds that one call of the stage may take in all, None for no limit.
         on_llm_error: "keep" the local label, or "raise" when any question failed.
@@ -35,7 +37,7 @@ class LlmSettings:
         LlmError: a value outside its range.
     """
 
-    threshold: float = 0.3
+    threshold: float | AdaptiveThreshold = 0.3
     kinds: tuple[Kind, ...] = KINDS
     fusion: str = "bayes"
     accuracy: float = 0.8
@@ -44,6 +46,7 @@ class LlmSettings:
     shortest: int = 40
     longest: int = 400
     spans_per_call: int = 1
+    examples: int = 4
     budget: Budget = field(default_factory=Budget)
     time_limit: float | None = 60.0
     on_llm_error: Literal["keep", "raise"] = "keep"
@@ -59,10 +62,12 @@ class LlmSettings:
         for name, (value, allowed) in choices.items():
             if value not in allowed:
                 raise LlmError(f"`{name}` must be one of {', '.join(allowed)}, not {value!r}")
+        fixed = 0.0 if isinstance(self.threshold, AdaptiveThreshold) else self.threshold
         for name, number, low, high in (
-            ("threshold", self.threshold, 0.0, 1.0),
+            ("threshold", fixed, 0.0, 1.0),
             ("accuracy", self.accuracy, 0.0, 1.0),
             ("spans_per_call", self.spans_per_call, 1, 100),
+            ("examples", self.examples, 0, 100),
             ("shortest", self.shortest, 0, self.longest),
             ("longest", self.longest, 1, 100_000),
         ):

@@ -181,6 +181,7 @@ def test_examples_are_looked_for_only_where_a_span_is_routed(labels: LabelSet) -
         ({"decoding": "deep"}, "flat, nested"),
         ({"time_limit": 0}, "time_limit"),
         ({"spans_per_call": 0}, "spans_per_call"),
+        ({"examples": -1}, "examples"),
         ({"shortest": 500}, "shortest"),
     ],
 )

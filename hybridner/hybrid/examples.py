@@ -1,0 +1,228 @@
+"""Labelled spans of the training data that are most like a candidate: examples for the LLM's prompt.
+
+Alike is what SpanNER finds alike: the cosine of span vectors s = [h_b ; h_e ; ℓ(e - b + 1)] (equation 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from hybridner.data import read_records
+from hybridner.ensemble import Candidate
+from hybridner.errors import DataError, ModelError
+from hybridner.hybrid.modeling_hybrid import HybridNerModel, HybridNerOutput
+from hybridner.hybrid.reading import score_texts
+from hybridner.llm import Example, ExampleFinder
+from hybridner.models import SpannerModel
+from hybridner.models.modeling_member import character_mask, encode
+from hybridner.spans import NON_ENTITY, Record
+
+Vectors = NDArray[np.float32]
+
+#: Texts whose states are held at once while an index is built.
+_READ_AHEAD = 512
+#: The cosine that the vectors of one span in the index and in the model must reach; half precision costs far less.
+_SAME_MODEL = 0.99
+
+
+@dataclass(frozen=True, eq=False)
+class ExampleIndex:
+    """Labelled spans with their span vectors.
+
+    Attributes:
+        examples: S spans in their sentences, those that are no entities with the label "O".
+        vectors: [S, 2d + d'] of unit length, rounded to half precision, in which they are stored.
+    """
+
+    examples: tuple[Example, ...]
+    vectors: Vectors
+
+    @classmethod
+    def build(cls, model: HybridNerModel, records: str | Path | Iterable[Record], *, batch_size: int = 32) -> ExampleIndex:
+        """Index the gold entities of labelled records, and as examples of "O" what SpanNER nearly takes for an entity there.
+
+        Args:
+            model: a composite with a SpanNER.
+            records: a labelled file of any known format, or records; best those that the members were trained on.
+            batch_size: windows per forward pass.
+
+        Raises:
+            ModelError: the composite has no SpanNER.
+            DataError: the file cannot be read, or there is not one span.
+        """
+        known = read_records(records) if isinstance(records, (str, Path)) else list(records)
+        spanner = _spanner(model)
+        examples: dict[Example, None] = {}
+        parts: list[Vectors] = []
+        for offset in range(0, len(known), _READ_AHEAD):
+            some = known[offset : offset + _READ_AHEAD]
+            for record, states in zip(some, span_states(model, [record.text for record in some], batch_size), strict=True):
+                gold = {(span.start, span.end) for span in record.entities}
+                new = [Example(record.text, *span) for span in record.entities]
+                new += [Example(record.text, *span, NON_ENTITY) for span in _doubtful(model, spanner, states) if span not in gold]
+                new = [example for example in dict.fromkeys(new) if example not in examples]
+                examples.update(dict.fromkeys(new))
+                parts.append(_vectors(spanner, states, [(example.start, example.end) for example in new]))
+        if not examples:
+            raise DataError(
+                "there is no labelled span to make an example of", str(records) if isinstance(records, (str, Path)) else ""
+            )
+        return cls(tuple(examples), np.concatenate(parts))
+
+    @classmethod
+    def of(cls, source: object, model: HybridNerModel) -> ExampleIndex:
+        """An index, or one from its file, that is sure to belong to the model.
+
+        Raises:
+            DataError: see `load`.
+            ModelError: see `check`; or `source` is neither.
+        """
+        if isinstance(source, (str, PathLike)):
+            source = cls.load(source)
+        if not isinstance(source, ExampleIndex):
+            raise ModelError(
+                f"llm_examples must be a file made by `hybridner examples` or an ExampleIndex, not {type(source).__name__}"
+            )
+        source.check(model)
+        return source
+
+    def nearest(self, vector: Vectors, k: int, text: str) -> list[Example]:
+        """The k most similar spans, the most similar one last, so that it stands next to the question.
+
+        Args:
+            vector: [2d + d'] of unit length.
+            k: how many.
+            text: the text in question. Sentences that it contains give no example: the answer itself might be among them.
+        """
+        order = np.argsort(-(self.vectors @ vector), kind="stable")
+        found: list[Example] = []
+        for number in order:
+            if len(found) == k:
+                break
+            if self.examples[number].text not in text:
+                found.append(self.examples[number])
+        return found[::-1]
+
+    def finder(
+        self, model: HybridNerModel, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], k: int
+    ) -> ExampleFinder:
+        """A `hybridner.llm.ExampleFinder` for a batch; SpanNER reads a text again when the first of its spans is asked about."""
+        spanner = _spanner(model)
+        known: dict[int, dict[tuple[int, int], Vectors]] = {}
+
+        def find(number: int, candidate: Candidate) -> list[Example]:
+            if number not in known:
+                spans = [(other.start, other.end) for other in candidates[number]]
+                (states,) = span_states(model, [texts[number]], 1)
+                known[number] = dict(zip(spans, _vectors(spanner, states, spans), strict=True))
+            return self.nearest(known[number][candidate.start, candidate.end], k, texts[number])
+
+        return find
+
+    def check(self, model: HybridNerModel) -> None:
+        """Make sure that the index belongs to the model: its SpanNER must find the first span where the index has it.
+
+        Raises:
+            ModelError: no SpanNER, another one than that of the index, or labels that the model does not have.
+        """
+        spanner, example = _spanner(model), self.examples[0]
+        (states,) = span_states(model, [example.text], 1)
+        (vector,) = _vectors(spanner, states, [(example.start, example.end)])
+        if len(vector) != self.vectors.shape[1] or vector @ self.vectors[0] < _SAME_MODEL:
+            raise ModelError("these examples were indexed with another SpanNER; index them again: hybridner examples MODEL DATA")
+        strange = {example.label for example in self.examples} - set(model.config.labels.with_outside)
+        if strange:
+            raise ModelError(f"these examples have the label {min(strange)!r}, which the model does not know")
+
+    def save(self, path: str | Path) -> None:
+        """Write a Parquet file, one row an example; it appears under its name only when it is whole."""
+        path = Path(path)
+        half = pa.array(self.vectors.astype(np.float16).reshape(-1), pa.float16())
+        table = pa.table(
+            {
+                **{name: [getattr(example, name) for example in self.examples] for name in ("text", "start", "end", "label")},
+                "vector": pa.FixedSizeListArray.from_arrays(half, self.vectors.shape[1]),
+            },
+            schema=pa.schema([*_COLUMNS, pa.field("vector", pa.list_(pa.float16(), self.vectors.shape[1]))]),
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(path.name + ".part")
+        pq.write_table(table, unfinished)
+        unfinished.replace(path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> ExampleIndex:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: the file is missing, no Parquet, or holds no examples.
+        """
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"cannot be read as Parquet: {error}", str(path)) from error
+        names = [column.name for column in _COLUMNS]
+        if table.column_names != [*names, "vector"] or not table.num_rows:
+            raise DataError("this Parquet file holds no examples; `hybridner examples` makes one", str(path))
+        rows = zip(*(table.column(name).to_pylist() for name in names), strict=True)
+        vectors = table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return cls(tuple(Example(*row) for row in rows), vectors.astype(np.float32).reshape(table.num_rows, -1))
+
+
+_COLUMNS = (
+    pa.field("text", pa.string()),
+    pa.field("start", pa.int32()),
+    pa.field("end", pa.int32()),
+    pa.field("label", pa.string()),
+)
+
+
+@torch.inference_mode()
+def span_states(model: HybridNerModel, texts: Sequence[str], batch_size: int) -> list[Tensor]:
+    """SpanNER's h of every character of each text, [len(text), d], on the CPU."""
+    spanner = _spanner(model)
+    entry = next(entry for entry in model.config.members if model.members[entry["name"]] is spanner)
+    encoder, layer = model.encoders[entry["encoder"]], model.config.encoders[entry["encoder"]]["vocabulary"]
+
+    def run(inputs: dict[str, Tensor]) -> HybridNerOutput:
+        ids, mask = inputs["input_ids"][:, layer].to(model.device), inputs["attention_mask"].to(model.device)
+        return HybridNerOutput(token_scores=(spanner.states(encode(encoder, ids, mask), character_mask(mask)),))
+
+    scores = score_texts(model, texts, batch_size, run)
+    return [parts[0] if parts else torch.empty(0, spanner.config.head_size) for parts in scores]
+
+
+def _spanner(model: HybridNerModel) -> SpannerModel:
+    if model.spanner is None:
+        raise ModelError("examples are found by SpanNER's span vectors, and this composite has no SpanNER")
+    return model.spanner
+
+
+@torch.inference_mode()
+def _doubtful(model: HybridNerModel, spanner: SpannerModel, states: Tensor) -> list[tuple[int, int]]:
+    """SpanNER's own proposals and near misses in a text with these states, as in `cast_ballot`."""
+    if not len(states):
+        return []
+    scores = spanner.scorer.token_scores(states.to(model.device, model.dtype))[None]
+    everywhere = torch.ones(1, len(states), dtype=torch.bool, device=model.device)
+    spans, _ = spanner.likely_spans(scores, everywhere, model.config.near_miss**model.config.temperature)
+    return [(start, end) for start, end in spans[:, 1:3].tolist()]
+
+
+@torch.inference_mode()
+def _vectors(spanner: SpannerModel, states: Tensor, spans: Sequence[tuple[int, int]]) -> Vectors:
+    """[C, 2d + d'] span vectors of unit length in the values of half precision."""
+    rows = torch.tensor([(0, *span) for span in spans], dtype=torch.long).reshape(-1, 3)
+    whole = functional.normalize(spanner.span_vectors(states[None], rows), dim=-1)
+    return np.asarray(whole.half().float().numpy())
