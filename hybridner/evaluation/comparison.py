@@ -31,6 +31,9 @@ from hybridner.evaluation.significance import (
 )
 from hybridner.evaluation.slices import score_by_length, score_by_nesting, score_by_seen
 
+#: Kinds of systems: one model, a way of combining several, and that with an LLM.
+KINDS = ("member", "combiner", "hybrid")
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -102,8 +105,8 @@ class SystemResult:
 
     @property
     def kind(self) -> str:
-        """member, strategy or hybrid"""
-        return next((prefix[:-1] for prefix in (STRATEGY, HYBRID) if self.name.startswith(prefix)), "member")
+        """member, combiner or hybrid"""
+        return KINDS[_rank(self.name)]
 
     @property
     def title(self) -> str:
@@ -121,7 +124,7 @@ class Setting:
         runs: how many runs.
         sentences, entities: of all distinct texts together.
         hardware: of the runs.
-        systems: those that are in every run, members first, then strategies, then hybrids.
+        systems: those that are in every run, members first, then combiners, then hybrids.
         left_out: systems that are not in every run.
     """
 
@@ -247,7 +250,7 @@ def _compare_group(group: Sequence[Run], baseline: str, samples: int) -> Setting
 
 
 def _rank(name: str) -> int:
-    return 1 if name.startswith(STRATEGY) else 2 if name.startswith(HYBRID) else 0
+    return 2 if name.startswith(HYBRID) else 1 if ":" in name else 0
 
 
 def _resampled_f1(group: Sequence[Run], counts: Sequence[np.ndarray], samples: int) -> np.ndarray:

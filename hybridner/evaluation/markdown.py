@@ -11,13 +11,13 @@ from hybridner.evaluation.runs import STRATEGY
 _PAPERS_COMBINER = STRATEGY + "score"
 
 _COUNTING = """\
-All figures in %. An entity counts when start, end and label are all right; P, R and F1 are micro averages. The highest of a column
-is bold, whether its lead is significant or not."""
+All figures in %. An entity counts when start, end and label are all right; P, R and F1 are micro averages. The highest of a
+column is bold, whether its lead is significant or not."""
 
 _DIFFERENCES = """\
 p: two-sided, from the bootstrap of the difference. Holm: raised for all comparisons within the data set. Won and lost: stretches
-of text whose label only the system, or only the baseline, has right (mean per run). McNemar's exact test of these; of several runs
-twice the median p.
+of text whose label only the system, or only the baseline, has right (mean per run). McNemar's exact test of these; of several
+runs twice the median p.
 
 """
 
@@ -47,7 +47,7 @@ def to_markdown(comparison: Comparison, pictures: Sequence[tuple[str, str]] = ()
         "## Combining (the paper's table 2)",
         _scores(comparison, lambda system: system.kind != "member"),
         "## Members (the paper's table 3)",
-        _scores(comparison, lambda system: system.kind != "strategy" or system.name == _PAPERS_COMBINER),
+        _scores(comparison, lambda system: system.kind != "combiner" or system.name == _PAPERS_COMBINER),
         f"## Differences to {shown(baseline)}",
         _differences(comparison),
         *_overall(comparison),
@@ -61,9 +61,7 @@ def to_markdown(comparison: Comparison, pictures: Sequence[tuple[str, str]] = ()
 
 def shown(system: SystemResult) -> str:
     """A system's name for readers."""
-    return (
-        f"`{system.title}`" if system.kind == "strategy" else f"{system.title} (LLM)" if system.kind == "hybrid" else system.title
-    )
+    return {"member": "{}", "combiner": "`{}`", "hybrid": "{} (LLM)"}[system.kind].format(system.title)
 
 
 def measured_on(setting: Setting) -> str:

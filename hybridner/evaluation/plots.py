@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Colour and name in the legend of each kind of system.
-_KINDS = {"member": ("tab:blue", "member"), "strategy": ("tab:orange", "combiner"), "hybrid": ("tab:green", "with an LLM")}
+_KINDS = {"member": ("tab:blue", "member"), "combiner": ("tab:orange", "combiner"), "hybrid": ("tab:green", "with an LLM")}
 _PANELS_ABREAST = 3
 
 

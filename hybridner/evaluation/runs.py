@@ -55,7 +55,7 @@ class Run:
         texts: a hash of the texts; runs that share it can be compared text by text.
         gold: N tuples of gold spans.
         systems: N tuples of predicted spans for each system: "NAME" a member, "strategy:NAME" a combining strategy,
-            "hybrid:NAME" the ensemble with an LLM.
+            "hybrid:NAME" the ensemble with an LLM; any other prefix is another way of combining.
         seen: for each text the [start, end) of those of all these spans whose word is an entity of the training data; None when
             the training data were not at hand.
     """
