@@ -16,6 +16,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from hybridner.llm.prices import Usage
 from hybridner.llm.verifier import Answer, LlmError, Question, Verifier
 
 Mode = Literal["use", "replay"]
@@ -79,6 +80,12 @@ class AnswerCache:
 
     def __len__(self) -> int:
         return int(self._run("SELECT count(*) FROM answers")[0][0])
+
+    def usage(self) -> Usage:
+        """Calls and tokens that the answers kept here took."""
+        tokens = (f"total(json_extract(answer, '$.{name}'))" for name in ("prompt_tokens", "completion_tokens"))
+        ((calls, prompt, completion),) = self._run(f"SELECT count(*), {', '.join(tokens)} FROM answers")
+        return Usage(calls, int(prompt), int(completion))
 
     def record(self, path: str | Path) -> int:
         """Write all answers as JSON lines, sorted by key; returns how many."""

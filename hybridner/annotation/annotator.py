@@ -1,0 +1,108 @@
+"""The pipeline as a function over batches of rows: for `datasets.map` and as an actor of Ray Data."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import torch
+from transformers import pipeline
+
+from hybridner.annotation.identity import fingerprint
+from hybridner.annotation.table import entities_array, entities_type
+from hybridner.errors import DataError, ModelError
+from hybridner.pipeline import HybridNerPipeline
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+
+class Annotator:
+    """Adds a column of entities to batches of rows.
+
+    With `datasets`, on as many processes as you like::
+
+        annotator = Annotator("my-composite")
+        data.with_format("arrow").map(annotator, batched=True, num_proc=2)
+        data.map(annotator, batched=True, features=annotator.features(data.features))      # the same over lists
+
+    With Ray Data, an actor each::
+
+        data.map_batches(Annotator, fn_constructor_args=("my-composite",), batch_format="pyarrow",
+                         compute=ray.data.ActorPoolStrategy(size=2))
+
+    A row whose text is null or no string gets null for entities; every row stays in its place.
+
+    Args:
+        model: folder or Hub id of a composite or a member.
+        text: column of the texts.
+        output: name of the new column.
+        device: such as "cuda:0"; by default an accelerator where there is one.
+        **settings: of the pipeline: batch_size, threshold, strategy, decoding. An LLM belongs into `hybridner annotate`, which
+            keeps a budget over the whole.
+
+    Attributes:
+        fingerprint: of the model, so that what `datasets` keeps from another model is not taken for this one's.
+
+    Raises:
+        ModelError: no such model, or a setting that cannot work.
+    """
+
+    def __init__(
+        self, model: str, *, text: str = "text", output: str = "entities", device: str | None = None, **settings: Any
+    ) -> None:
+        if any(name.startswith("llm") for name in settings):
+            raise ModelError("an Annotator asks no LLM, for it could keep no budget; `hybridner annotate` does")
+        self.model, self.text, self.output, self.device, self.settings = model, text, output, device, settings
+        self._home = os.getpid()
+        self.fingerprint = fingerprint(self._pipe.model)
+
+    @cached_property
+    def _pipe(self) -> HybridNerPipeline:
+        # Every process loads the model for itself. Workers share the cores, and threads of a forked one may hang.
+        if os.getpid() != self._home:
+            torch.set_num_threads(1)
+        try:
+            load: Any = pipeline
+            pipe: HybridNerPipeline = load("hybrid-ner", model=self.model, device=self.device, **self.settings)
+        except OSError as error:
+            raise ModelError(f"cannot load a model from {self.model!r}: {error}") from error
+        return pipe
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_pipe"}
+
+    def features(self, before: Features) -> Features:
+        """The features of a data set after this column is added."""
+        from datasets import Features
+
+        added = Features.from_arrow_schema(pa.schema([(self.output, self._type)]))
+        return Features({**before, **added})
+
+    @property
+    def _type(self) -> pa.DataType:
+        return entities_type(self._pipe.model.member_names, llm=False)
+
+    def __call__(self, batch: Any) -> Any:
+        """The batch with the column: an Arrow table as such, a mapping of column names to lists as a dict.
+
+        Raises:
+            DataError: there is no column of texts.
+        """
+        names = batch.column_names if isinstance(batch, pa.Table) else list(batch)
+        if self.text not in names:
+            raise DataError(f"no column {self.text!r}; the batch has {', '.join(names)}")
+        column = batch[self.text]
+        texts = column.to_pylist() if isinstance(batch, pa.Table) else list(column)
+        known = [number for number, text in enumerate(texts) if isinstance(text, str)]
+        found: list[Any] = [None] * len(texts)
+        for number, entities in zip(known, self._pipe([texts[number] for number in known]), strict=True):
+            found[number] = entities
+        array = entities_array(found, self._type)
+        if not isinstance(batch, pa.Table):
+            return {**batch, self.output: array.to_pylist()}
+        if self.output in names:
+            batch = batch.drop_columns([self.output])
+        return batch.append_column(self.output, array)

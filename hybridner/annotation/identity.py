@@ -1,0 +1,25 @@
+"""Which model it was: a fingerprint of everything that decides what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import torch
+
+from hybridner.hybrid import HybridNerModel
+
+#: Parts of a configuration that say where a model came from, not what it is.
+_ELSEWHERE = ("_name_or_path", "transformers_version", "architectures")
+
+
+def fingerprint(model: HybridNerModel) -> str:
+    """SHA-256 (first 16 digits) over configuration, vocabularies and weights; the same wherever the model lies."""
+    digest = hashlib.sha256()
+    config = {name: value for name, value in model.config.to_dict().items() if name not in _ELSEWHERE}
+    vocabularies = [vocabulary.to_dict() for vocabulary in model.vocabularies]
+    digest.update(json.dumps([config, vocabularies], sort_keys=True, default=str).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,226 @@
+"""A bulk annotation job: pieces of the input in, shards out, on as many processes as there are, from wherever it was stopped."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from filelock import FileLock, Timeout
+
+from hybridner.annotation import manifest
+from hybridner.annotation.asking import Asking, Llm, describe_llm
+from hybridner.annotation.identity import fingerprint
+from hybridner.annotation.progress import Progress
+from hybridner.annotation.records import Item, Reject, shown
+from hybridner.annotation.shards import Shards, sweep, write_shard
+from hybridner.annotation.sources import Piece, Source
+from hybridner.annotation.table import entities_array, entities_type, shard_table
+from hybridner.errors import DataError, HybridNerError
+from hybridner.pipeline import Entity, HybridNerPipeline
+
+#: A text that any model reads.
+_PROBE = "。"
+
+
+@dataclass(frozen=True)
+class How:
+    """How texts are read.
+
+    Attributes:
+        batch_size: windows per forward pass.
+        strategy, decoding, threshold: those of the pipeline; by default the model's own.
+        llm: who is asked about doubtful spans, as the pipeline takes it; nobody by default.
+        llm_settings: fields of `hybridner.llm.LlmSettings`; the `budget` is that of the whole job.
+    """
+
+    batch_size: int = 32
+    strategy: str | None = None
+    decoding: str | None = None
+    threshold: float | None = None
+    llm: Llm | None = None
+    llm_settings: Mapping[str, Any] | None = None
+
+    def chosen(self, pipe: HybridNerPipeline) -> dict[str, Any]:
+        """Strategy, decoding and threshold, the model's own where none is given."""
+        wanted = {name: getattr(self, name) for name in ("strategy", "decoding", "threshold")}
+        return {name: getattr(pipe.model.config, name) if value is None else value for name, value in wanted.items()}
+
+
+def annotate(
+    pipe: HybridNerPipeline, source: Source, output: str | Path, how: How | None = None, *, name: str = ""
+) -> dict[str, Any]:
+    """Annotate a whole input; every process that Accelerate started calls this.
+
+    Each piece of the input becomes one Parquet file under OUTPUT/data, which appears whole or not at all; records that cannot be
+    read are set aside under OUTPUT/rejects. The same call again, after whatever stopped the last one and on any number of
+    processes, does what is not done yet.
+
+    Args:
+        pipe: the pipeline, on this process's device.
+        source: the input, cut into pieces.
+        output: a folder that all processes and machines see.
+        how: how texts are read.
+        name: what the model is called, for the record.
+
+    Returns:
+        the job's totals: records, texts, entities, needs_review, rejected, seconds (of all processes, added up) and llm.
+
+    Raises:
+        DataError: the folder holds another job, or one is at work in it.
+        HybridNerError: settings that cannot work.
+    """
+    state, folder, how = PartialState(), Path(output), how or How()
+    job = {
+        "input": source.describe(),
+        "model": fingerprint(pipe.model),
+        **how.chosen(pipe),
+        "llm": None if how.llm is None else describe_llm(how.llm, how.llm_settings or {}),
+    }
+    provenance = {"model_name": name, **{key: value for key, value in job.items() if key != "input"}}
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone_in(folder) if state.is_main_process else nullcontext():
+        if state.is_main_process:
+            sweep(folder)
+            manifest.begin(folder, job)
+        state.wait_for_everyone()
+        known = manifest.check(folder, job)
+        if not manifest.is_finished(folder, known):
+            with _asking(folder, how, state) as asking:
+                # Before anybody writes or asks, everybody has seen that there is work, and what was spent.
+                state.wait_for_everyone()
+                _work(pipe, source, folder, how, asking, {**provenance, **_circumstances(state)}, state)
+            state.wait_for_everyone()
+            if state.is_main_process:
+                manifest.finish(folder, known)
+            state.wait_for_everyone()
+        return dict(manifest.check(folder, job)["finished"])
+
+
+def _alone_in(folder: Path) -> AbstractContextManager[Any]:
+    lock = FileLock(folder / ".lock")
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout as error:
+        raise DataError("another annotation job is at work in this folder; wait for it or stop it", str(folder)) from error
+
+
+def _asking(folder: Path, how: How, state: PartialState) -> AbstractContextManager[Asking | None]:
+    if how.llm is None:
+        return nullcontext()
+    return Asking(folder, how.llm, how.llm_settings or {}, state.process_index, state.num_processes)
+
+
+def _circumstances(state: PartialState) -> dict[str, Any]:
+    return {
+        "process": state.process_index,
+        "processes": state.num_processes,
+        "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "versions": {package: version(package) for package in ("hybridner", "torch", "transformers")},
+    }
+
+
+def _work(
+    pipe: HybridNerPipeline,
+    source: Source,
+    folder: Path,
+    how: How,
+    asking: Asking | None,
+    provenance: Mapping[str, Any],
+    state: PartialState,
+) -> None:
+    """All pieces of this process."""
+    shards = Shards(folder)
+    fixed = {"batch_size": how.batch_size, **how.chosen(pipe)}
+    progress = Progress(source.total, lambda: sum(map(source.size, shards.keys())), sys.stderr if state.is_main_process else None)
+
+    def parameters() -> dict[str, Any]:
+        return {**fixed, **(asking.parameters() if asking else {})}
+
+    for piece, records in source.pieces(state.process_index, state.num_processes, shards.finished):
+        began = time.monotonic()
+        items = [record for record in records if isinstance(record, Item)]
+        results = entities_or_errors(pipe, [item.text for item in items], parameters, progress.step)
+        seconds = round(time.monotonic() - began, 3)
+        llm = asking.since_last() if asking else None
+        _write(folder, piece, records, results, pipe.model.member_names, {"seconds": seconds, "llm": llm, "how": provenance})
+        progress.shard_finished()
+    progress.close()
+
+
+def _write(
+    folder: Path,
+    piece: Piece,
+    records: Sequence[Item | Reject],
+    results: Sequence[list[Entity] | Exception],
+    members: Sequence[str],
+    about: Mapping[str, Any],
+) -> None:
+    """The shard of one piece: `results` are those of the items among its records, in their order."""
+    rejects = [record for record in records if isinstance(record, Reject)]
+    read: list[tuple[Item, list[Entity]]] = []
+    for item, result in zip((record for record in records if isinstance(record, Item)), results, strict=True):
+        if isinstance(result, Exception):
+            rejects.append(Reject(item.offset, f"the model failed on it: {type(result).__name__}: {result}", shown(item.text)))
+        else:
+            read.append((item, result))
+    entities = [entity for _, found in read for entity in found]
+    counts = {
+        "source": piece.source,
+        "records": piece.records,
+        "texts": len(read),
+        "entities": len(entities),
+        "needs_review": sum(entity["needs_review"] for entity in entities),
+        "rejected": len(rejects),
+    }
+    array = entities_array([found for _, found in read], entities_type(members, llm=about["llm"] is not None))
+    table = shard_table(piece.source, [item for item, _ in read], array)
+    write_shard(folder, piece.key, table, sorted(rejects), piece.source, {"key": piece.key, **counts, **about})
+
+
+def entities_or_errors(
+    pipe: HybridNerPipeline, texts: Sequence[str], parameters: Callable[[], Mapping[str, Any]], step: Callable[[], None]
+) -> list[list[Entity] | Exception]:
+    """The entities of each text, or the error that this text alone raises.
+
+    Args:
+        pipe: the pipeline.
+        texts: N texts.
+        parameters: of the pipeline's next call.
+        step: called after each text.
+
+    Raises:
+        Exception: the pipeline fails on any text at all.
+        HybridNerError: settings that cannot work.
+    """
+    results: list[list[Entity] | Exception] = []
+    try:
+        for found in pipe(iter(texts), **parameters()):
+            results.append(found)
+            step()
+    except HybridNerError:
+        raise
+    except Exception:
+        # One text broke a batch, and it is not known which; or nothing works any more, and then this fails too.
+        pipe(_PROBE)
+        for text in texts[len(results) :]:
+            results.append(_entities_or_error(pipe, text, parameters()))
+            step()
+    return results
+
+
+def _entities_or_error(pipe: HybridNerPipeline, text: str, parameters: Mapping[str, Any]) -> list[Entity] | Exception:
+    try:
+        found: list[Entity] = pipe(text, **parameters)
+        return found
+    except HybridNerError:
+        raise
+    except Exception as error:
+        return error

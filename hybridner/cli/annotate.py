@@ -1,0 +1,118 @@
+"""`hybridner annotate`, and the same for `accelerate launch -m hybridner.annotate`."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from accelerate import PartialState
+from accelerate.utils import InitProcessGroupKwargs
+
+from hybridner.annotation import KINDS, Fields, FileSource, How, Source, StreamSource, annotate
+from hybridner.cli.loading import load_composite
+from hybridner.ensemble import COMBINERS
+from hybridner.errors import DataError
+from hybridner.pipeline import HybridNerPipeline
+from hybridner.spans import RESOLVERS
+
+#: Processes wait for each other only at the beginning and the end; one that is done early may wait long.
+_PATIENCE = timedelta(days=30)
+
+_EXAMPLES = """\
+examples:
+  hybridner annotate my-composite news/*.txt --output annotated
+  hybridner annotate my-composite posts.jsonl --output annotated --text body --id post_id
+  hybridner annotate my-composite me/corpus --split train --output annotated
+  accelerate launch --num_processes 8 -m hybridner.annotate my-composite corpus.parquet --output annotated
+
+INPUT is files of text (a sentence a line), JSON lines or Parquet, or one data set (a Hub id or a folder that load_dataset opens),
+which is streamed. DIR/data gets Parquet files with id, source, offset, text and entities; DIR/rejects what could not be read, and
+why; DIR/manifest.json says what the job is and, at the end, what was done. A job that was stopped, however it was, goes on when
+the same command is given again, on any number of processes. Several machines need one DIR that all of them see.
+
+An LLM for the doubtful spans is described in a YAML file:
+  verifier: {model: some-model, base_url: "http://127.0.0.1:8901/v1", concurrency: 16}    # the key is taken from OPENAI_API_KEY
+  settings: {fusion: bayes, accuracy: 0.8, budget: {calls: 20000, tokens: 10000000}}      # the budget of the whole job
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "annotate",
+        help="find the entities of whole corpora, on many processes, resumable",
+        description="Find the entities of whole corpora.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that the command and the module `hybridner.annotate` share."""
+    parser.add_argument("model", metavar="MODEL", help="folder or Hub id of a composite or a member")
+    parser.add_argument("input", metavar="INPUT", nargs="+", help="files, or one data set")
+    parser.add_argument("--output", required=True, metavar="DIR", help="where shards, rejects and manifest go")
+    parser.add_argument("--kind", choices=KINDS, help="kind of the files (default: by the ending of the first one)")
+    parser.add_argument("--text", default="text", metavar="FIELD", help="field or column of the text (text)")
+    parser.add_argument("--id", metavar="FIELD", help="field or column of the record's own id (default: file name and number)")
+    parser.add_argument("--split", default="train", help="split of a data set (train)")
+    parser.add_argument("--config", help="configuration of a data set")
+    parser.add_argument("--revision", help="revision of a data set")
+    parser.add_argument("--records-per-shard", type=int, default=10_000, metavar="N", help="what a kill may cost (10000)")
+    parser.add_argument("--longest", type=int, default=Fields.longest, metavar="N", help="set longer texts aside (200000)")
+    parser.add_argument("--batch-size", type=int, default=How.batch_size, metavar="N", help="windows per forward pass (32)")
+    parser.add_argument("--threshold", type=float, help="mark entities with a greater uncertainty (default: the model's own)")
+    parser.add_argument("--strategy", choices=list(COMBINERS), help="how votes are combined (default: the model's own)")
+    parser.add_argument("--decoding", choices=list(RESOLVERS), help="default: the model's own")
+    parser.add_argument("--llm", metavar="FILE", help="YAML file: verifier and settings of an LLM for the doubtful spans")
+
+
+def run(options: argparse.Namespace) -> int:
+    state = PartialState(**InitProcessGroupKwargs(timeout=_PATIENCE).to_kwargs())
+    if options.records_per_shard < 1:
+        raise DataError(f"--records-per-shard must be at least 1, not {options.records_per_shard}")
+    llm = _read_llm(options.llm) if options.llm else {}
+    how = How(options.batch_size, options.strategy, options.decoding, options.threshold, llm.get("verifier"), llm.get("settings"))
+    pipe = HybridNerPipeline(load_composite(options.model), device=state.device)
+    totals = annotate(pipe, _source(options), options.output, how, name=options.model)
+    if state.is_main_process:
+        print(_summary(totals, options.output))
+    return 0
+
+
+def _source(options: argparse.Namespace) -> Source:
+    fields = Fields(options.text, options.id, options.longest)
+    if len(options.input) == 1 and not Path(options.input[0]).is_file() and options.kind is None:
+        name = options.input[0]
+        return StreamSource(name, options.split, options.config, options.revision, fields, options.records_per_shard)
+    return FileSource(options.input, options.kind, fields, options.records_per_shard)
+
+
+def _read_llm(path: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"cannot be read as YAML: {error}", path) from error
+    if not isinstance(content, dict) or not content.get("verifier") or set(content) - {"verifier", "settings"}:
+        raise DataError("expected `verifier` (model, base_url, ...) and, if you like, `settings`", path)
+    if isinstance(content["verifier"], dict) and "api_key" in content["verifier"]:
+        raise DataError("`verifier` must hold no key; put it into the environment variable OPENAI_API_KEY", path)
+    return content
+
+
+def _summary(totals: dict[str, Any], output: str) -> str:
+    lines = [
+        f"{totals['texts']:,} texts, {totals['entities']:,} entities ({totals['needs_review']:,} to review), "
+        f"{totals['rejected']:,} records set aside",
+        f"output: {output}",
+    ]
+    if totals["rejected"]:
+        lines.append(f"why records were set aside: {Path(output) / 'rejects'}")
+    if totals["llm"]:
+        used = totals["llm"]
+        lines.append(f"LLM: {used['calls']:,} calls, {used['prompt_tokens']:,} tokens in, {used['completion_tokens']:,} out")
+    return "\n".join(lines)
