@@ -34,9 +34,11 @@ class HybridNerOutput(ModelOutput):
     """Output of the composite.
 
     Attributes:
+        loss: the members' losses added up, when gold was given.
         token_scores: one tensor [B, n, D] per member, in the members' order; D is 2K + 1 for a tagger, 2(K + 1) for SpanNER.
     """
 
+    loss: Tensor | None = None
     token_scores: tuple[Tensor, ...] | None = None
 
 
@@ -146,15 +148,7 @@ class HybridNerModel(VocabularyMixin):
         """
         loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
-        model.stackers = {
-            kind: StoredStacker(
-                kind,
-                Path(companion_file(pretrained_model_name_or_path, STACKER_FILES[kind], kwargs)).read_bytes(),
-                tuple(classes),
-                len(model.config.labels) + 1,
-            )
-            for kind, classes in (model.config.stackers or {}).items()
-        }
+        model.stackers = load_stackers(model.config, pretrained_model_name_or_path, kwargs)
         return loaded
 
     @property
@@ -185,12 +179,15 @@ class HybridNerModel(VocabularyMixin):
         """The most characters that every member's encoder reads at once."""
         return min(encoder_capacity(encoder.config) for encoder in self.encoders)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> HybridNerOutput:
-        """Every member's scores for each character.
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, tags: Tensor | None = None, spans: Tensor | None = None
+    ) -> HybridNerOutput:
+        """Every member's scores for each character and, with gold, the loss.
 
         Args:
             input_ids: [B, V, n + 2], one layer for each of the V distinct vocabularies.
             attention_mask: [B, n + 2], 1 for real tokens; the same for all, as every vocabulary gives one token per character.
+            tags, spans: gold as taggers and SpanNER want it; see their `head`. Both or neither.
         """
         hidden = [
             encode(encoder, input_ids[:, entry["vocabulary"]], attention_mask)
@@ -198,10 +195,27 @@ class HybridNerModel(VocabularyMixin):
         ]
         mask = character_mask(attention_mask)
         outputs = [
-            member.head(hidden[entry["encoder"]], mask)
+            member.head(hidden[entry["encoder"]], mask, spans if isinstance(member, SpannerModel) else tags)
             for member, entry in zip(self.member_models, self.config.members, strict=True)
         ]
-        return HybridNerOutput(token_scores=tuple(cast("Tensor", output.token_scores) for output in outputs))
+        losses = [output.loss.float() for output in outputs if output.loss is not None]
+        return HybridNerOutput(
+            loss=torch.stack(losses).sum() if losses else None,
+            token_scores=tuple(cast("Tensor", output.token_scores) for output in outputs),
+        )
+
+
+def load_stackers(config: HybridNerConfig, source: Any, options: Mapping[str, Any]) -> dict[str, StoredStacker]:
+    """The stackers that a configuration names, from beside the weights."""
+    return {
+        kind: StoredStacker(
+            kind,
+            Path(companion_file(source, STACKER_FILES[kind], options)).read_bytes(),
+            tuple(classes),
+            len(config.labels) + 1,
+        )
+        for kind, classes in (config.stackers or {}).items()
+    }
 
 
 def _same_encoder(a: MemberModel, b: MemberModel) -> bool:

@@ -64,19 +64,19 @@ class Collator:
         self.labels_are_spans = isinstance(model, SpannerModel)
 
     def __call__(self, features: Sequence[Feature]) -> dict[str, Tensor]:
-        ids = _pad_rows([feature["input_ids"] for feature in features], self.pad)
+        ids = pad_rows([feature["input_ids"] for feature in features], self.pad)
         lengths = torch.tensor([len(feature["input_ids"]) for feature in features])
-        gold = _pad_spans([feature["gold"] for feature in features])
-        labels = gold if self.labels_are_spans else _pad_rows([feature["labels"] for feature in features], 0)
+        gold = pad_spans([feature["gold"] for feature in features])
+        labels = gold if self.labels_are_spans else pad_rows([feature["labels"] for feature in features], 0)
         mask = (torch.arange(ids.size(1))[None, :] < lengths[:, None]).long()
         return {"input_ids": ids, "attention_mask": mask, "labels": labels, "gold": gold}
 
 
-def _pad_rows(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
+def pad_rows(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
     width = max(len(row) for row in rows)
     return torch.tensor([[*row, *[fill] * (width - len(row))] for row in rows])
 
 
-def _pad_spans(rows: Sequence[Sequence[Sequence[int]]]) -> Tensor:
+def pad_spans(rows: Sequence[Sequence[Sequence[int]]]) -> Tensor:
     width = max(1, *(len(row) for row in rows))
     return torch.tensor([[*row, *[[NO_SPAN] * 3] * (width - len(row))] for row in rows])
