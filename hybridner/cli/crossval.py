@@ -25,8 +25,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "crossval",
         help="predict the training sentences out of fold, for all that is fitted after training",
-        description="Cut the training sentences into folds and let members trained on the others predict each. Documents stay whole, "
-        "and rare labels are spread evenly.",
+        description="Cut the training sentences into folds and let members trained on the others predict each. Documents stay "
+        "whole, and rare labels are spread evenly.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

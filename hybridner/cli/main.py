@@ -7,10 +7,25 @@ import sys
 from collections.abc import Sequence
 
 import hybridner
-from hybridner.cli import assemble, card, crossval, data, demo, evaluate, predict, push, space, train
+from hybridner.cli import (
+    annotate,
+    assemble,
+    calibrate,
+    card,
+    compare,
+    crossval,
+    data,
+    demo,
+    evaluate,
+    examples,
+    predict,
+    push,
+    space,
+    train,
+)
 from hybridner.errors import HybridNerError
 
-_COMMANDS = (demo, train, crossval, assemble, predict, evaluate, data, card, push, space)
+_COMMANDS = (demo, train, crossval, calibrate, assemble, predict, annotate, evaluate, compare, examples, data, card, push, space)
 
 
 def build_parser() -> argparse.ArgumentParser:

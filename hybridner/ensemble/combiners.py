@@ -1,40 +1,130 @@
 """Combining strategies: pure functions from a ballot to ln P(label | span), one interface for all.
 
-Each returns [C, K + 1] natural logarithms of a distribution over the labels; the combined label of a span is the argmax.
+Each returns [C, K + 1] natural logarithms of a distribution over the labels; the combined label of a span is the argmax. Those
+that weigh members or were trained need `Fitted`, which `hybridner calibrate` puts into a composite.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from hybridner.ensemble.ballot import Ballot, Floats, log_softmax
+from hybridner.ensemble.fitted import Fitted, pool_features
+from hybridner.errors import ModelError
 
-Combiner = Callable[[Ballot], Floats]
+Combiner = Callable[[Ballot, Fitted | None], Floats]
+
+#: Weights of SpanNER's probability and of the member's F1 in the released SpanNER combiner.
+_PROBABILITY, _F1 = 0.8, 1.0
+#: Far smaller than the smallest difference between two counts of votes.
+_TIE = 1e-6
 
 
-def score(ballot: Ballot) -> Floats:
+def score(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
     """The paper's combiner (equations 4 and 6): P(l | s) ∝ votes(l) · exp(sᵀl), computed as softmax(sᵀl + ln votes(l))."""
     with np.errstate(divide="ignore"):
         return log_softmax(ballot.logits + np.log(ballot.vote_counts))
 
 
-def majority(ballot: Ballot) -> Floats:
-    """Majority voting, VM (section 3.2): P(l | s) = votes(l) / votes. O wins a tie, being by far the most frequent label of
-    spans; among entity types the one that the members find more probable on average."""
-    counts = ballot.vote_counts
-    tie_break = ballot.average.copy()
-    tie_break[:, 0] = 1.0
-    with np.errstate(divide="ignore"):
-        # The tie-break is far smaller than the smallest difference between two counts.
-        return log_softmax(np.log(counts * (1.0 + 1e-6 * tie_break)))
+def majority(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
+    """Majority voting, VM (section 3.2): P(l | s) = votes(l) / votes.
+
+    Ties go to the label that is more frequent among candidates; without fitted priors to O, and among entity types to the one
+    that the members find more probable on average.
+    """
+    if fitted is not None:
+        tie_break = np.broadcast_to(fitted.priors, ballot.logits.shape)
+    else:
+        tie_break = ballot.average.copy()
+        tie_break[:, 0] = 1.0
+    return _normalised(ballot.vote_counts * (1.0 + _TIE * tie_break))
 
 
-def mean(ballot: Ballot) -> Floats:
+def f1(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
+    """Voting weighted by each member's entity F1, VOF1 (section 3.2)."""
+    weights = _required(fitted, "f1").f1[:, None]
+    return _normalised(ballot.weighted_votes(np.broadcast_to(weights, (len(weights), ballot.num_labels))))
+
+
+def class_f1(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
+    """Voting weighted by each member's F1 on the label it votes for, VCF1 (section 3.2)."""
+    return _normalised(ballot.weighted_votes(_required(fitted, "class_f1").class_f1))
+
+
+def score_f1(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
+    """The combiner of the released SpanNER code: each vote for l counts 0.8 · P(l | s) + 1.0 · F1 of its member, with F1 from
+    predictions out of fold, not from the test set."""
+    weights = _required(fitted, "score_f1").f1[:, None]
+    probabilities = np.exp(log_softmax(ballot.logits))
+    votes = ballot.weighted_votes(np.broadcast_to(weights, (len(weights), ballot.num_labels)))
+    return _normalised(_PROBABILITY * probabilities * ballot.vote_counts + _F1 * votes)
+
+
+def mean(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
     """The members' own probabilities averaged: a vote that says how sure it is. Not in the paper."""
     return np.asarray(np.log(np.clip(ballot.average, 1e-12, 1.0)))
 
 
+def pool(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
+    """Log-linear pool: softmax over labels of Σ_m [a_m · ln P_m(l | s) + b_m · (m votes l)] + c · (l is O). Not in the paper.
+
+    2m + 1 coefficients, fitted by maximum likelihood: how far to trust each member's probability, its vote, and O.
+    """
+    return log_softmax(pool_features(ballot) @ _required(fitted, "pool").pool)
+
+
+def _stacked(ballot: Ballot, fitted: Fitted | None = None, *, name: str) -> Floats:
+    """Stacking (section 3.2): a classifier over votes, members' probabilities, length and agreement."""
+    known = _required(fitted, name).stackers
+    if name not in known:
+        raise ModelError(f"this composite has no {name!r} stacker; `hybridner calibrate --stacker {name}` fits one")
+    return known[name].log_probabilities(ballot)
+
+
+#: The stacking strategies.
+STACKERS = ("svm", "forest", "xgboost")
+
 #: Strategies by the name users give them.
-COMBINERS: dict[str, Combiner] = {"score": score, "majority": majority, "mean": mean}
+COMBINERS: dict[str, Combiner] = {
+    "majority": majority,
+    "f1": f1,
+    "class_f1": class_f1,
+    "score": score,
+    "score_f1": score_f1,
+    "mean": mean,
+    "pool": pool,
+    **{name: partial(_stacked, name=name) for name in STACKERS},
+}
+#: Those that work in any composite.
+UNFITTED = ("score", "majority", "mean")
+
+
+def available(fitted: Fitted | None) -> tuple[str, ...]:
+    """The strategies that work with what is fitted."""
+    if fitted is None:
+        return UNFITTED
+    return tuple(name for name in COMBINERS if name not in STACKERS or name in fitted.stackers)
+
+
+def _required(fitted: Fitted | None, name: str) -> Fitted:
+    if fitted is None:
+        raise ModelError(
+            f"the strategy {name!r} needs weights that are fitted on predictions; `hybridner calibrate` puts them into a "
+            f"composite. Without them there are {', '.join(UNFITTED)}"
+        )
+    return fitted
+
+
+def _normalised(mass: Floats) -> Floats:
+    """ln of each row divided by its sum; a row without any vote that weighs something is O."""
+    total = mass.sum(axis=1, keepdims=True)
+    silent = total[:, 0] <= 0
+    if silent.any():
+        mass = mass.copy()
+        mass[silent, 0] = 1.0
+        total = mass.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(mass / total))

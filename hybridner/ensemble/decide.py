@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats, log_softmax
-from hybridner.ensemble.combiners import COMBINERS
+from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats
+from hybridner.ensemble.combiners import COMBINERS, pool
+from hybridner.ensemble.fitted import Fitted
+from hybridner.ensemble.uncertainty import UNCERTAINTIES, Opinions
 from hybridner.spans import NON_ENTITY, RESOLVERS
 
 #: Log-odds against O are cut off here, so that a span nobody calls O still has a finite weight.
@@ -23,10 +25,10 @@ class Candidate:
         start, end: characters [start, end) of the text.
         label: the combined label; "O" when the votes went against an entity.
         chosen: whether it is one of the text's entities (a label other than O, and part of the best set under the decoding).
-        distribution: P(label | span) over the K + 1 labels, O first: the members' own probabilities averaged, with the largest
-            one given to the combined label.
+        distribution: P(label | span) over the K + 1 labels, O first: the log-linear pool where it is fitted, else the members'
+            own probabilities averaged; the largest one is given to the combined label.
         weight: ln P(label) - ln P(O) under the strategy, in nats: what the best set of entities is chosen by; 0 for O.
-        uncertainty: u = 1 - max P(y | span) of SpanNER's softmax (equations 8 and 9).
+        uncertainty: u in [0, 1]; by default 1 - max P(y | span) of SpanNER's softmax (equations 8 and 9), see `UNCERTAINTIES`.
         votes: label that each member gave the span ("O" for none); a member that cannot judge it is missing.
     """
 
@@ -45,13 +47,16 @@ class Candidate:
         return max(self.distribution)
 
 
-def spanner_uncertainty(logits: Floats) -> Floats:
-    """u = 1 - max softmax of each row of [C, K + 1] (equations 8 and 9); 0 is certain, 1 - 1/(K + 1) knows nothing."""
-    return np.asarray(-np.expm1(log_softmax(logits).max(axis=-1)))
-
-
 def decide(
-    ballot: Ballot, texts: int, labels: Sequence[str], members: Sequence[str], *, strategy: str, decoding: str
+    ballot: Ballot,
+    texts: int,
+    labels: Sequence[str],
+    members: Sequence[str],
+    *,
+    strategy: str,
+    decoding: str,
+    fitted: Fitted | None = None,
+    uncertainty: str = "spanner",
 ) -> list[list[Candidate]]:
     """Label every candidate and choose the entities of each text.
 
@@ -62,14 +67,17 @@ def decide(
         members: the m member names in the order of `ballot.votes`.
         strategy: a key of `COMBINERS`.
         decoding: "flat" or "nested".
+        fitted: what strategies beyond `UNFITTED` need.
+        uncertainty: a key of `UNCERTAINTIES`.
 
     Returns:
         the candidates of each text, sorted by start, then longer first.
     """
-    combined = COMBINERS[strategy](ballot)
+    combined = COMBINERS[strategy](ballot, fitted)
     chosen_label = combined.argmax(axis=1)
     weights = _log_odds(combined, chosen_label)
-    uncertainty = spanner_uncertainty(ballot.logits)
+    belief = beliefs(ballot, fitted)
+    doubt = UNCERTAINTIES[uncertainty](Opinions(ballot, combined, belief, chosen_label))
     resolve = RESOLVERS[decoding]
     order = np.lexsort((-ballot.spans[:, 2], ballot.spans[:, 1], ballot.spans[:, 0]))
     borders = np.searchsorted(ballot.spans[order, 0], np.arange(texts + 1))
@@ -85,9 +93,9 @@ def decide(
                     end,
                     labels[chosen_label[index]],
                     position in taken,
-                    _with_top(ballot.average[index], int(chosen_label[index])),
+                    _with_top(belief[index], int(chosen_label[index])),
                     float(weights[index]),
-                    float(uncertainty[index]),
+                    float(doubt[index]),
                     {
                         member: labels[vote]
                         for member, vote in zip(members, ballot.votes[:, index].tolist(), strict=True)
@@ -98,6 +106,11 @@ def decide(
             ]
         )
     return results
+
+
+def beliefs(ballot: Ballot, fitted: Fitted | None) -> Floats:
+    """[C, K + 1] the most trustworthy P(label | span) at hand, whatever the strategy: the pool, or the members' average."""
+    return ballot.average if fitted is None else np.asarray(np.exp(pool(ballot, fitted)))
 
 
 def _log_odds(combined: Floats, label: np.ndarray) -> Floats:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,11 @@ class Predictions:
         pq.write_table(table.replace_schema_metadata({_METADATA: json.dumps(content, ensure_ascii=False).encode()}), unfinished)
         unfinished.replace(path)
 
+    @staticmethod
+    def stored_in(path: str | Path) -> bool:
+        """Whether a Parquet file holds predictions, and not records alone."""
+        return _METADATA in (pq.read_schema(path).metadata or {})
+
     @classmethod
     def load(cls, path: str | Path) -> Predictions:
         """Read what `save` wrote.
@@ -157,9 +163,11 @@ def concatenated(parts: Sequence[Predictions]) -> Predictions:
     first = parts[0]
     for part in parts:
         if (part.labels, part.members) != (first.labels, first.members):
-            raise DataError(f"predictions of {part.members} over {part.labels} do not go with {first.members} over {first.labels}")
+            raise DataError(
+                f"predictions of {part.members} over {part.labels} do not go with {first.members} over {first.labels}"
+            )
     borders = np.cumsum([0, *(len(part) for part in parts)]).tolist()
-    ballot = joined([part.ballot for part in parts], [range(a, b) for a, b in zip(borders, borders[1:], strict=False)])
+    ballot = joined([part.ballot for part in parts], [range(a, b) for a, b in pairwise(borders)])
     return Predictions(
         tuple(record for part in parts for record in part.records),
         ballot,

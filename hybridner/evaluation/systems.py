@@ -2,48 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from hybridner.ensemble import decide, entities
+import numpy as np
+
+from hybridner.ensemble import Fitted, Predictions, available, decide, entities
+from hybridner.ensemble.sequence import vote_sequences
 from hybridner.evaluation.metrics import SpanScores, score_spans
 from hybridner.hybrid import HybridNerModel
-from hybridner.hybrid.reading import read_ballots
+from hybridner.hybrid.reading import predict
 from hybridner.spans import Record, Span
+
+#: Name of the vote of the taggers on every character's tag, among the systems.
+SEQUENCE_VOTE = "taggers:sequence-vote"
+
+
+def systems_of(
+    predictions: Predictions,
+    strategies: Iterable[str],
+    *,
+    decoding: str,
+    fitted: Fitted | None = None,
+    temperature: float = 1.0,
+) -> dict[str, list[list[Span]]]:
+    """Entities of each record by each member (under its name), by the taggers' vote on tags, and by each strategy (under
+    "strategy:NAME").
+
+    Members and strategies are judged on the same forward passes, so their differences are not noise of the machine.
+    """
+    ballot, labels = predictions.ballot.tempered(temperature), predictions.labels
+    systems: dict[str, list[list[Span]]] = {}
+    for name, votes in zip(predictions.members, ballot.votes, strict=True):
+        systems[name] = [[] for _ in predictions.records]
+        proposed = votes > 0
+        for (row, start, end), vote in zip(ballot.spans[proposed].tolist(), votes[proposed].tolist(), strict=True):
+            systems[name][row].append(Span(start, end, labels[vote]))
+    if len(ballot.votes) - (ballot.scorer is not None) > 1:
+        lengths = np.array([len(record.text) for record in predictions.records])
+        systems[SEQUENCE_VOTE] = [
+            [Span(start, end, labels[label]) for start, end, label in found] for found in vote_sequences(ballot, lengths)
+        ]
+    for strategy in strategies:
+        decided = decide(
+            ballot, len(predictions), labels, predictions.members, strategy=strategy, decoding=decoding, fitted=fitted
+        )
+        systems[f"strategy:{strategy}"] = [[Span(c.start, c.end, c.label) for c in entities(row)] for row in decided]
+    return systems
 
 
 def predict_systems(
     model: HybridNerModel,
     texts: Sequence[str],
-    strategies: Sequence[str],
+    strategies: Sequence[str] | None = None,
     *,
     batch_size: int = 32,
     decoding: str | None = None,
 ) -> dict[str, list[list[Span]]]:
-    """Entities of each text by each member (under its name) and by each strategy (under "strategy:NAME").
-
-    Members and strategies are judged on the same forward passes, so their differences are not noise of the machine.
-    """
+    """As `systems_of`, read by a model; by default with every strategy that its calibration allows."""
     decoding = decoding or model.config.decoding
-    labels = model.config.labels.with_outside
-    systems: dict[str, list[list[Span]]] = {
-        name: [[] for _ in texts] for name in (*model.member_names, *(f"strategy:{name}" for name in strategies))
-    }
-    for numbers, ballot in read_ballots(model, texts, batch_size=batch_size, decoding=decoding):
-        for name, votes in zip(model.member_names, ballot.votes, strict=True):
-            for (row, start, end), vote in zip(ballot.spans.tolist(), votes.tolist(), strict=True):
-                if vote > 0:
-                    systems[name][numbers[row]].append(Span(start, end, labels[vote]))
-        for strategy in strategies:
-            decided = decide(ballot, len(numbers), labels, model.member_names, strategy=strategy, decoding=decoding)
-            for number, candidates in zip(numbers, decided, strict=True):
-                systems[f"strategy:{strategy}"][number] = [Span(c.start, c.end, c.label) for c in entities(candidates)]
-    return systems
+    predictions = predict(model, [Record(text) for text in texts], batch_size=batch_size, decoding=decoding)
+    return systems_of(
+        predictions,
+        available(model.fitted) if strategies is None else strategies,
+        decoding=decoding,
+        fitted=model.fitted,
+        temperature=model.config.temperature,
+    )
 
 
 def evaluate_systems(
     model: HybridNerModel,
     records: Sequence[Record],
-    strategies: Sequence[str],
+    strategies: Sequence[str] | None = None,
     *,
     batch_size: int = 32,
     decoding: str | None = None,

@@ -1,7 +1,7 @@
 """Out-of-fold predictions: what members say about sentences they were not trained on.
 
-Whatever is fitted after training (weights, stackers, temperatures, thresholds, confusion matrices) is fitted on these. Early stopping uses
-the recipe's dev records, which are in no fold.
+Whatever is fitted after training (weights, stackers, temperatures, thresholds, confusion matrices) is fitted on these. Early
+stopping uses the recipe's dev records, which are in no fold.
 """
 
 from __future__ import annotations

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybridner.ensemble import Predictions, concatenated
+from hybridner.errors import DataError
+from tests.ensemble.conftest import made_up_predictions
+
+
+def assert_same(a: Predictions, b: Predictions) -> None:
+    assert a.records == b.records
+    assert [record.group for record in a.records] == [record.group for record in b.records]
+    assert (a.labels, a.members, a.ballot.scorer) == (b.labels, b.members, b.ballot.scorer)
+    np.testing.assert_array_equal(a.folds, b.folds)
+    np.testing.assert_array_equal(a.ballot.spans, b.ballot.spans)
+    np.testing.assert_array_equal(a.ballot.votes, b.ballot.votes)
+    np.testing.assert_allclose(a.ballot.logits, b.ballot.logits, rtol=1e-6)
+    np.testing.assert_allclose(a.ballot.probabilities, b.ballot.probabilities, rtol=1e-6)
+
+
+def test_what_is_saved_comes_back(predictions: Predictions, tmp_path: Path) -> None:
+    predictions.save(tmp_path / "deep" / "oof.parquet")
+    assert_same(Predictions.load(tmp_path / "deep" / "oof.parquet"), predictions)
+    assert Predictions.stored_in(tmp_path / "deep" / "oof.parquet")
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["oof.parquet"]
+
+
+def test_a_saved_file_is_a_data_set_for_everybody(predictions: Predictions, tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    predictions.save(tmp_path / "oof.parquet")
+    rows = load_dataset("parquet", data_files=str(tmp_path / "oof.parquet"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert rows[5]["text"] == predictions.records[5].text
+    assert rows[5]["start"] == [0, 4]
+    assert np.shape(rows[5]["logits"]) == (2, 4)
+
+
+def test_a_file_without_predictions_is_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"text": ["甲"]}), tmp_path / "records.parquet")
+    assert not Predictions.stored_in(tmp_path / "records.parquet")
+    with pytest.raises(DataError, match="hybridner crossval"):
+        Predictions.load(tmp_path / "records.parquet")
+    with pytest.raises(DataError, match="cannot be read"):
+        Predictions.load(tmp_path / "missing.parquet")
+
+
+@given(st.permutations(range(12)))
+def test_parts_in_any_order_make_the_same_whole(order: list[int]) -> None:
+    whole = made_up_predictions(12)
+    parts = [whole.of_rows(order[:5]), whole.of_rows(order[5:6]), whole.of_rows(order[6:])]
+    assert_same(concatenated(parts).of_rows(np.argsort(order)), whole)
+    np.testing.assert_array_equal(concatenated(parts).gold, whole.of_rows(order).gold)
+
+
+def test_parts_of_other_members_do_not_go_together(predictions: Predictions) -> None:
+    with pytest.raises(DataError, match="do not go with"):
+        concatenated([predictions, made_up_predictions(5, (0.9, 0.8))])
