@@ -2,8 +2,9 @@
 
 from hybridner.llm.answers import AnswerReader
 from hybridner.llm.cache import AnswerCache, question_key
+from hybridner.llm.confusion import ConfusionMatrix
 from hybridner.llm.extraction import Extraction, ExtractionErrors, count_errors, extract
-from hybridner.llm.fusion import FUSIONS, ConfusionMatrix, resolve_again
+from hybridner.llm.fusion import FUSIONS, resolve_again
 from hybridner.llm.openai_verifier import OpenAIVerifier, as_verifier
 from hybridner.llm.prices import Budget, Price, load_prices
 from hybridner.llm.prompts import Example, Prompter, PromptTemplate

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hybridner.ensemble.decide import Candidate
-from hybridner.llm.verifier import LlmError
+from hybridner.llm.confusion import ConfusionMatrix, Distribution
 from hybridner.spans import RESOLVERS
 
 #: Log-odds are cut off here, as in the ensemble: a certain span still has a finite weight.
@@ -17,80 +16,6 @@ _CERTAIN = 14.0
 _LEAST = 1e-9
 #: By how much another label must be more probable than the local one to replace it; absorbs rounding.
 _MARGIN = 1e-9
-
-Distribution = tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class ConfusionMatrix:
-    """P(answer | true label) of a verifier.
-
-    Attributes:
-        labels: the K + 1 names, O first.
-        rows: K + 1 rows, one for each true label, of K + 1 probabilities of the answers; each row sums to 1.
-
-    Raises:
-        LlmError: rows of another shape or that do not sum to 1.
-    """
-
-    labels: tuple[str, ...]
-    rows: tuple[Distribution, ...]
-
-    def __post_init__(self) -> None:
-        size = len(self.labels)
-        if size < 2 or len(self.rows) != size or any(len(row) != size for row in self.rows):
-            raise LlmError(f"a confusion matrix over {size} labels needs {size} rows of {size} probabilities")
-        if any(min(row) < 0 or not math.isclose(sum(row), 1.0, abs_tol=1e-6) for row in self.rows):
-            raise LlmError("each row of a confusion matrix must hold probabilities that sum to 1")
-
-    @classmethod
-    def from_accuracy(cls, accuracy: float, labels: Sequence[str]) -> ConfusionMatrix:
-        """A verifier that is right with the stated probability, its errors spread evenly.
-
-        An accuracy below chance, 1 / (K + 1), counts as chance: no stated figure should turn answers into their opposite.
-        """
-        if not 0.0 <= accuracy <= 1.0:
-            raise LlmError(f"`accuracy` must lie in [0, 1], got {accuracy}")
-        size = len(labels)
-        right = max(accuracy, 1.0 / size)
-        wrong = (1.0 - right) / (size - 1)
-        rows = tuple(tuple(right if i == j else wrong for j in range(size)) for i in range(size))
-        return cls(tuple(labels), rows)
-
-    @classmethod
-    def fit(cls, pairs: Iterable[tuple[str, str]], labels: Sequence[str], *, smoothing: float = 5.0) -> ConfusionMatrix:
-        """From (true label, answer) pairs, such as those of `answered_pairs` on development or out-of-fold data.
-
-        Row t is (n(t, a) + α·q(a)) / (n(t) + α) with q the smoothed share of answer a over all pairs. A label never seen gets the
-        row q: an answer then says nothing about it, which is the cautious reading of no evidence.
-
-        Args:
-            pairs: over `labels`; anything else is an error.
-            labels: the K + 1 names, O first.
-            smoothing: α, in answers.
-        """
-        if not smoothing > 0:
-            raise LlmError(f"`smoothing` must be positive, got {smoothing}")
-        position = {label: index for index, label in enumerate(labels)}
-        size = len(position)
-        counts = [[0] * size for _ in range(size)]
-        for true, answer in pairs:
-            if true not in position or answer not in position:
-                raise LlmError(f"({true!r}, {answer!r}) names a label outside {', '.join(labels)}")
-            counts[position[true]][position[answer]] += 1
-        given = [sum(row[j] for row in counts) for j in range(size)]
-        share = [(count + 1.0) / (sum(given) + size) for count in given]
-        rows = tuple(
-            tuple((count + smoothing * share[j]) / (sum(row) + smoothing) for j, count in enumerate(row)) for row in counts
-        )
-        return cls(tuple(labels), rows)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"labels": list(self.labels), "rows": [list(row) for row in self.rows]}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ConfusionMatrix:
-        return cls(tuple(data["labels"]), tuple(tuple(row) for row in data["rows"]))
 
 
 @dataclass(frozen=True, slots=True)

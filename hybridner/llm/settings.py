@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from hybridner.ensemble.adaptive import AdaptiveThreshold
-from hybridner.llm.fusion import FUSIONS, ConfusionMatrix
+from hybridner.llm.confusion import ConfusionMatrix
+from hybridner.llm.fusion import FUSIONS
 from hybridner.llm.prices import Budget
 from hybridner.llm.routing import KINDS, Kind
 from hybridner.llm.verifier import LlmError

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from html import escape
 
 from hybridner.ensemble.decide import Candidate
-from hybridner.llm.fusion import FUSIONS, ConfusionMatrix, Fused, resolve_again
+from hybridner.llm.confusion import ConfusionMatrix
+from hybridner.llm.fusion import FUSIONS, Fused, resolve_again
 from hybridner.llm.routing import route
 from hybridner.spans import LabelSet, Span
 

@@ -13,7 +13,8 @@ from hybridner.ensemble.decide import Candidate
 from hybridner.llm.answers import AnswerReader
 from hybridner.llm.asker import Asker, LoopThread, run_all
 from hybridner.llm.cache import AnswerCache
-from hybridner.llm.fusion import FUSIONS, ConfusionMatrix, Fused, resolve_again
+from hybridner.llm.confusion import ConfusionMatrix
+from hybridner.llm.fusion import FUSIONS, Fused, resolve_again
 from hybridner.llm.prices import Ledger, Price, Usage, estimate_prompt, load_prices
 from hybridner.llm.prompts import Prompter, PromptTemplate
 from hybridner.llm.report import LlmReport, Tally

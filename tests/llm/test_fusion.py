@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridner.ensemble import COMBINERS, Ballot, Candidate, decide
@@ -70,19 +70,65 @@ def test_a_stated_accuracy_below_chance_counts_as_chance() -> None:
     assert ConfusionMatrix.from_accuracy(0.0, NAMES) == ConfusionMatrix.from_accuracy(1 / SIZE, NAMES)
 
 
-def test_fitting_counts_answers_and_shrinks_to_no_information() -> None:
-    pairs = [("LOC", "LOC")] * 90 + [("LOC", "PER")] * 10 + [("PER", "PER")] * 50
-    matrix = ConfusionMatrix.fit(pairs, NAMES, smoothing=1.0)
-    assert matrix.rows[1][1] == pytest.approx(0.9, abs=0.01)
-    assert matrix.rows[2][2] == pytest.approx(0.99, abs=0.02)
-    # ORG never occurred: its row is the overall share of each answer.
-    assert matrix.rows[3] == pytest.approx([1 / 154, 91 / 154, 61 / 154, 1 / 154])
+def sampled(matrix: np.ndarray, count: int, seed: int = 0) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+    """Pairs of a verifier with this matrix, and the labels they are over; O is true half of the time."""
+    dice, size = np.random.default_rng(seed), len(matrix)
+    names = ("O", *(f"T{number}" for number in range(1, size)))
+    truth = dice.choice(size, count, p=[0.5, *[0.5 / (size - 1)] * (size - 1)])
+    answers = (dice.random((count, 1)) > matrix.cumsum(1)[truth]).sum(1).clip(max=size - 1)
+    return [(names[true], names[answer]) for true, answer in zip(truth, answers, strict=True)], names
+
+
+def test_fitting_finds_any_matrix_given_enough_answers() -> None:
+    odd = np.array([[0.3, 0.5, 0.1, 0.1], [0.1, 0.8, 0.05, 0.05], [0.1, 0.6, 0.3, 0.0], [0.2, 0.1, 0.0, 0.7]])
+    fitted = ConfusionMatrix.fit(*sampled(odd, 20_000))
+    np.testing.assert_allclose(fitted.rows, odd, atol=0.02)
+
+
+def test_few_answers_make_a_better_matrix_than_counting_them_and_than_knowing_nothing() -> None:
+    size = 11
+    habit = np.arange(size, 0, -1) / (size * (size + 1) / 2)
+    matrix = 0.5 * np.eye(size) + 0.5 * habit
+    gain = []
+    for seed in range(8):
+        pairs, names = sampled(matrix, 120, seed)
+        counts = np.ones((size, size))
+        for true, answer in pairs:
+            counts[names.index(true), names.index(answer)] += 1
+        fitted, counted = np.array(ConfusionMatrix.fit(pairs, names).rows), counts / counts.sum(1, keepdims=True)
+        # Mean ln P(answer | true) of all entity answers to come.
+        gain.append(
+            [(matrix * np.log(rows))[1:].sum() / (size - 1) for rows in (fitted, counted, np.full_like(matrix, 1 / size))]
+        )
+    fitted_mean, *others = np.mean(gain, axis=0)
+    assert fitted_mean > max(others) + 0.2
+
+
+def test_a_type_without_answers_is_taken_to_be_known_as_well_as_the_others() -> None:
+    pairs = [("LOC", "LOC")] * 90 + [("LOC", "PER")] * 10 + [("PER", "PER")] * 50 + [("O", "O")] * 30 + [("O", "LOC")] * 20
+    rows = ConfusionMatrix.fit(pairs, NAMES).rows
+    assert rows[1][1] == pytest.approx(0.9, abs=0.03)
+    assert rows[3][3] > 0.7
+    assert rows[3][1] < 0.2
+    # No answer at all is no knowledge at all.
     assert ConfusionMatrix.fit([], NAMES) == ConfusionMatrix.from_accuracy(1 / SIZE, NAMES)
 
 
-@given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=40), st.floats(0.1, 50))
-def test_a_fitted_matrix_survives_its_own_dict(pairs: list[tuple[str, str]], smoothing: float) -> None:
-    matrix = ConfusionMatrix.fit(pairs, NAMES, smoothing=smoothing)
+def test_fitting_takes_answers_by_habit_for_what_they_are() -> None:
+    habit = np.array([0.1, 0.6, 0.2, 0.1])
+    spread = []
+    for seed in range(5):
+        rows = np.array(ConfusionMatrix.fit(*sampled(np.tile(habit, (SIZE, 1)), 400, seed)).rows)
+        spread.append(rows.max(0) / rows.min(0))
+    # The answers say next to nothing about the truth.
+    assert np.median(spread) < 1.2
+    assert np.max(spread) < 2.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=15))
+def test_a_fitted_matrix_survives_its_own_dict(pairs: list[tuple[str, str]]) -> None:
+    matrix = ConfusionMatrix.fit(pairs, NAMES)
     assert ConfusionMatrix.from_dict(matrix.to_dict()) == matrix
     assert all(min(row) > 0 for row in matrix.rows)
 
