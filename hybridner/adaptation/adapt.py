@@ -1,0 +1,172 @@
+"""From a composite to a new domain or label set with a few hundred sentences, or fewer."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from accelerate.utils import set_seed
+
+from hybridner.adaptation.heads import carry_over
+from hybridner.data import labels_of
+from hybridner.ensemble import UNFITTED
+from hybridner.errors import DataError, ModelError
+from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, HybridNerConfig, HybridNerModel
+from hybridner.hybrid.modeling_adapted import base_fingerprint
+from hybridner.spans import LabelSet, Record
+from hybridner.training.joint import train_jointly
+from hybridner.training.recipe import TrainingSection
+from hybridner.training.run import load_labels
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class AdaptationSettings:
+    """How a composite is adapted.
+
+    Attributes:
+        rank: r of the LoRA matrices, in every linear layer of the encoders; they are scaled by 2.
+        epochs: passes over the sentences; None takes so many that about 5,000 are read, at least 10 and at most 40.
+        batch_size: sentences per step.
+        encoder_lr, head_lr: learning rates of the LoRA matrices and of the heads.
+        seed: of initialisation, dropout and shuffling.
+        mixed_precision: "no", "bf16", "fp16" or "auto", as in recipes.
+
+    Raises:
+        ModelError: a number that is not positive.
+    """
+
+    rank: int = 8
+    epochs: int | None = None
+    batch_size: int = 8
+    encoder_lr: float = 2e-3
+    head_lr: float = 3e-3
+    seed: int = 42
+    mixed_precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("rank", "epochs", "batch_size", "encoder_lr", "head_lr"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ModelError(f"{name} must be positive, not {value!r}")
+
+    def training(self, records: int) -> TrainingSection:
+        """The same as a recipe's section, for so many sentences."""
+        return TrainingSection(
+            output="",
+            epochs=self.epochs or max(10, min(40, round(5000 / records))),
+            batch_size=self.batch_size,
+            encoder_lr=self.encoder_lr,
+            head_lr=self.head_lr,
+            seed=self.seed,
+            mixed_precision=self.mixed_precision,
+        )
+
+
+def adapt(
+    base: HybridNerModel,
+    base_name: str,
+    records: Sequence[Record],
+    labels: LabelSet,
+    settings: AdaptationSettings | None = None,
+) -> tuple[AdaptedHybridNerModel, Report]:
+    """Train an adapter; the base stays as it is.
+
+    Args:
+        base: the composite to adapt, not an adapter itself.
+        base_name: the folder or Hub id by which the adapter finds it again.
+        records: labelled sentences of the new domain.
+        labels: their label set; labels that the base knows by the same name start from its heads.
+        settings: how.
+
+    Returns:
+        the adapter, and a report of how it was trained.
+
+    Raises:
+        DataError: no record, or labels outside the label set.
+        ModelError: the base is an adapter itself.
+    """
+    settings = settings or AdaptationSettings()
+    _check_records(records, labels)
+    set_seed(settings.seed)
+    config = AdaptedHybridNerConfig(
+        **adapted_settings(base.config, labels),
+        base=base_name,
+        base_fingerprint=base_fingerprint(base),
+        lora={"r": settings.rank, "lora_alpha": 2 * settings.rank, "target_modules": "all-linear"},
+    )
+    model = AdaptedHybridNerModel.over(base, config, trainable=True)
+    return model, _train(model, base, records, settings)
+
+
+def fine_tune(
+    base: HybridNerModel, records: Sequence[Record], labels: LabelSet, settings: AdaptationSettings
+) -> tuple[HybridNerModel, Report]:
+    """As `adapt`, but all weights of a copy of the base are trained, and an ordinary composite comes out."""
+    _check_records(records, labels)
+    set_seed(settings.seed)
+    model = HybridNerModel(HybridNerConfig(**adapted_settings(base.config, labels)))
+    model.vocabularies = base.vocabularies
+    model.encoders.load_state_dict(base.encoders.state_dict())
+    return model, _train(model, base, records, settings)
+
+
+def adapted_settings(config: HybridNerConfig, labels: LabelSet) -> dict[str, Any]:
+    """Fields of a composite's configuration for another label set; what was calibrated for the old one is left out."""
+    stored = labels.to_dict()
+    members = [{**entry, "config": {**entry["config"], "label_set": stored}} for entry in config.members or []]
+    kept = {name: getattr(config, name) for name in ("encoders", "decoding", "uncertainty", "threshold", "near_miss")}
+    return {
+        **kept,
+        "members": members,
+        "label_set": stored,
+        "strategy": config.strategy if config.strategy in UNFITTED else "score",
+    }
+
+
+def labels_for(base: LabelSet, records: Sequence[Record], source: str | None) -> LabelSet:
+    """The label set to adapt to: the one named by `source` (a data set or a YAML file); else the base's when it has all labels of
+    the records; else those of the records, described as in the base where it knows them.
+
+    Raises:
+        DataError: no entity at all, or labels in the records that the named label set lacks.
+    """
+    found = load_labels(source, records)
+    if source is not None:
+        return found
+    if set(found.names) <= set(base.names):
+        return base
+    known = {label.name: label for label in base.labels}
+    return LabelSet(tuple(known.get(label.name, label) for label in found.labels), found.domain)
+
+
+def _check_records(records: Sequence[Record], labels: LabelSet) -> None:
+    if not records:
+        raise DataError("there is no sentence to adapt to")
+    unknown = sorted(set(labels_of(records).names) - set(labels.names))
+    if unknown:
+        raise DataError(f"labels {', '.join(unknown)} occur in the sentences but not in the label set")
+
+
+def _train(model: HybridNerModel, base: HybridNerModel, records: Sequence[Record], settings: AdaptationSettings) -> Report:
+    for old, new in zip(base.member_models, model.member_models, strict=True):
+        carry_over(old, new)
+    training = settings.training(len(records))
+    began, busy = time.monotonic(), time.process_time()
+    with tempfile.TemporaryDirectory(prefix="hybridner-adapt-") as folder:
+        history = train_jointly(model, records, training, Path(folder))
+    model.eval()
+    return {
+        "records": len(records),
+        "settings": {**asdict(settings), "epochs": training.epochs},
+        "trained_parameters": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
+        "seconds": round(time.monotonic() - began, 1),
+        "cpu_seconds": round(time.process_time() - busy, 1),
+        "device": str(model.device),
+        "history": history,
+    }
