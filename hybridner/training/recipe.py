@@ -20,6 +20,10 @@ from hybridner.errors import RecipeError
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import RESOLVERS
 
+#: Folders of a run that hold no single member.
+COMPOSITE, SHARED = "composite", "shared-encoder"
+TAKEN_NAMES = (COMPOSITE, SHARED)
+
 
 @dataclass(frozen=True)
 class DataSection:
@@ -78,6 +82,7 @@ class TrainingSection:
         patience: stop after so many epochs without a better entity F1 on dev.
         seed: of initialisation, dropout, shuffling and the dev split.
         mixed_precision: "no", "bf16" or "fp16"; "auto" is bf16 on GPUs that have it, else no.
+        shared_encoder: train all members together on one encoder, which then reads each text once for all of them.
     """
 
     output: str
@@ -91,6 +96,7 @@ class TrainingSection:
     patience: int = 3
     seed: int = 42
     mixed_precision: str = "auto"
+    shared_encoder: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,8 +140,9 @@ class Recipe:
 
     def fingerprint(self, member: str) -> str:
         """Changes whenever something changes that would make `member` another model."""
-        training = {key: value for key, value in asdict(self.training).items() if key != "output"}
-        parts = [asdict(self.data), asdict(self.members[member]), training]
+        training = {key: value for key, value in asdict(self.training).items() if key not in {"output", "shared_encoder"}}
+        members = self.members if self.training.shared_encoder else {member: self.members[member]}
+        parts = [asdict(self.data), *(asdict(section) for section in members.values()), training]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -172,12 +179,14 @@ def recipe_from_dict(data: Mapping[str, Any]) -> Recipe:
         raise RecipeError("members: at least one member is needed")
     for name, member in recipe.members.items():
         _one_of(f"members.{name}.type", member.type, MEMBER_CLASSES)
-        if name == "composite":
-            raise RecipeError("members.composite: this name is taken by the folder of the composite")
+        if name in TAKEN_NAMES:
+            raise RecipeError(f"members.{name}: this name is taken by a folder of the run; choose another")
         known = _config_fields(member.type)
         for key in member.settings:
             if key not in known:
                 raise RecipeError(f"members.{name}.settings.{key}: unknown{_suggest(key, known)}")
+    if recipe.training.shared_encoder:
+        _check_shared(recipe)
     _one_of("training.mixed_precision", recipe.training.mixed_precision, ("auto", "no", "bf16", "fp16"))
     _one_of("composite.strategy", recipe.composite.strategy, COMBINERS)
     _one_of("composite.decoding", recipe.composite.decoding, RESOLVERS)
@@ -191,6 +200,21 @@ def recipe_from_dict(data: Mapping[str, Any]) -> Recipe:
     _within("data.dev_fraction", recipe.data.dev_fraction, 0.001, 0.9)
     _within("composite.threshold", recipe.composite.threshold, 0, 1)
     return recipe
+
+
+def _check_shared(recipe: Recipe) -> None:
+    """Members on one encoder must say the same about it, and all learn at the rates of the training section."""
+    first = next(iter(recipe.members.values()))
+    for name, member in recipe.members.items():
+        for key in ("encoder", "num_hidden_layers"):
+            if getattr(member, key) != getattr(first, key):
+                raise RecipeError(
+                    f"members.{name}.{key}: {getattr(member, key)!r} is not the first member's {getattr(first, key)!r}; with "
+                    "training.shared_encoder all members name the same encoder"
+                )
+        for key in ("encoder_lr", "head_lr"):
+            if getattr(member, key) is not None:
+                raise RecipeError(f"members.{name}.{key}: with training.shared_encoder the rates are those of training")
 
 
 def _config_fields(member_type: str) -> set[str]:

@@ -7,7 +7,7 @@ import platform
 import shutil
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,14 +24,14 @@ from hybridner.data.catalogue import SOURCES
 from hybridner.errors import DataError, RecipeError
 from hybridner.hub import push_folder
 from hybridner.hybrid import HybridNerModel
-from hybridner.models import MEMBER_CLASSES, MemberModel
+from hybridner.models import MEMBER_CLASSES, MemberModel, SpannerModel
 from hybridner.spans import LabelSet, Record
 from hybridner.text import CharacterVocabulary
-from hybridner.training.features import make_features
-from hybridner.training.recipe import MemberSection, Recipe
+from hybridner.training.features import Feature, make_features
+from hybridner.training.recipe import COMPOSITE, SHARED, MemberSection, Recipe
+from hybridner.training.shared import share_encoder, train_shared
 from hybridner.training.trainer import CHECKPOINTS, inexpressible_share, train_member
 
-COMPOSITE = "composite"
 REPORT = "training.json"
 
 
@@ -114,6 +114,8 @@ def run_recipe(recipe: Recipe, only: Sequence[str] = (), overwrite: bool = False
     for name in only:
         if name not in recipe.members:
             raise RecipeError(f"members.{name}: not in the recipe; it has {', '.join(recipe.members)}")
+    if only and recipe.training.shared_encoder:
+        raise RecipeError("training.shared_encoder: members on one encoder are trained together, not one by one")
     train, dev, labels = load_data(recipe)
     return train_and_assemble(recipe, train, dev, labels, only, overwrite)
 
@@ -129,11 +131,17 @@ def train_and_assemble(
     """As `run_recipe`, on records that are already in memory."""
     state = PartialState()
     output = Path(recipe.training.output)
-    for name in only or recipe.members:
-        folder = output / name
-        if not _finished(folder, recipe.fingerprint(name), overwrite, state):
-            _train_one(recipe, name, folder, train, dev, labels, state)
+    if recipe.training.shared_encoder:
+        folders = [output / name for name in (*recipe.members, SHARED)]
+        finished = [_finished(folder, recipe.fingerprint(folder.name), overwrite, state) for folder in folders]
+        if not all(finished):
+            _train_together(recipe, output, train, dev, labels, state)
         state.wait_for_everyone()
+    else:
+        for name in only or recipe.members:
+            if not _finished(output / name, recipe.fingerprint(name), overwrite, state):
+                _train_one(recipe, name, output / name, train, dev, labels, state)
+            state.wait_for_everyone()
     composite = output / COMPOSITE
     if state.is_main_process and all((output / name / REPORT).exists() for name in recipe.members):
         members = {name: _load_member(recipe.members[name], output / name) for name in recipe.members}
@@ -184,10 +192,7 @@ def _train_one(
     set_seed(recipe.training.seed)
     model = new_member(section, labels, train)
     train_features, dev_features = make_features(train, model), make_features(dev, model)
-    lost = inexpressible_share(train_features, model)
-    if lost > 0 and state.is_main_process:
-        reason = "are longer than max_span_length" if section.type == "spanner" else "lie inside or across another"
-        warnings.warn(f"{name}: {lost:.1%} of the gold entities in train {reason} and cannot be learned", stacklevel=2)
+    lost = _lost(name, model, train_features, state)
     began = time.monotonic()
     history = train_member(model, train_features, dev_features, section, recipe.training, folder)
     if not state.is_main_process:
@@ -202,8 +207,50 @@ def _train_one(
         "history": history,
         **_circumstances(time.monotonic() - began, state),
     }
-    (folder / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
+    _write_report(folder, report)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+
+
+def _train_together(
+    recipe: Recipe,
+    output: Path,
+    train: Sequence[Record],
+    dev: Sequence[Record],
+    labels: LabelSet,
+    state: PartialState,
+) -> None:
+    """Train all members on one encoder; each is left in its own folder as if it had been trained alone."""
+    set_seed(recipe.training.seed)
+    model = share_encoder({name: new_member(section, labels, train) for name, section in recipe.members.items()})
+    members = {name: model.member(name) for name in model.member_names}
+    lost = {name: _lost(name, member, make_features(train, member), state) for name, member in members.items()}
+    began = time.monotonic()
+    history = train_shared(model, train, dev, recipe.training, output / SHARED)
+    if not state.is_main_process:
+        return
+    seconds = time.monotonic() - began
+    best = max((entry for entry in history if "eval_f1" in entry), key=lambda entry: entry["eval_f1"])
+    shared = {"recipe": asdict(recipe), "records": {"train": len(train), "dev": len(dev)}, "history": history}
+    for name in members:
+        model.eval().member(name).save_pretrained(output / name)
+        about = {"member": name, "inexpressible": lost[name], "best_dev_f1": best[f"eval_f1_{name}"]}
+        # Each member's share of the time, so that the sum is what it took.
+        _write_report(output / name, {**about, **shared, **_circumstances(seconds / len(members), state)})
+    _write_report(output / SHARED, {"best_dev_f1": best["eval_f1"], **shared, **_circumstances(seconds, state)})
+    shutil.rmtree(output / SHARED / CHECKPOINTS, ignore_errors=True)
+
+
+def _lost(name: str, model: MemberModel, features: Sequence[Feature], state: PartialState) -> float:
+    """Share of gold entities that the member cannot learn; said aloud when there are any."""
+    lost = inexpressible_share(features, model)
+    if lost > 0 and state.is_main_process:
+        reason = "are longer than max_span_length" if isinstance(model, SpannerModel) else "lie inside or across another"
+        warnings.warn(f"{name}: {lost:.1%} of the gold entities in train {reason} and cannot be learned", stacklevel=2)
+    return lost
+
+
+def _write_report(folder: Path, report: Mapping[str, Any]) -> None:
+    (folder / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
 def _circumstances(seconds: float, state: PartialState) -> dict[str, Any]:

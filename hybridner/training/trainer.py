@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +61,15 @@ def count_entities(proposed: Tensor, gold: Tensor) -> Tensor:
     return count
 
 
+def micro(counts: Any) -> Prf:
+    """Precision, recall and F1 of [3] correct, predicted and gold entities."""
+    return Prf(*(int(total) for total in counts))
+
+
 def entity_metrics(prediction: EvalPrediction) -> dict[str, float]:
     """Entity precision, recall and F1 (0..1) from the counts of all sentences."""
-    micro = Prf(*(int(total) for total in np.asarray(prediction.predictions).sum(axis=0)))
-    return {"precision": micro.precision, "recall": micro.recall, "f1": micro.f1}
+    scores = micro(np.asarray(prediction.predictions).sum(axis=0))
+    return {"precision": scores.precision, "recall": scores.recall, "f1": scores.f1}
 
 
 def parameter_groups(model: MemberModel, encoder_lr: float, head_lr: float, weight_decay: float) -> list[dict[str, Any]]:
@@ -101,9 +106,29 @@ def train_member(
     training: TrainingSection,
     output: Path,
 ) -> list[dict[str, Any]]:
-    """Train `model` in place and leave it with the weights of its best epoch on dev.
+    """Train `model` in place and leave it with the weights of its best epoch on dev; see `fit`."""
+    rates = member.encoder_lr or training.encoder_lr, member.head_lr or training.head_lr
+    groups = parameter_groups(model, *rates, training.weight_decay)
+    return fit(MemberTrainer, model, groups, Collator(model), train, dev, entity_metrics, training, output)
+
+
+def fit(
+    trainer_class: type[Trainer],
+    model: Any,
+    groups: Sequence[dict[str, Any]],
+    collator: Callable[[Sequence[Feature]], dict[str, Tensor]],
+    train: Sequence[Feature],
+    dev: Sequence[Feature],
+    metrics: Callable[[EvalPrediction], dict[str, float]],
+    training: TrainingSection,
+    output: Path,
+) -> list[dict[str, Any]]:
+    """Train in place and leave the weights of the epoch with the best `f1` of `metrics` on dev.
 
     A run that was killed goes on from its last checkpoint in `output`/checkpoints.
+
+    Args:
+        groups: of parameters, each with its own rate and weight decay.
 
     Returns:
         the log history: one dict per epoch and evaluation.
@@ -114,7 +139,7 @@ def train_member(
         per_device_train_batch_size=training.batch_size,
         per_device_eval_batch_size=training.batch_size * 2,
         gradient_accumulation_steps=training.gradient_accumulation,
-        learning_rate=member.head_lr or training.head_lr,
+        learning_rate=max(group["lr"] for group in groups),
         warmup_steps=training.warmup,
         max_grad_norm=5.0,
         seed=training.seed,
@@ -135,18 +160,15 @@ def train_member(
         ddp_find_unused_parameters=False,
         **precision_flags(training.mixed_precision),
     )
-    groups = parameter_groups(
-        model, member.encoder_lr or training.encoder_lr, member.head_lr or training.head_lr, training.weight_decay
-    )
-    trainer = MemberTrainer(
+    trainer = trainer_class(
         model=model,
         args=arguments,
-        data_collator=Collator(model),
+        data_collator=collator,
         train_dataset=list(train),
         eval_dataset=list(dev),
-        compute_metrics=entity_metrics,
+        compute_metrics=metrics,
         callbacks=[EarlyStoppingCallback(early_stopping_patience=training.patience)],
-        optimizer_cls_and_kwargs=(torch.optim.AdamW, {"params": groups, "fused": True}),
+        optimizer_cls_and_kwargs=(torch.optim.AdamW, {"params": list(groups)}),
     )
     checkpoints = output / CHECKPOINTS
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
