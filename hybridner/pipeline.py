@@ -19,6 +19,7 @@ from transformers import Pipeline
 from hybridner.ensemble import COMBINERS, Candidate, entities
 from hybridner.ensemble.adaptive import AdaptiveThreshold
 from hybridner.errors import InputError, ModelError
+from hybridner.export import as_onnx
 from hybridner.hybrid import ExampleIndex, HybridNerModel, HybridNerOutput, read_texts
 from hybridner.hybrid.configuration_hybrid import check_choice, check_threshold
 from hybridner.llm import AnswerCache, ExampleFinder, LlmReport, LlmSettings, LlmStage, Plan, Verified, as_verifier
@@ -67,6 +68,8 @@ class HybridNerPipeline(Pipeline):
         llm_cache: file in which answers are kept, or an `AnswerCache`.
         llm_examples: file that `hybridner examples` made of the training data, or an `ExampleIndex`: with each question the LLM is
             shown the labelled spans most like the one in doubt.
+        backend: (here only) "onnx" runs the model on onnxruntime, on the CPU; what `hybridner export` wrote runs there without it. By
+            default torch.
         dry_run: (per call) give back a `hybridner.llm.Plan` of calls, tokens and price, and ask nobody.
 
     Attributes:
@@ -88,14 +91,15 @@ class HybridNerPipeline(Pipeline):
     model: HybridNerModel
     llm_report: LlmReport | None = None
 
-    def __init__(self, model: HybridNerModel | MemberModel, **kwargs: Any) -> None:
+    def __init__(self, model: HybridNerModel | MemberModel, backend: str | None = None, **kwargs: Any) -> None:
+        check_choice("backend", backend, (None, "onnx"))
         if isinstance(model, MemberModel):
             device = model.device
             model = HybridNerModel.assemble({model.config.model_type: model})
             nn.Module.to(model, device)
         if not isinstance(model, HybridNerModel):
             raise ModelError(f"the hybrid-ner pipeline needs a composite or one of its members, not a {type(model).__name__}")
-        super().__init__(model=model.eval(), **kwargs)
+        super().__init__(model=(as_onnx(model) if backend == "onnx" else model).eval(), **kwargs)
 
     def get_inference_context(self) -> Any:
         return torch.inference_mode

@@ -5,6 +5,7 @@ from __future__ import annotations
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification
 from transformers.pipelines import PIPELINE_REGISTRY
 
+from hybridner.export import OnnxHybridNerConfig, OnnxHybridNerModel
 from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, HybridNerConfig, HybridNerModel
 from hybridner.models import MEMBER_CLASSES, TaggerModel
 from hybridner.pipeline import HybridNerPipeline
@@ -19,7 +20,11 @@ def register() -> None:
         AutoModel.register(model.config_class, model, exist_ok=True)
         if issubclass(model, TaggerModel):
             AutoModelForTokenClassification.register(model.config_class, model, exist_ok=True)
-    for config, composite in ((HybridNerConfig, HybridNerModel), (AdaptedHybridNerConfig, AdaptedHybridNerModel)):
+    for config, composite in (
+        (HybridNerConfig, HybridNerModel),
+        (AdaptedHybridNerConfig, AdaptedHybridNerModel),
+        (OnnxHybridNerConfig, OnnxHybridNerModel),
+    ):
         AutoConfig.register(config.model_type, config, exist_ok=True)
         AutoModel.register(config, composite, exist_ok=True)
     PIPELINE_REGISTRY.register_pipeline(TASK, pipeline_class=HybridNerPipeline, pt_model=AutoModel, type="text")

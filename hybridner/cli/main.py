@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import hybridner
 from hybridner.cli import (
+    adapt,
     annotate,
     assemble,
     calibrate,
@@ -18,6 +19,8 @@ from hybridner.cli import (
     demo,
     evaluate,
     examples,
+    export,
+    merge,
     predict,
     push,
     space,
@@ -25,7 +28,25 @@ from hybridner.cli import (
 )
 from hybridner.errors import HybridNerError
 
-_COMMANDS = (demo, train, crossval, calibrate, assemble, predict, annotate, evaluate, compare, examples, data, card, push, space)
+_COMMANDS = (
+    demo,
+    train,
+    crossval,
+    calibrate,
+    assemble,
+    adapt,
+    merge,
+    predict,
+    annotate,
+    evaluate,
+    compare,
+    examples,
+    export,
+    data,
+    card,
+    push,
+    space,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

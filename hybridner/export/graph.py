@@ -1,0 +1,125 @@
+"""From a composite to its ONNX graph: encoders and heads, from token ids to each character's scores.
+
+What works on whole texts (CRF, span decoding, votes) stays outside: it is a small share of the time, needs loops, and is the same
+code whichever runtime gives the scores.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hybridner.errors import ModelError
+from hybridner.export.operators import ATTENTION, in_exported_form, register_attention
+from hybridner.hybrid import HybridNerModel
+from hybridner.models.modeling_member import SPECIAL_TOKENS
+
+#: The first operator set that knows GELU; onnxruntime reads it since 1.17.
+OPSET = 20
+#: What is stored in 8 bits: matrix products, embeddings and LSTMs. onnxruntime has no 8-bit GRU.
+QUANTIZED = ("MatMul", "Gemm", "Gather", "LSTM")
+INPUTS = ("input_ids", "attention_mask")
+
+
+class _Scores(nn.Module):
+    """A composite's forward with a plain tuple of tensors as its output."""
+
+    def __init__(self, model: HybridNerModel) -> None:
+        super().__init__()
+        self.model = in_exported_form(copy.deepcopy(model).cpu().float().eval())
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+        scores: tuple[Tensor, ...] = self.model(input_ids=input_ids, attention_mask=attention_mask).token_scores
+        return scores
+
+
+def write_graph(model: HybridNerModel, path: Path, *, int8: bool) -> None:
+    """Write the graph of a composite.
+
+    Its inputs are `input_ids` int64 [B, V, n + 2] and `attention_mask` int64 [B, n + 2], its outputs one `token_scores.NAME` float32
+    [B, n, D] per member; B and n may be any number from 1 on (n at most what the encoders read at once), padding to the right.
+
+    Args:
+        model: an ordinary composite.
+        path: the file to write.
+        int8: whether weights are stored in 8 bits, and activations quantised as they come.
+
+    Raises:
+        ModelError: onnx is not installed, or the encoder has something that cannot be exported.
+    """
+    require("onnx", "onnxscript", "onnxruntime")
+    register_attention()
+    scores = _Scores(model)
+    for encoder in scores.model.encoders:
+        encoder.config._attn_implementation = ATTENTION
+    with _quietly():
+        program = _exported(scores, model)
+        if not int8:
+            program.save(str(path), external_data=False)
+            return
+        whole = path.with_name(path.name + ".fp32")
+        try:
+            program.save(str(whole), external_data=False)
+            _quantize(whole, path)
+        finally:
+            whole.unlink(missing_ok=True)
+
+
+def _exported(scores: nn.Module, model: HybridNerModel) -> Any:
+    longest = model.max_characters + SPECIAL_TOKENS
+    ids = torch.zeros(2, len(model.vocabularies), min(12, longest), dtype=torch.long)
+    mask = torch.ones(2, ids.size(2), dtype=torch.long)
+    rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens", min=SPECIAL_TOKENS + 1, max=longest)
+    try:
+        return torch.onnx.export(
+            scores,
+            (ids, mask),
+            dynamo=True,
+            input_names=list(INPUTS),
+            output_names=[f"token_scores.{name}" for name in model.member_names],
+            dynamic_shapes={"input_ids": {0: rows, 2: tokens}, "attention_mask": {0: rows, 1: tokens}},
+            opset_version=OPSET,
+            verbose=False,
+        )
+    except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+        kinds = ", ".join(sorted({encoder.config.model_type for encoder in model.encoders}))
+        raise ModelError(
+            f"an encoder of type {kinds} cannot be exported to ONNX: {str(error).strip().splitlines()[0]}"
+        ) from error
+
+
+def _quantize(source: Path, target: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(source, target, weight_type=QuantType.QInt8, op_types_to_quantize=list(QUANTIZED))
+
+
+def require(*names: str) -> None:
+    """Raise a ModelError that says how to install what is missing."""
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise ModelError(f'{name} is not installed; ONNX needs `pip install "hybridner[onnx]"`') from error
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """The exporters warn of their own inner workings, of which nothing follows for the user."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)

@@ -1,0 +1,188 @@
+"""A composite that runs on onnxruntime: the graph gives the scores, the rest is the same as in torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers.utils import logging
+from typing_extensions import Self
+
+from hybridner.errors import ModelError
+from hybridner.export.configuration_onnx import OnnxHybridNerConfig
+from hybridner.export.graph import INPUTS, require, write_graph
+from hybridner.hybrid import AdaptedHybridNerModel, HybridNerModel, HybridNerOutput
+from hybridner.models import MemberModel
+from hybridner.models.modeling_member import companion_file, encoder_capacity
+
+GRAPH_FILE = "model.onnx"
+
+#: The parts of a head that decoding needs; all others are in the graph.
+_DECODING = {"crf", "scorer"}
+#: What the configuration of a composite has that is not about what it does.
+_NOT_CARRIED = {"model_type", "architectures", "dtype", "transformers_version", "_name_or_path", "precision", "parameters"}
+
+
+class OnnxHybridNerModel(HybridNerModel):
+    """A composite without encoders: `forward` runs the graph, on the CPU, with as many threads as torch has.
+
+    It reads texts like any composite; it cannot be trained, taken apart or adapted.
+    """
+
+    config_class = OnnxHybridNerConfig
+
+    def __init__(self, config: OnnxHybridNerConfig) -> None:
+        super().__init__(config)
+        del self._modules["encoders"]
+        for head in self.member_models:
+            for name, _ in list(head.named_children()):
+                if name not in _DECODING:
+                    setattr(head, name, None)
+        self._session: Any = None
+        self._graph: Path | None = None
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """As `HybridNerModel.from_pretrained`, from what `export_onnx` wrote.
+
+        Raises:
+            ModelError: a file is missing or damaged, or onnxruntime is not installed.
+        """
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        model.open_graph(Path(companion_file(pretrained_model_name_or_path, GRAPH_FILE, kwargs)))
+        return loaded
+
+    def open_graph(self, path: Path) -> None:
+        """Run this graph from now on.
+
+        Raises:
+            ModelError: onnxruntime is not installed or cannot read the file.
+        """
+        require("onnxruntime")
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own exceptions have no common base
+            raise ModelError(f"onnxruntime cannot read {path}: {error}; export the model again") from error
+        self._graph = path
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
+        """As `HybridNerModel.save_pretrained`, and the graph beside it."""
+        target = Path(save_directory) / GRAPH_FILE
+        if self._graph is not None and kwargs.get("is_main_process", True) and target.absolute() != self._graph.absolute():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self._graph, target)
+        return super().save_pretrained(save_directory, *args, **kwargs)
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, tags: Tensor | None = None, spans: Tensor | None = None
+    ) -> HybridNerOutput:
+        """Every member's scores for each character; arguments as in `HybridNerModel.forward`, without gold."""
+        if self._session is None or tags is not None or spans is not None:
+            _refuse()
+        inputs = (part.cpu().numpy().astype(np.int64, copy=False) for part in (input_ids, attention_mask))
+        outputs = self._session.run(None, dict(zip(INPUTS, inputs, strict=True)))
+        return HybridNerOutput(token_scores=tuple(map(torch.from_numpy, outputs)))
+
+    @property
+    def encoders(self) -> nn.ModuleList:  # type: ignore[override]
+        """There are none.
+
+        Raises:
+            ModelError: always.
+        """
+        _refuse()
+
+    def member(self, name: str) -> MemberModel:
+        """Not to be had.
+
+        Raises:
+            ModelError: always.
+        """
+        _refuse()
+
+    @property
+    def max_characters(self) -> int:
+        """The most characters that every member's encoder reads at once."""
+        return min(encoder_capacity(member.build_encoder_config()) for member in self.config.member_configs().values())
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Stays on the CPU in single precision."""
+        return self
+
+
+def _refuse() -> NoReturn:
+    raise ModelError("a model that was exported to ONNX only reads texts; use the model that it was exported from")
+
+
+def export_onnx(model: HybridNerModel | MemberModel, folder: str | os.PathLike[str], *, int8: bool = False) -> None:
+    """Write a composite, or a single member as a composite of one, as a folder that `pipeline` runs on onnxruntime.
+
+    The folder is complete: configuration, vocabularies, the graph `model.onnx`, and the little that decoding needs as
+    `model.safetensors`.
+
+    Args:
+        model: what to export; an adapter is merged with its base.
+        folder: where it goes; made when it is not there.
+        int8: whether weights are stored in 8 bits, and activations quantised as they come: a quarter of the size and on CPUs more than
+            twice as fast, at a small loss of quality.
+
+    Raises:
+        ModelError: the model is an exported one already, the encoder cannot be exported, or a package is missing.
+    """
+    if isinstance(model, OnnxHybridNerModel):
+        raise ModelError("this model has been exported to ONNX already")
+    if isinstance(model, MemberModel):
+        model = HybridNerModel.assemble({model.config.model_type: model})
+    if isinstance(model, AdaptedHybridNerModel):
+        model = model.merged()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_graph(model, folder / GRAPH_FILE, int8=int8)
+    settings = {name: value for name, value in model.config.to_dict().items() if name not in _NOT_CARRIED}
+    config = OnnxHybridNerConfig(**settings, precision="int8" if int8 else "fp32", parameters=_parameters(model))
+    with torch.device("meta"):
+        exported = OnnxHybridNerModel(config)
+    wanted, weights = exported.state_dict(), model.state_dict()
+    exported.load_state_dict({name: weights[name].float().cpu() for name in wanted}, assign=True)
+    exported.vocabularies, exported.stackers = model.vocabularies, model.stackers
+    exported.save_pretrained(folder)
+
+
+def as_onnx(model: HybridNerModel | MemberModel) -> OnnxHybridNerModel:
+    """The same model on onnxruntime in single precision, exported on the spot (some seconds for each member)."""
+    if isinstance(model, OnnxHybridNerModel):
+        return model
+    folder = tempfile.TemporaryDirectory(prefix="hybridner-onnx-")
+    export_onnx(model, folder.name)
+    progress = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        exported: OnnxHybridNerModel = OnnxHybridNerModel.from_pretrained(folder.name)
+    finally:
+        if progress:
+            logging.enable_progress_bar()
+    # The folder lives as long as the model, which may be saved elsewhere.
+    exported._folder = folder  # type: ignore[assignment]
+    return exported
+
+
+def _parameters(model: HybridNerModel) -> dict[str, int]:
+    """Weights of each member, with its encoder where no other reads through it; shared ones under ""."""
+    counts = Counter({name: sum(p.numel() for p in head.parameters()) for name, head in model.members.items()})
+    for number, encoder in enumerate(model.encoders):
+        readers = [entry["name"] for entry in model.config.members if entry["encoder"] == number]
+        counts[readers[0] if len(readers) == 1 else ""] += sum(p.numel() for p in encoder.parameters())
+    return dict(counts)
