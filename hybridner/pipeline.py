@@ -58,18 +58,19 @@ class HybridNerPipeline(Pipeline):
 
     Args (here, or per call to override them):
         batch_size: windows per forward pass (16).
-        threshold: τ, a number from 0 to 1; by default the model's own. Or a `hybridner.AdaptiveThreshold`, which follows the texts and
-            keeps the share of doubtful entities (with an LLM: of routed candidates) to a budget; it goes on where the last call left it.
+        threshold: τ, a number from 0 to 1; by default the model's own. Or a `hybridner.AdaptiveThreshold`, which follows the texts
+            and keeps the share of doubtful entities (with an LLM: of routed candidates) to a budget; it goes on where the last
+            call left it.
         decoding: "flat" (no overlap) or "nested" (no crossing); by default the model's own.
         strategy: a key of `hybridner.ensemble.COMBINERS`; by default the model's own.
         llm: who is asked about the spans with u > τ: the name of a model at an OpenAI-compatible endpoint, a mapping of
             settings of `hybridner.llm.OpenAIVerifier`, or any verifier. The next texts are read while answers come in.
         llm_settings: a mapping of fields of `hybridner.llm.LlmSettings`, such as fusion, accuracy, template or budget.
         llm_cache: file in which answers are kept, or an `AnswerCache`.
-        llm_examples: file that `hybridner examples` made of the training data, or an `ExampleIndex`: with each question the LLM is
-            shown the labelled spans most like the one in doubt.
-        backend: (here only) "onnx" runs the model on onnxruntime, on the CPU; what `hybridner export` wrote runs there without it. By
-            default torch.
+        llm_examples: file that `hybridner examples` made of the training data, or an `ExampleIndex`: with each question the LLM
+            is shown the labelled spans most like the one in doubt.
+        backend: (here only) "onnx" runs the model on onnxruntime, on the CPU; what `hybridner export` wrote runs there without
+            it. By default torch.
         dry_run: (per call) give back a `hybridner.llm.Plan` of calls, tokens and price, and ask nobody.
 
     Attributes:

@@ -23,8 +23,9 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "export",
         help="write a model for onnxruntime, small and fast on CPUs",
-        description="Write a composite or a member as an ONNX graph of encoders and scores, with all that reading texts needs beside "
-        "it. In single precision it gives the same entities; with --int8 it is a quarter of the size and faster, and may lose a little.",
+        description="Write a composite or a member as an ONNX graph of encoders and scores, with all that reading texts needs "
+        "beside it. In single precision it gives the same entities; with --int8 it is a quarter of the size and faster, and may "
+        "lose a little.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -45,8 +45,9 @@ class _Scores(nn.Module):
 def write_graph(model: HybridNerModel, path: Path, *, int8: bool) -> None:
     """Write the graph of a composite.
 
-    Its inputs are `input_ids` int64 [B, V, n + 2] and `attention_mask` int64 [B, n + 2], its outputs one `token_scores.NAME` float32
-    [B, n, D] per member; B and n may be any number from 1 on (n at most what the encoders read at once), padding to the right.
+    Its inputs are `input_ids` int64 [B, V, n + 2] and `attention_mask` int64 [B, n + 2], its outputs one `token_scores.NAME`
+    float32 [B, n, D] per member; B and n may be any number from 1 on (n at most what the encoders read at once), padding to the
+    right.
 
     Args:
         model: an ordinary composite.

@@ -136,8 +136,8 @@ def export_onnx(model: HybridNerModel | MemberModel, folder: str | os.PathLike[s
     Args:
         model: what to export; an adapter is merged with its base.
         folder: where it goes; made when it is not there.
-        int8: whether weights are stored in 8 bits, and activations quantised as they come: a quarter of the size and on CPUs more than
-            twice as fast, at a small loss of quality.
+        int8: whether weights are stored in 8 bits, and activations quantised as they come: a quarter of the size and on CPUs
+            more than twice as fast, at a small loss of quality.
 
     Raises:
         ModelError: the model is an exported one already, the encoder cannot be exported, or a package is missing.

@@ -1,4 +1,4 @@
-"""Layers in a form that exports: the same functions as in `hybridner.models.layers`, in operators of ONNX for any batch and length."""
+"""Layers in a form that exports: the functions of `hybridner.models.layers` in operators of ONNX, for any batch and length."""
 
 from __future__ import annotations
 
