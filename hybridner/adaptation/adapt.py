@@ -22,7 +22,9 @@ from hybridner.training.joint import train_jointly
 from hybridner.training.recipe import TrainingSection
 from hybridner.training.run import load_labels
 
+#: How a model was adapted; written beside it under this name.
 Report = dict[str, Any]
+REPORT = "adaptation.json"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from transformers import AutoModel
 from typing_extensions import Self
 
 from hybridner.errors import ModelError
@@ -147,12 +148,12 @@ def base_fingerprint(base: HybridNerModel) -> str:
 def _load_base(name: str | None, adapter: str, kwargs: Mapping[str, Any]) -> HybridNerModel:
     options = {key: kwargs[key] for key in _OF_BASE if kwargs.get(key) is not None}
     try:
-        base: HybridNerModel = HybridNerModel.from_pretrained(name, **options)
+        base = AutoModel.from_pretrained(name, **options)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"cannot load {name}, the base of the adapter {adapter}: {error}; when it lies elsewhere, give it as `base`"
         ) from error
-    return base
+    return base if isinstance(base, HybridNerModel) else HybridNerModel.assemble({base.config.model_type: base})
 
 
 def _twin(encoder: nn.Module) -> Any:

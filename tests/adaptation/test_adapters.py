@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from transformers import AutoModel, pipeline
+
+from hybridner import HybridNerModel, HybridNerPipeline, LabelSet
+from hybridner.adaptation import AdaptationSettings, adapt, fine_tune, labels_for
+from hybridner.adaptation.adapt import adapted_settings
+from hybridner.adaptation.heads import carry_over
+from hybridner.cli.main import main
+from hybridner.data import write_jsonl
+from hybridner.errors import DataError, ModelError
+from hybridner.evaluation import evaluate_systems
+from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel
+from hybridner.hybrid.modeling_adapted import base_fingerprint
+from hybridner.models import MEMBER_CLASSES
+from hybridner.spans import Record
+from tests.adaptation.conftest import NEW_LABELS, renamed_records, shared_composite
+from tests.conftest import TEXT, small_records, tiny_member
+
+QUICK = AdaptationSettings(rank=4, epochs=10, batch_size=6, encoder_lr=1e-2, head_lr=1e-2)
+
+
+@pytest.fixture(scope="module")
+def adapted(base: HybridNerModel, base_folder: Path) -> AdaptedHybridNerModel:
+    return adapt(base, str(base_folder), renamed_records(), NEW_LABELS, QUICK)[0]
+
+
+@pytest.fixture(scope="module")
+def adapter_folder(adapted: AdaptedHybridNerModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("adapter")
+    adapted.save_pretrained(folder)
+    return folder
+
+
+def scores(model: HybridNerModel) -> list[torch.Tensor]:
+    ids = torch.tensor([[[vocabulary.cls, *range(4, 30), vocabulary.sep] for vocabulary in model.vocabularies]] * 2)
+    with torch.inference_mode():
+        return list(model(ids, torch.ones(2, 28, dtype=torch.long)).token_scores)
+
+
+def same(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def fresh(base: HybridNerModel, labels: LabelSet) -> AdaptedHybridNerModel:
+    lora = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"}
+    print_ = base_fingerprint(base)
+    config = AdaptedHybridNerConfig(**adapted_settings(base.config, labels), base="x", base_fingerprint=print_, lora=lora)
+    return AdaptedHybridNerModel.over(base, config)
+
+
+def f1(model: HybridNerModel, records: list[Record]) -> float:
+    return evaluate_systems(model, records, ["score"])["strategy:score"].micro.f1
+
+
+def test_a_new_adapter_for_the_same_labels_changes_nothing(base: HybridNerModel) -> None:
+    model = fresh(base, base.config.labels)
+    for old, new in zip(base.member_models, model.member_models, strict=True):
+        carry_over(old, new)
+    assert same(scores(model), scores(base))
+
+
+def test_it_learns_another_label_set(adapted: AdaptedHybridNerModel) -> None:
+    assert f1(adapted, renamed_records()) > 0.9
+    found = HybridNerPipeline(adapted, device="cpu")("北约在叙利亚部署了干扰机。")
+    assert {(e["word"], e["entity_group"]) for e in found} == {("北约", "Country"), ("叙利亚", "Place")}
+
+
+def test_the_base_stays_as_it_was(base: HybridNerModel, base_folder: Path, adapted: AdaptedHybridNerModel) -> None:
+    assert adapted is not base
+    stored = HybridNerModel.from_pretrained(base_folder)
+    assert same(scores(base), scores(stored))
+    assert all(weight.requires_grad for weight in base.parameters())
+    assert f1(base, small_records()) > 0.9
+
+
+def test_only_the_adapter_is_stored(adapter_folder: Path, base_folder: Path) -> None:
+    weights = load_file(adapter_folder / "model.safetensors")
+    assert all(name.startswith("members.") or "lora_" in name for name in weights)
+    assert not any("embeddings" in name or "base_layer" in name for name in weights)
+    config = json.loads((adapter_folder / "config.json").read_text())
+    assert config["base"] == str(base_folder)
+    assert [label["name"] for label in config["label_set"]["labels"]] == list(NEW_LABELS.names)
+
+
+def test_what_was_saved_is_loaded(adapted: AdaptedHybridNerModel, adapter_folder: Path) -> None:
+    for load in (AdaptedHybridNerModel.from_pretrained, AutoModel.from_pretrained):
+        again = load(adapter_folder)
+        assert isinstance(again, AdaptedHybridNerModel)
+        assert not again.training
+        assert same(scores(again), scores(adapted))
+    texts = [TEXT, "北约在叙利亚部署了干扰机。"]
+    expected = HybridNerPipeline(adapted, device="cpu")(texts)
+    assert pipeline("hybrid-ner", model=str(adapter_folder), device="cpu")(texts) == expected
+    assert expected[1]
+
+
+def test_several_adapters_stand_on_one_base_in_memory(
+    base: HybridNerModel, adapted: AdaptedHybridNerModel, adapter_folder: Path
+) -> None:
+    first = AdaptedHybridNerModel.from_pretrained(adapter_folder, base=base)
+    other = fresh(base, NEW_LABELS)
+    before = scores(base)
+    # Going to and fro changes no answer.
+    assert same(scores(first), scores(adapted))
+    assert not same(scores(other), scores(first))
+    assert same(scores(base), before)
+    assert same(scores(first), scores(adapted))
+    mine = first.encoders[0].embeddings.word_embeddings.weight
+    assert mine.data_ptr() == base.encoders[0].embeddings.word_embeddings.weight.data_ptr()
+
+
+def test_merged_it_is_an_ordinary_composite(adapted: AdaptedHybridNerModel, tmp_path: Path) -> None:
+    merged = adapted.merged()
+    assert type(merged) is HybridNerModel
+    for a, b in zip(scores(merged), scores(adapted), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    merged.save_pretrained(tmp_path)
+    again = HybridNerModel.from_pretrained(tmp_path)
+    assert same(scores(again), scores(merged))
+    assert not any("lora" in name for name in load_file(tmp_path / "model.safetensors"))
+    assert again.config.model_type == "hybrid-ner"
+    # And so it can be adapted in turn, which an adapter cannot.
+    assert fresh(again, NEW_LABELS).config.labels == NEW_LABELS
+    with pytest.raises(ModelError, match="merge it first"):
+        fresh(adapted, NEW_LABELS)
+
+
+def test_another_base_is_refused(adapter_folder: Path, base: HybridNerModel, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    with pytest.raises(ModelError, match="another base"):
+        AdaptedHybridNerModel.from_pretrained(adapter_folder, base=shared_composite(("State", "System", "Place")))
+    config = json.loads((adapter_folder / "config.json").read_text())
+    moved = tmp_path / "adapter"
+    shutil.copytree(adapter_folder, moved)
+    (moved / "config.json").write_text(json.dumps({**config, "base": str(tmp_path / "gone")}))
+    with pytest.raises(ModelError, match=r"gone, the base of the adapter .*give it as `base`"):
+        AdaptedHybridNerModel.from_pretrained(moved)
+    assert AdaptedHybridNerModel.from_pretrained(moved, base=base).config.base == str(tmp_path / "gone")
+
+
+def test_damaged_weights_are_noticed(adapted: AdaptedHybridNerModel) -> None:
+    weights = adapted.adapter_weights()
+    name = next(name for name in weights if "lora_A" in name)
+    with pytest.raises(ModelError, match="damaged"):
+        adapted.load_adapter_weights({key: value for key, value in weights.items() if key != name})
+    with pytest.raises(ModelError, match="damaged"):
+        adapted.load_adapter_weights({**weights, name: weights[name][:1]})
+
+
+def test_all_weights_can_be_trained_instead(base: HybridNerModel) -> None:
+    model, report = fine_tune(base, renamed_records(), NEW_LABELS, QUICK)
+    assert type(model) is HybridNerModel
+    assert f1(model, renamed_records()) > 0.9
+    assert report["trained_parameters"] == sum(weight.numel() for weight in model.parameters())
+    assert report["settings"]["epochs"] == 10
+
+
+@pytest.mark.parametrize("model_type", MEMBER_CLASSES)
+@settings(max_examples=15, deadline=None)
+@given(old=st.permutations(["A", "B", "C"]), new=st.permutations(["A", "B", "D", "E"]))
+def test_labels_of_the_same_name_keep_their_outputs(model_type: str, old: list[str], new: list[str]) -> None:
+    first, second = tiny_member(model_type, 0, labels=old), tiny_member(model_type, 1, labels=new)
+    carry_over(first, second)
+    hidden, mask = torch.randn(2, 7, 16), torch.ones(2, 7, dtype=torch.bool)
+    with torch.inference_mode():
+        a, b = first.head(hidden, mask), second.head(hidden, mask)
+    numbers = [{name: number for number, name in model.config.id2label.items()} for model in (first, second)]
+    shared = [name for name in numbers[0] if name in numbers[1]]
+    mine, theirs = ([of[name] for name in shared] for of in numbers)
+    if model_type == "spanner":
+        theirs += [number + 5 for number in theirs]
+        mine += [number + 4 for number in mine]
+    torch.testing.assert_close(b.token_scores[..., theirs], a.token_scores[..., mine])
+    if model_type != "spanner":
+        kept = first.crf.transitions[numbers[0]["B-A"], numbers[0]["I-B"]]
+        assert second.crf.transitions[numbers[1]["B-A"], numbers[1]["I-B"]] == kept
+
+
+def test_which_label_set_is_meant() -> None:
+    base = LabelSet.from_dict({"labels": [{"name": "State", "description": "a state"}, "Place", "System"]})
+    assert labels_for(base, small_records(), None) is base
+    mixed = labels_for(base, [*small_records(), *renamed_records()], None)
+    assert mixed.names == ("Country", "Place", "State")
+    assert mixed.labels[2].description == "a state"
+    with pytest.raises(DataError, match="not in this label set"):
+        labels_for(base, small_records(), "msra")
+
+
+def test_what_cannot_be_adapted_to(base: HybridNerModel) -> None:
+    with pytest.raises(DataError, match="no sentence"):
+        adapt(base, "base", [], NEW_LABELS)
+    with pytest.raises(DataError, match="labels Country occur"):
+        adapt(base, "base", renamed_records(), base.config.labels)
+    with pytest.raises(ModelError, match="epochs must be positive"):
+        AdaptationSettings(epochs=0)
+
+
+def test_the_commands(base_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, adapter, merged = str(tmp_path / "new.jsonl"), tmp_path / "adapter", tmp_path / "merged"
+    write_jsonl(renamed_records(), data)
+    quick = ["--epochs", "10", "--batch-size", "6", "--encoder-lr", "1e-2", "--head-lr", "1e-2"]
+    assert main(["adapt", str(base_folder), data, "--output", str(adapter), "--dev", data, *quick]) == 0
+    assert "adapter of" in capsys.readouterr().out
+    report = json.loads((adapter / "adaptation.json").read_text())
+    assert report["dev"]["score"]["f1"] > 0.9
+    assert main(["merge", str(adapter), "--output", str(merged)]) == 0
+    capsys.readouterr()
+    answers = []
+    for model in (adapter, merged):
+        assert main(["predict", str(model), "北约在叙利亚部署了干扰机。", "--json"]) == 0
+        answers.append([(e["word"], e["entity_group"]) for e in json.loads(capsys.readouterr().out)["entities"]])
+    assert answers[0] == answers[1] == [("北约", "Country"), ("叙利亚", "Place")]
+    assert main(["merge", str(merged), "--output", str(tmp_path / "x")]) == 1
+    assert "no adapter" in capsys.readouterr().err
+    assert main(["adapt", str(adapter), data, "--output", str(tmp_path / "y")]) == 1
+    assert "merge it first" in capsys.readouterr().err

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybridner import AdaptiveThreshold, HybridNerModel, HybridNerPipeline
+from hybridner.errors import ModelError
+from tests.conftest import TEXT
+
+labels = st.sampled_from(["State", "System", "O"])
+streams = st.lists(st.tuples(labels, st.floats(0, 1)), max_size=400)
+thresholds = st.builds(
+    AdaptiveThreshold,
+    st.floats(0.01, 0.99),
+    start=st.floats(0, 1),
+    offsets=st.dictionaries(labels, st.floats(-3, 3)),
+    step=st.floats(0.01, 1),
+)
+
+
+@given(thresholds, streams)
+def test_the_budget_holds_for_every_stream(threshold: AdaptiveThreshold, stream: list[tuple[str, float]]) -> None:
+    doubtful = sum(threshold.judge(label, u) for label, u in stream)
+    assert threshold.seen == len(stream)
+    assert threshold.doubtful == doubtful
+    assert abs(doubtful - threshold.budget * len(stream)) <= threshold.slack + 1e-6
+
+
+@given(st.floats(0.02, 0.5), st.sampled_from(["certain", "doubtful", "turns"]))
+def test_even_a_stream_that_never_crosses_a_fixed_threshold_keeps_to_it(budget: float, kind: str) -> None:
+    """All spans alike, and then all alike in another way: no fixed τ could route a share of them."""
+    threshold = AdaptiveThreshold(budget, step=0.5)
+    values = {"certain": [1e-5] * 2000, "doubtful": [0.9] * 2000, "turns": [1e-5] * 1000 + [0.9] * 1000}[kind]
+    for value in values:
+        threshold.judge("State", value)
+    assert abs(threshold.share - budget) <= threshold.slack / 2000
+
+
+@given(thresholds, streams, labels, st.floats(0, 1), st.floats(0, 1))
+def test_who_is_less_certain_is_doubted_first(
+    threshold: AdaptiveThreshold, stream: list[tuple[str, float]], label: str, a: float, b: float
+) -> None:
+    for item in stream:
+        threshold.judge(*item)
+    low, high = sorted((a, b))
+    other = threshold.copy()
+    assert threshold.judge(label, low) <= other.judge(label, high)
+
+
+@given(thresholds, streams, streams)
+def test_it_goes_on_from_what_was_stored(
+    threshold: AdaptiveThreshold, before: list[tuple[str, float]], after: list[tuple[str, float]]
+) -> None:
+    for item in before:
+        threshold.of("news").judge(*item)
+        threshold.judge(*item)
+    again = AdaptiveThreshold.from_dict(json.loads(json.dumps(threshold.to_dict())))
+    for label, u in after:
+        assert threshold.judge(label, u) == again.judge(label, u)
+        assert threshold.of("news").judge(label, u) == again.of("news").judge(label, u)
+    assert again.to_dict() == threshold.to_dict()
+
+
+def test_it_follows_a_stream_that_changes() -> None:
+    dice = random.Random(0)
+    threshold = AdaptiveThreshold(0.1)
+    shares = []
+    for shape in ((0.2, 3.0), (0.6, 1.5), (0.2, 3.0)):
+        judged = [threshold.judge("State", dice.betavariate(*shape)) for _ in range(2000)]
+        shares.append(sum(judged[500:]) / 1500)
+    assert shares == pytest.approx([0.1, 0.1, 0.1], abs=0.015)
+
+
+def test_labels_with_an_offset_are_doubted_earlier_or_later() -> None:
+    threshold = AdaptiveThreshold(0.1, start=0.4, offsets={"Place": -1.0, "State": 1.0})
+    assert threshold.threshold("Place") < threshold.threshold("System") < threshold.threshold("State")
+    assert threshold.threshold("System") == pytest.approx(0.4)
+    assert threshold.copy().judge("Place", 0.4)
+    assert not threshold.copy().judge("State", 0.4)
+
+
+def test_each_domain_has_its_own() -> None:
+    threshold = AdaptiveThreshold(0.2)
+    for _ in range(200):
+        threshold.of("clinic").judge("State", 0.9)
+    assert threshold.of("clinic").threshold() > 0.85
+    assert threshold.of("law").threshold() == threshold.threshold() == pytest.approx(0.5)
+    assert threshold.seen == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"budget": 0.0}, "budget must lie between 0 and 1"),
+        ({"budget": 1.0}, "budget"),
+        ({"budget": 0.1, "step": 0.0}, "step"),
+        ({"budget": 0.1, "start": 1.5}, "between 0 and 1, not 1.5"),
+    ],
+)
+def test_impossible_settings_are_refused(arguments: dict[str, float], problem: str) -> None:
+    with pytest.raises(ModelError, match=problem):
+        AdaptiveThreshold(**arguments)
+
+
+def test_the_pipeline_marks_a_share_of_the_entities_for_review(composite: HybridNerModel) -> None:
+    pipe = HybridNerPipeline(composite, device="cpu")
+    threshold = AdaptiveThreshold(0.3, step=0.5)
+    results = pipe([TEXT] * 60, threshold=threshold)
+    marked = [entity["needs_review"] for entities in results for entity in entities]
+    assert len(marked) == threshold.seen > 100
+    assert sum(marked) == threshold.doubtful
+    assert abs(threshold.share - 0.3) < 0.1
+    # The next call goes on, and another threshold starts anew.
+    pipe(TEXT, threshold=threshold)
+    assert threshold.seen > len(marked)
+    replay = AdaptiveThreshold(0.3, step=0.5)
+    expected = [replay.judge(e["entity_group"], e["uncertainty"]) for entities in results for e in entities]
+    assert marked == expected
+
+
+def test_a_dry_run_does_not_move_it(composite: HybridNerModel) -> None:
+    pipe = HybridNerPipeline(composite, device="cpu")
+    threshold = AdaptiveThreshold(0.2, start=0.1)
+    plan = pipe(
+        [TEXT], threshold=threshold, llm={"model": "m", "base_url": "http://127.0.0.1:9/v1", "api_key": "x"}, dry_run=True
+    )
+    assert plan.usage.calls > 0
+    assert threshold.seen == 0
