@@ -5,7 +5,7 @@ from hybridner.hybrid.configuration_hybrid import HybridNerConfig
 from hybridner.hybrid.examples import ExampleIndex
 from hybridner.hybrid.modeling_adapted import AdaptedHybridNerModel
 from hybridner.hybrid.modeling_hybrid import HybridNerModel, HybridNerOutput
-from hybridner.hybrid.reading import read_texts
+from hybridner.hybrid.reading import decide_ballot, read_texts
 
 __all__ = [
     "AdaptedHybridNerConfig",

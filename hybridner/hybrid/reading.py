@@ -113,25 +113,33 @@ def read_texts(
 
     `strategy` and `decoding` stand in place of the model's own; the other arguments are those of `read_ballots`.
     """
-    strategy = strategy or model.config.strategy
     decoding = decoding or model.config.decoding
     results: list[list[Candidate]] = [[] for _ in texts]
-    labels, fitted = model.config.labels.with_outside, model.fitted
     for numbers, ballot in read_ballots(model, texts, batch_size=batch_size, decoding=decoding, forward=forward):
-        ballot = ballot.tempered(model.config.temperature)
-        decided = decide(
-            ballot,
-            len(numbers),
-            labels,
-            model.member_names,
-            strategy=strategy,
-            decoding=decoding,
-            fitted=fitted,
-            uncertainty=model.config.uncertainty,
-        )
+        decided = decide_ballot(model, ballot, len(numbers), strategy=strategy, decoding=decoding)
         for number, candidates in zip(numbers, decided, strict=True):
             results[number] = candidates
     return results
+
+
+def decide_ballot(
+    model: HybridNerModel, ballot: Ballot, texts: int, *, strategy: str | None = None, decoding: str | None = None
+) -> list[list[Candidate]]:
+    """What a composite makes of an untempered ballot over so many texts, its own or one of out-of-fold predictions.
+
+    `strategy` and `decoding` stand in place of the model's own.
+    """
+    config = model.config
+    return decide(
+        ballot.tempered(config.temperature),
+        texts,
+        config.labels.with_outside,
+        model.member_names,
+        strategy=strategy or config.strategy,
+        decoding=decoding or config.decoding,
+        fitted=model.fitted,
+        uncertainty=config.uncertainty,
+    )
 
 
 def predict(
