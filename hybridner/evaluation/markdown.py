@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from hybridner.evaluation.comparison import Comparison, Figure, Setting, SystemResult
+from hybridner.evaluation.comparison import KINDS, Comparison, Figure, Setting, SystemResult
 from hybridner.evaluation.runs import STRATEGY
 
 #: The paper's own combiner stands below the members in table 3, as the paper's method does there.
@@ -44,6 +44,7 @@ def to_markdown(comparison: Comparison, pictures: Sequence[tuple[str, str]] = ()
     parts = [
         "# Comparison of systems",
         _how(comparison),
+        *_overview(comparison),
         "## Combining (the paper's table 2)",
         _scores(comparison, lambda system: system.kind != "member"),
         "## Members (the paper's table 3)",
@@ -93,6 +94,23 @@ def _how(comparison: Comparison) -> str:
     if several:
         lines.append("They are of the mean over the runs and do not hold the spread between seeds.")
     return "\n".join([*lines, f"Hardware: {'; '.join(hardware)}."])
+
+
+def _overview(comparison: Comparison) -> list[str]:
+    """F1 of every system, one column for each setting; says nothing new where there is only one."""
+    if len(comparison.settings) < 2:
+        return []
+    systems = {system.name: system for setting in comparison.settings for system in setting.systems}
+    names = sorted(systems, key=lambda name: KINDS.index(systems[name].kind))
+    columns = []
+    for setting in comparison.settings:
+        found = {system.name: system.f1 for system in setting.systems}
+        values = [found[name].mean if name in found else -1.0 for name in names]
+        columns.append(_best_bold(values, [_figure(found[name]) if name in found else "" for name in names]))
+    rows = [[shown(systems[name]), *cells] for name, *cells in zip(names, *columns, strict=True)]
+    about = ["measured on", *(measured_on(setting) for setting in comparison.settings)]
+    head = ["F1", *(setting.about.data for setting in comparison.settings)]
+    return ["## F1 at a glance", _table(head, "l" + "r" * len(columns), [*rows, about])]
 
 
 def _scores(comparison: Comparison, wanted: Callable[[SystemResult], bool]) -> str:
@@ -189,11 +207,10 @@ def _table(head: Sequence[str], sides: str, rows: Sequence[Sequence[str]]) -> st
 
 
 def _best_bold(values: Sequence[float], cells: Sequence[str]) -> list[str]:
-    """The cells with the largest value marked, and those that look the same as it."""
-    if len(cells) < 2:
-        return list(cells)
+    """The cells with the largest value marked, and those that look the same as it; none when all do."""
     best = cells[max(range(len(values)), key=lambda index: values[index])].partition(" ")[0]
-    return [f"**{cell}**" if cell and cell.partition(" ")[0] == best else cell for cell in cells]
+    marked = [bool(cell) and cell.partition(" ")[0] == best for cell in cells]
+    return list(cells) if all(marked) else [f"**{cell}**" if mark else cell for cell, mark in zip(cells, marked, strict=True)]
 
 
 def _figure(figure: Figure, signed: bool = False) -> str:

@@ -8,17 +8,18 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from hybridner.evaluation.metrics import Prf, score_spans
+from hybridner.evaluation.metrics import Prf
 from hybridner.spans import Span
 
 
 def score_boundaries(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> Prf:
     """Boundary-only: start and end have to be right, the label may be any; spans that differ only in their label count once."""
-    return score_spans(_unlabelled(gold), _unlabelled(predicted)).micro
-
-
-def _unlabelled(texts: Sequence[Iterable[Span]]) -> list[list[Span]]:
-    return [[span._replace(label="") for span in spans] for spans in texts]
+    correct = total_predicted = total_gold = 0
+    for truth, guess in zip(gold, predicted, strict=True):
+        right, found = ({(span.start, span.end) for span in spans} for spans in (truth, guess))
+        correct += len(right & found)
+        total_gold, total_predicted = total_gold + len(right), total_predicted + len(found)
+    return Prf(correct, total_predicted, total_gold)
 
 
 def score_types(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> Prf:

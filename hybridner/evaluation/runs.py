@@ -76,7 +76,7 @@ class Run:
             "about": {**asdict(self.about), "sentences": len(self.gold), "entities": self.entities},
             "texts": self.texts,
             "gold": _plain(self.gold),
-            "seen": None if self.seen is None else [sorted(known) for known in self.seen],
+            "seen": None if self.seen is None else [[list(stretch) for stretch in sorted(known)] for known in self.seen],
             "systems": {name: _plain(spans) for name, spans in self.systems.items()},
         }
 

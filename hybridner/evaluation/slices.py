@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence, Set
 from typing import TypeVar
 
@@ -39,7 +40,7 @@ def score_by_length(
     edges = [0, *bins]
     names = [f"{low + 1}-{high}" if high > low + 1 else str(high) for low, high in zip(edges, bins, strict=False)]
     names.append(f"{edges[-1] + 1}+")
-    found = score_by(gold, predicted, lambda _, span: sum(span.end - span.start > high for high in bins))
+    found = score_by(gold, predicted, lambda _, span: bisect_left(bins, span.end - span.start))
     return {name: found.get(number, Prf(0, 0, 0)) for number, name in enumerate(names)}
 
 

@@ -10,13 +10,11 @@ import numpy as np
 
 from hybridner.ensemble import Candidate, entities
 from hybridner.errors import DataError
-from hybridner.evaluation import score_spans
+from hybridner.evaluation import score_spans, text_counts
+from hybridner.evaluation.significance import LEVEL, SAMPLES, SEED, interval, resample
 from hybridner.hybrid import HybridNerModel, read_texts
 from hybridner.spans import NON_ENTITY, Record, Span
 
-#: Resamples of the bootstrap and the share of them inside an interval.
-SAMPLES, LEVEL = 1000, 0.95
-_SEED = 42
 _BINS = 10
 _THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
@@ -63,7 +61,7 @@ def measure(
         "entities": sum(map(len, gold)),
         "strategy": model.config.strategy,
         "decoding": model.config.decoding,
-        "interval": {"method": "bootstrap over texts", "level": LEVEL, "samples": SAMPLES, "seed": _SEED},
+        "interval": {"method": "bootstrap over texts", "level": LEVEL, "samples": SAMPLES, "seed": SEED},
         "systems": {name: _scores(gold, predicted) for name, predicted in systems.items()},
         "macro_f1": overall.macro_f1,
         "per_label": {label: prf.to_dict() for label, prf in overall.per_label.items()},
@@ -82,7 +80,7 @@ def _votes_of(member: str, candidates: Sequence[Sequence[Candidate]]) -> list[li
 
 
 def _scores(gold: Sequence[set[Span]], predicted: Sequence[Iterable[Span]]) -> dict[str, Any]:
-    counts = np.array([[len(t & set(p)), len(set(p)), len(t)] for t, p in zip(gold, predicted, strict=True)], dtype=np.int64)
+    counts = text_counts(gold, predicted)
     names = ("precision", "recall", "f1")
     values = _ratios(counts.sum(axis=0))
     intervals = bootstrap(counts)
@@ -91,7 +89,7 @@ def _scores(gold: Sequence[set[Span]], predicted: Sequence[Iterable[Span]]) -> d
     }
 
 
-def bootstrap(counts: np.ndarray, samples: int = SAMPLES, level: float = LEVEL, seed: int = _SEED) -> list[tuple[float, float]]:
+def bootstrap(counts: np.ndarray, samples: int = SAMPLES, level: float = LEVEL, seed: int = SEED) -> list[tuple[float, float]]:
     """Intervals of precision, recall and F1 when texts are drawn again with replacement.
 
     Args:
@@ -100,11 +98,7 @@ def bootstrap(counts: np.ndarray, samples: int = SAMPLES, level: float = LEVEL, 
     Returns:
         the lower and upper end for precision, recall and F1. The same seed draws the same texts for every system.
     """
-    generator = np.random.default_rng(seed)
-    drawn = np.stack([counts[generator.integers(0, len(counts), len(counts))].sum(axis=0) for _ in range(samples)])
-    tail = (1 - level) / 2
-    ends = np.quantile(_ratios(drawn.T), [tail, 1 - tail], axis=1)
-    return [(float(low), float(high)) for low, high in ends.T]
+    return [interval(values, level) for values in _ratios(resample(counts, samples, seed).T)]
 
 
 def _ratios(counts: np.ndarray) -> np.ndarray:
