@@ -21,13 +21,15 @@ _CERTAIN = 7.0
 class AdaptiveThreshold:
     """τ for each label of one domain, kept to a budget.
 
-    A span with label l is doubtful when ln u / (1 - u) > level + offset(l). The level follows the stream; the offsets, fitted on
-    labelled data (see `hybridner.ensemble.calibration`), say for which labels the same u means more errors.
+    A span with label l is doubtful when ln u / (1 - u) > level + offset(l). The level follows the stream, the same for all
+    labels; the offsets stay, and say for which labels the same u means more errors.
 
     Args:
         budget: share of the spans that may be doubtful, between 0 and 1.
-        start: τ before the first span.
-        offsets: by label, in log-odds of u; labels not named have 0.
+        start: τ before the first span, such as a model's `config.threshold`.
+        by_label: τ of single labels before the first span, such as a model's `config.label_thresholds`; their distance from
+        `start` in
+            log-odds is their offset.
         step: how fast the level moves, in log-odds; about 1 / step spans pass before a change of the stream is followed.
 
     Raises:
@@ -35,7 +37,7 @@ class AdaptiveThreshold:
     """
 
     def __init__(
-        self, budget: float, *, start: float = 0.5, offsets: Mapping[str, float] | None = None, step: float = 0.1
+        self, budget: float, *, start: float = 0.5, by_label: Mapping[str, float] | None = None, step: float = 0.1
     ) -> None:
         if not 0 < budget < 1:
             raise ModelError(f"budget must lie between 0 and 1, not {budget!r}")
@@ -43,8 +45,8 @@ class AdaptiveThreshold:
             raise ModelError(f"step must lie above 0 and be at most 1, not {step!r}")
         self.budget = budget
         self.step = step
-        self.offsets = dict(offsets or {})
         self.level = log_odds(start)
+        self.offsets = {label: log_odds(threshold) - self.level for label, threshold in (by_label or {}).items()}
         self.seen = 0
         self.doubtful = 0
         self._domains: dict[str, AdaptiveThreshold] = {}
@@ -75,7 +77,8 @@ class AdaptiveThreshold:
     def of(self, domain: str) -> AdaptiveThreshold:
         """The threshold of one domain, with the same budget; on first use it starts from where this one stands."""
         if domain not in self._domains:
-            self._domains[domain] = AdaptiveThreshold(self.budget, start=self.threshold(), offsets=self.offsets, step=self.step)
+            self._domains[domain] = AdaptiveThreshold(self.budget, start=self.threshold(), step=self.step)
+            self._domains[domain].offsets = self.offsets
         return self._domains[domain]
 
     def copy(self) -> AdaptiveThreshold:
@@ -89,8 +92,9 @@ class AdaptiveThreshold:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> AdaptiveThreshold:
         """From what `to_dict` gave."""
-        threshold = cls(data["budget"], offsets=data["offsets"], step=data["step"])
-        threshold.level, threshold.seen, threshold.doubtful = data["level"], data["seen"], data["doubtful"]
+        threshold = cls(data["budget"], step=data["step"])
+        for name in ("offsets", "level", "seen", "doubtful"):
+            setattr(threshold, name, data[name])
         threshold._domains = {name: cls.from_dict(part) for name, part in data["domains"].items()}
         return threshold
 

@@ -17,7 +17,7 @@ thresholds = st.builds(
     AdaptiveThreshold,
     st.floats(0.01, 0.99),
     start=st.floats(0, 1),
-    offsets=st.dictionaries(labels, st.floats(-3, 3)),
+    by_label=st.dictionaries(labels, st.floats(0, 1)),
     step=st.floats(0.01, 1),
 )
 
@@ -76,11 +76,11 @@ def test_it_follows_a_stream_that_changes() -> None:
 
 
 def test_labels_with_an_offset_are_doubted_earlier_or_later() -> None:
-    threshold = AdaptiveThreshold(0.1, start=0.4, offsets={"Place": -1.0, "State": 1.0})
-    assert threshold.threshold("Place") < threshold.threshold("System") < threshold.threshold("State")
-    assert threshold.threshold("System") == pytest.approx(0.4)
+    threshold = AdaptiveThreshold(0.1, start=0.4, by_label={"Place": 0.2, "State": 0.7})
+    assert [threshold.threshold(label) for label in ("Place", "System", "State")] == pytest.approx([0.2, 0.4, 0.7])
     assert threshold.copy().judge("Place", 0.4)
     assert not threshold.copy().judge("State", 0.4)
+    assert threshold.of("news").threshold("State") == pytest.approx(0.7)
 
 
 def test_each_domain_has_its_own() -> None:
