@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from transformers import AutoModel, pipeline
 
-from hybridner.cli.main import build_parser, main
+from hybridner.cli.main import _COMMANDS, build_parser, main
 from hybridner.data import write_jsonl
+from hybridner.evaluation.systems import SEQUENCE_VOTE
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import Record, Span
 from tests.conftest import TEXT, small_records, tiny_member
@@ -28,7 +29,7 @@ def gold(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("command", ["demo", "train", "assemble", "predict", "evaluate", "data", "card", "push", "space"])
+@pytest.mark.parametrize("command", [module.__name__.rpartition(".")[2] for module in _COMMANDS])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
@@ -97,7 +98,7 @@ def test_what_is_wrong_is_said_in_one_line(
 def test_evaluate_agrees_with_the_pipeline(model: str, gold: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", model, gold, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert set(report["systems"]) == {*MEMBER_CLASSES, "strategy:score", "strategy:majority", "strategy:mean"}
+    assert set(report["systems"]) == {*MEMBER_CLASSES, "strategy:score", "strategy:majority", "strategy:mean", SEQUENCE_VOTE}
     records = small_records()
     predicted = pipeline("hybrid-ner", model=model, device="cpu")([record.text for record in records])
     correct = sum(
