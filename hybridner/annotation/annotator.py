@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import torch
 from transformers import pipeline
+from transformers.utils import logging
 
 from hybridner.annotation.identity import fingerprint
 from hybridner.annotation.table import entities_array, entities_type
@@ -45,6 +46,7 @@ class Annotator:
 
     Attributes:
         fingerprint: of the model, so that what `datasets` keeps from another model is not taken for this one's.
+        members: the names of its members, which are the fields of `votes`.
 
     Raises:
         ModelError: no such model, or a setting that cannot work.
@@ -58,17 +60,21 @@ class Annotator:
         self.model, self.text, self.output, self.device, self.settings = model, text, output, device, settings
         self._home = os.getpid()
         self.fingerprint = fingerprint(self._pipe.model)
+        self.members = self._pipe.model.member_names
 
     @cached_property
     def _pipe(self) -> HybridNerPipeline:
         # Every process loads the model for itself. Workers share the cores, and threads of a forked one may hang.
         if os.getpid() != self._home:
             torch.set_num_threads(1)
+        load: Any = pipeline
+        logging.disable_progress_bar()
         try:
-            load: Any = pipeline
             pipe: HybridNerPipeline = load("hybrid-ner", model=self.model, device=self.device, **self.settings)
         except OSError as error:
             raise ModelError(f"cannot load a model from {self.model!r}: {error}") from error
+        finally:
+            logging.enable_progress_bar()
         return pipe
 
     def __getstate__(self) -> dict[str, Any]:
@@ -83,7 +89,7 @@ class Annotator:
 
     @property
     def _type(self) -> pa.DataType:
-        return entities_type(self._pipe.model.member_names, llm=False)
+        return entities_type(self.members, llm=False)
 
     def __call__(self, batch: Any) -> Any:
         """The batch with the column: an Arrow table as such, a mapping of column names to lists as a dict.

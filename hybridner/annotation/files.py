@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +101,15 @@ class FileSource:
 
     def _look_at_first(self) -> None:
         """Say at once that a field has another name or a file another encoding, and not after a night of setting aside."""
-        for piece in self._pieces[:1]:
-            first = list(islice(self._read(piece), _FIRST))
-            bad = [record for record in first if isinstance(record, Reject)]
-            if bad and len(bad) == len(first):
-                raise DataError(
-                    f"none of the first {len(bad)} records can be read; of this one, {bad[0].record[:200]!r}: {bad[0].reason}. "
-                    "Is the file UTF-8 and of the kind it is taken for, and is the field of the text named rightly?",
-                    f"{piece.source}, record {bad[0].offset}",
-                )
+        records = chain.from_iterable(self._read(piece) for piece in self._pieces)
+        first = list(islice(records, _FIRST))
+        bad = [record for record in first if isinstance(record, Reject)]
+        if bad and len(bad) == len(first):
+            raise DataError(
+                f"none of the first {len(bad)} records can be read; of this one, {bad[0].record[:200]!r}: {bad[0].reason}. "
+                "Is the file UTF-8 and of the kind it is taken for, and is the field of the text named rightly?",
+                f"{self._pieces[0].source}, record {bad[0].offset}",
+            )
 
 
 def kind_of(path: Path) -> str:

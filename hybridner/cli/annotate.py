@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from accelerate import PartialState
-from accelerate.utils import InitProcessGroupKwargs
+from accelerate.utils import parse_flag_from_env
 
 from hybridner.annotation import KINDS, Fields, FileSource, How, Source, StreamSource, annotate
 from hybridner.cli.loading import load_composite
@@ -72,7 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    state = PartialState(**InitProcessGroupKwargs(timeout=_PATIENCE).to_kwargs())
+    # Of itself only an Accelerator looks whether the launcher wants processes on CPUs.
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=_PATIENCE)
     if options.records_per_shard < 1:
         raise DataError(f"--records-per-shard must be at least 1, not {options.records_per_shard}")
     llm = _read_llm(options.llm) if options.llm else {}
