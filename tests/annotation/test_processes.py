@@ -68,7 +68,7 @@ def test_two_processes_share_the_work_and_the_budget(
     found = rows(out)
     assert [row["text"] for row in found] == [text for number, text in enumerate(texts) if number % 50]
     statuses = [entity["llm_status"] for row in found for entity in row["entities"]]
-    assert {"local", "over_budget"} <= set(statuses)
+    assert set(statuses) - {"local", "cached"} == {"asked", "over_budget"}
     local = pipe([row["text"] for row in found], threshold=0.6)
     untouched = [(spans(row["entities"]), spans(e)) for row, e in zip(found, local, strict=True) if _local(row)]
     assert all(mine == other for mine, other in untouched)
@@ -99,18 +99,18 @@ def test_what_was_spent_before_a_stop_is_spent(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     source, out = FileSource([write_lines(tmp_path / "a.txt", sentences(60))], None, Fields(), 5), tmp_path / "out"
-    how = How(threshold=0.6, llm=llm_of(server), llm_settings={"kinds": ["entity"], "budget": {"calls": 40}})
+    how = How(threshold=0.6, llm=llm_of(server), llm_settings={"kinds": ["entity"], "budget": {"calls": 70}})
     with pytest.raises(KeyboardInterrupt):
         annotate(pipe, Stopping(source, 1), out, how)
     before = len(server.requests)
-    assert 0 < before < 40
+    assert 0 < before < 70
     # A shard that got its answers but was not written in time asks nobody a second time.
     next(out.glob("data/*")).unlink()
     with pytest.raises(KeyboardInterrupt):
         annotate(pipe, Stopping(source, 1), out, how)
     assert len(server.requests) == before
     annotate(pipe, source, out, how)
-    assert len(server.requests) == 40
+    assert len(server.requests) == 70
     assert [row["text"] for row in rows(out)] == sentences(60)
     assert {"asked", "over_budget"} <= {entity["llm_status"] for row in rows(out) for entity in row["entities"]}
 
