@@ -1,124 +1,201 @@
-"""A real LLM behind a trained composite, by hand: accuracy on routed spans, F1 before and after each fusion, cost.
+"""A real LLM behind a trained composite, by hand: accuracy on routed spans, F1 before and after each fusion, the pure LLM, cost.
 
-The confusion matrix is fitted on answers about training sentences that the members never saw, not on the evaluation data.
-All answers are kept in a cache file, so that a stopped run goes on and a finished one can be repeated offline.
+The confusion matrix is fitted on answers about training sentences, routed by out-of-fold predictions, so that no member that
+speaks about a sentence has seen it; the evaluation data chooses nothing. All answers are kept in a cache file: a stopped run goes
+on, and a finished one is repeated without a server, from which the costs are taken.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from benchmarks.side_by_side import report
+from benchmarks.side_by_side import RESULTS, report
 from hybridner import HybridNerModel, LabelSet
 from hybridner.data import label_set, read_records
-from hybridner.ensemble import Candidate
+from hybridner.ensemble import Candidate, Predictions
 from hybridner.evaluation import score_spans
-from hybridner.hybrid import read_texts
-from hybridner.llm import AnswerCache, ConfusionMatrix, LlmSettings, LlmStage, OpenAIVerifier, Verified, answered_pairs, route
+from hybridner.hybrid import ExampleIndex, decide_ballot, read_texts
+from hybridner.llm import (
+    AnswerCache,
+    ConfusionMatrix,
+    LlmSettings,
+    LlmStage,
+    OpenAIVerifier,
+    Verified,
+    answered_pairs,
+    count_errors,
+    draw_curves,
+    extract,
+    route,
+    simulate,
+)
 from hybridner.spans import Record, Span
-from hybridner.training import load_recipe
-from hybridner.training.run import load_data
 
 
-def described(labels: LabelSet, name: str) -> LabelSet:
-    """The model's labels, in its order, with the descriptions of a data set that comes with the package."""
-    known = {label.name: label for label in label_set(name).labels}
-    return LabelSet(tuple(known[label] for label in labels.names), label_set(name).domain)
+@dataclass(frozen=True)
+class Material:
+    """Records with the candidates that the composite has in them."""
+
+    records: Sequence[Record]
+    candidates: Sequence[list[Candidate]]
+
+    @property
+    def texts(self) -> list[str]:
+        return [record.text for record in self.records]
+
+    @property
+    def gold(self) -> list[tuple[Span, ...]]:
+        return [record.entities for record in self.records]
+
+    def enough(self, threshold: float, spans: int) -> Material:
+        """The first records, as many as it takes to have so many routed spans."""
+        routed = 0
+        for number, row in enumerate(self.candidates, 1):
+            routed += len(route([row], threshold))
+            if routed >= spans:
+                return Material(self.records[:number], self.candidates[:number])
+        return self
 
 
-def enough(records: Sequence[Record], candidates: Sequence[list[Candidate]], threshold: float, spans: int) -> int:
-    """How many of the records it takes to have so many routed spans."""
-    routed = 0
-    for number, row in enumerate(candidates):
-        routed += len(route([row], threshold))
-        if routed >= spans:
-            return number + 1
-    return len(records)
+class Bench:
+    """One LLM, one composite, one file of answers."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.model = HybridNerModel.from_pretrained(options.composite)
+        known = {label.name: label for label in label_set(options.labels).labels}
+        names = self.model.config.labels.names
+        self.labels = LabelSet(tuple(known[name] for name in names), label_set(options.labels).domain)
+        self.verifier = OpenAIVerifier(options.model, options.url, "none", timeout=3600.0, max_retries=2, concurrency=1)
+        self.settings = LlmSettings(threshold=options.threshold, template="zh", fusion="replace", time_limit=None)
+        self.path = options.cache
+
+    def verify(self, material: Material, settings: LlmSettings, examples: ExampleIndex | None = None) -> list[list[Verified]]:
+        """Ask what the file of answers does not hold yet."""
+        return self._run(material, settings, examples, AnswerCache(self.path))[0]
+
+    def cost(self, material: Material, settings: LlmSettings, examples: ExampleIndex | None = None) -> dict[str, Any]:
+        """What asking all of it took, whenever that was."""
+        return self._run(material, settings, examples, AnswerCache(self.path, "replay"))[1]
+
+    def _run(
+        self, material: Material, settings: LlmSettings, examples: ExampleIndex | None, cache: AnswerCache
+    ) -> tuple[list[list[Verified]], dict[str, Any]]:
+        find = examples.finder(self.model, material.texts, material.candidates, settings.examples) if examples else None
+        with LlmStage(self.verifier, self.labels, settings, cache=cache) as stage:
+            rows = stage.run(material.texts, material.candidates, find)
+            return rows, stage.report().to_dict()
 
 
-def f1(records: Sequence[Record], rows: Sequence[Sequence[Candidate]]) -> dict[str, float]:
+def f1(material: Material, rows: Sequence[Sequence[Candidate]]) -> dict[str, float]:
     predicted = [[Span(c.start, c.end, c.label) for c in row if c.chosen] for row in rows]
-    return score_spans([record.entities for record in records], predicted).micro.to_dict()
+    return score_spans(material.gold, predicted).micro.to_dict()
 
 
-def accuracy(records: Sequence[Record], rows: Sequence[Sequence[Verified]]) -> dict[str, float]:
+def fused_f1(material: Material, rows: Sequence[Sequence[Verified]]) -> dict[str, float]:
+    return f1(material, [[item.candidate for item in row] for row in rows])
+
+
+def accuracy(material: Material, rows: Sequence[Sequence[Verified]]) -> dict[str, float]:
     """Share of right labels (Non-Entity included) on the spans that the LLM gave a label, by both sides."""
-    local = llm = total = 0
-    for record, row in zip(records, rows, strict=True):
-        truth = {(span.start, span.end): span.label for span in record.entities}
+    local = llm = either = total = 0
+    for gold, row in zip(material.gold, rows, strict=True):
+        truth = {(span.start, span.end): span.label for span in gold}
         for item in row:
             if item.provenance.llm_label is not None:
                 right = truth.get((item.candidate.start, item.candidate.end), "O")
+                sides = item.provenance.local_label == right, item.provenance.llm_label == right
                 total += 1
-                local += item.provenance.local_label == right
-                llm += item.provenance.llm_label == right
-    return {"spans": total, "local": local / total, "llm": llm / total}
+                local += sides[0]
+                llm += sides[1]
+                either += any(sides)
+    return {"spans": total, "local": local / total, "llm": llm / total, "either": either / total}
+
+
+def with_llm(bench: Bench, fitting: Material, measured: Material, examples: ExampleIndex | None) -> dict[str, Any]:
+    """Accuracy, F1 of every fusion and cost with one form of the question."""
+    base = bench.settings
+    fit_rows = bench.verify(fitting, base, examples)
+    pairs = answered_pairs(fit_rows, fitting.gold)
+    matrix = ConfusionMatrix.fit(pairs, bench.labels.with_outside)
+    right = sum(true == answer for true, answer in pairs) / len(pairs)
+    ways = {
+        "replace": base,
+        "bayes, stated accuracy 0.6": replace(base, fusion="bayes", accuracy=0.6),
+        "bayes, accuracy on the fitting spans": replace(base, fusion="bayes", accuracy=right),
+        "bayes, fitted matrix": replace(base, fusion="bayes", confusion=matrix),
+    }
+    rows = {name: bench.verify(measured, settings, examples) for name, settings in ways.items()}
+    return {
+        "fitting": {"sentences": len(fitting.records), "answers": len(pairs), **accuracy(fitting, fit_rows)},
+        "routed": accuracy(measured, rows["replace"]),
+        "f1": {name: fused_f1(measured, found) for name, found in rows.items()},
+        "confusion": matrix.to_dict(),
+        "cost": bench.cost(measured, base, examples),
+        "cost_of_fitting": bench.cost(fitting, base, examples),
+    }
+
+
+def pure_llm(bench: Bench, material: Material) -> dict[str, Any]:
+    """The LLM alone, zero-shot, one question a sentence (section 3.4)."""
+    extract(material.texts, bench.labels, bench.verifier, template="zh", cache=AnswerCache(bench.path))
+    found, cost = extract(material.texts, bench.labels, bench.verifier, template="zh", cache=AnswerCache(bench.path, "replay"))
+    spans = [result.spans for result in found]
+    return {
+        "sentences": len(found),
+        "f1": score_spans(material.gold, spans).micro.to_dict(),
+        "f1_of_the_composite": f1(material, material.candidates),
+        "errors": count_errors(spans, material.gold).to_dict(),
+        "altered": sum(result.altered for result in found),
+        "not_in_the_sentence": sum(len(result.unfound) for result in found),
+        "unreadable_lines": sum(result.unreadable for result in found),
+        "failed": sum(result.error is not None for result in found),
+        "cost": cost.to_dict(),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("recipe", help="recipe that the composite was trained with (for the sentences it did not see)")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("composite")
+    parser.add_argument("fitting", help="out-of-fold predictions that `hybridner crossval` made")
     parser.add_argument("evaluation", help="labelled file to measure on")
     parser.add_argument("--labels", default="cluener", help="data set whose label descriptions are used")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as in `hybridner train`")
     parser.add_argument("--url", default="http://127.0.0.1:8901/v1")
     parser.add_argument("--model", default="local")
-    parser.add_argument("--threshold", type=float, default=0.3)
-    parser.add_argument("--spans", type=int, default=300, help="routed spans to measure on")
-    parser.add_argument("--fit", type=int, default=300, help="routed spans to fit the confusion matrix on")
+    parser.add_argument("--threshold", type=float, default=0.5)
+    parser.add_argument("--spans", type=int, default=300, help="routed spans to measure on (300)")
+    parser.add_argument("--fit", type=int, default=400, help="routed spans to fit the confusion matrix on (400)")
+    parser.add_argument("--sentences", type=int, default=150, help="sentences for the LLM alone (150)")
+    parser.add_argument("--examples", help="index made by `hybridner examples`; everything is measured with it as well")
     parser.add_argument("--cache", default="llm-answers.sqlite")
     options = parser.parse_args()
 
-    recipe = load_recipe(options.recipe, dict(text.split("=", 1) for text in options.set))
-    model = HybridNerModel.from_pretrained(options.composite)
-    labels = described(model.config.labels, options.labels)
-    train, dev, _ = load_data(recipe)
-    seen = {record.text for record in (*train, *dev)}
-    unseen = [record for record in read_records(recipe.data.train) if record.text not in seen]
-    measured = read_records(options.evaluation)
+    bench = Bench(options)
+    oof, records = Predictions.load(options.fitting), read_records(options.evaluation)
+    fitting = Material(oof.records, decide_ballot(bench.model, oof.ballot, len(oof))).enough(options.threshold, options.fit)
+    everything = Material(records, read_texts(bench.model, [record.text for record in records], batch_size=32))
+    measured = everything.enough(options.threshold, options.spans)
+    first = Material(everything.records[: options.sentences], everything.candidates[: options.sentences])
 
-    verifier = OpenAIVerifier(options.model, options.url, "none", timeout=120.0, concurrency=1)
-    base = LlmSettings(threshold=options.threshold, template="zh", fusion="replace", time_limit=None)
-    cache = AnswerCache(options.cache)
-
-    def verify(records: list[Record], spans: int, settings: LlmSettings) -> tuple[list[Record], list[list[Verified]], dict]:
-        records = records[: spans * 4]
-        candidates = read_texts(model, [record.text for record in records], batch_size=32)
-        count = enough(records, candidates, options.threshold, spans)
-        with LlmStage(verifier, labels, settings, cache=cache) as stage:
-            rows = stage.run([record.text for record in records[:count]], candidates[:count])
-            return records[:count], rows, stage.report().to_dict()
-
-    fit_records, fit_rows, fit_cost = verify(unseen, options.fit, base)
-    pairs = answered_pairs(fit_rows, [record.entities for record in fit_records])
-    matrix = ConfusionMatrix.fit(pairs, model.config.labels.with_outside)
-    print("fitted on", len(pairs), "answers", flush=True)
-
-    records, replaced, cost = verify(measured, options.spans, base)
-    _, stated, _ = verify(measured, options.spans, replace(base, fusion="bayes", accuracy=0.6))
-    _, fitted, _ = verify(measured, options.spans, replace(base, fusion="bayes", confusion=matrix))
-    before = read_texts(model, [record.text for record in records], batch_size=32)
     figures = {
-        "evaluation": {"file": Path(options.evaluation).name, "sentences": len(records)},
+        "evaluation": {"file": Path(options.evaluation).name, "sentences": len(measured.records)},
         "threshold": options.threshold,
         "model": options.model,
-        "seed": recipe.training.seed,
-        "accuracy_on_routed": accuracy(records, replaced),
-        "accuracy_on_fitting_spans": accuracy(fit_records, fit_rows),
-        "f1_local": f1(records, before),
-        "f1_replace": f1(records, [[item.candidate for item in row] for row in replaced]),
-        "f1_bayes_stated_accuracy_0.6": f1(records, [[item.candidate for item in row] for row in stated]),
-        "f1_bayes_fitted_matrix": f1(records, [[item.candidate for item in row] for row in fitted]),
-        "cost": cost,
-        "cost_of_fitting": fit_cost,
+        "f1_local": f1(measured, measured.candidates),
+        "questions": with_llm(bench, fitting, measured, None),
     }
-    print(json.dumps({key: value for key, value in figures.items() if not key.startswith("cost")}, indent=1))
+    if options.examples:
+        index = ExampleIndex.of(options.examples, bench.model)
+        figures["questions_with_examples"] = with_llm(bench, fitting, measured, index)
+    figures["pure_llm"] = pure_llm(bench, first)
     report("llm_fusion", figures)
+    for fusion in ("replace", "bayes"):
+        curves = simulate(everything.candidates, everything.gold, bench.labels, fusion=fusion)
+        title = f"{options.labels}, {len(records)} sentences, fusion {fusion}"
+        (RESULTS / f"llm_curve_{fusion}.svg").write_text(draw_curves(curves, title), encoding="utf-8")
 
 
 if __name__ == "__main__":
