@@ -22,7 +22,17 @@ from hybridner.errors import InputError, ModelError
 from hybridner.export import as_onnx
 from hybridner.hybrid import ExampleIndex, HybridNerModel, HybridNerOutput, read_texts
 from hybridner.hybrid.configuration_hybrid import check_choice, check_threshold
-from hybridner.llm import AnswerCache, ExampleFinder, LlmReport, LlmSettings, LlmStage, Plan, Verified, as_verifier
+from hybridner.llm import (
+    AnswerCache,
+    ConfusionMatrix,
+    ExampleFinder,
+    LlmReport,
+    LlmSettings,
+    LlmStage,
+    Plan,
+    Verified,
+    as_verifier,
+)
 from hybridner.llm.routing import is_doubtful
 from hybridner.models import MemberModel
 from hybridner.spans import RESOLVERS
@@ -58,14 +68,15 @@ class HybridNerPipeline(Pipeline):
 
     Args (here, or per call to override them):
         batch_size: windows per forward pass (16).
-        threshold: τ, a number from 0 to 1; by default the model's own. Or a `hybridner.AdaptiveThreshold`, which follows the texts
-            and keeps the share of doubtful entities (with an LLM: of routed candidates) to a budget; it goes on where the last
-            call left it.
+        threshold: τ, a number from 0 to 1; by default the model's own. Or a `hybridner.AdaptiveThreshold`, which follows the
+            texts and keeps the share of doubtful entities (with an LLM: of routed candidates) to a budget; it goes on where the
+            last call left it.
         decoding: "flat" (no overlap) or "nested" (no crossing); by default the model's own.
         strategy: a key of `hybridner.ensemble.COMBINERS`; by default the model's own.
         llm: who is asked about the spans with u > τ: the name of a model at an OpenAI-compatible endpoint, a mapping of
             settings of `hybridner.llm.OpenAIVerifier`, or any verifier. The next texts are read while answers come in.
-        llm_settings: a mapping of fields of `hybridner.llm.LlmSettings`, such as fusion, accuracy, template or budget.
+        llm_settings: a mapping of fields of `hybridner.llm.LlmSettings`, such as fusion, accuracy, template or budget. Without
+            accuracy or confusion, what `hybridner learn` knows about this LLM is used.
         llm_cache: file in which answers are kept, or an `AnswerCache`.
         llm_examples: file that `hybridner examples` made of the training data, or an `ExampleIndex`: with each question the LLM
             is shown the labelled spans most like the one in doubt.
@@ -93,7 +104,8 @@ class HybridNerPipeline(Pipeline):
     llm_report: LlmReport | None = None
 
     def __init__(self, model: HybridNerModel | MemberModel, backend: str | None = None, **kwargs: Any) -> None:
-        check_choice("backend", backend, (None, "onnx"))
+        if backend is not None:
+            check_choice("backend", backend, ("onnx",))
         if isinstance(model, MemberModel):
             device = model.device
             model = HybridNerModel.assemble({model.config.model_type: model})
@@ -209,6 +221,11 @@ class HybridNerPipeline(Pipeline):
             raise ModelError(
                 f"llm_settings has no field {sorted(unknown)[0]!r} (threshold and decoding are parameters of the pipeline itself)"
             )
+        verifier = as_verifier(output["llm"])
+        judged = (config.llm_answers or {}).get(verifier.model)
+        if judged and not {"accuracy", "confusion"} & wanted.keys():
+            pairs = ((true, answer) for true, answer, count in judged for _ in range(count))
+            wanted["confusion"] = ConfusionMatrix.fit(pairs, config.labels.with_outside)
         settings = LlmSettings(
             threshold=output.get("threshold", config.threshold), decoding=reading.get("decoding", config.decoding), **wanted
         )
@@ -216,7 +233,7 @@ class HybridNerPipeline(Pipeline):
         if isinstance(cache, (str, PathLike)):
             cache = AnswerCache(cache)  # type: ignore[arg-type]
             open_things.callback(cache.close)
-        stage = LlmStage(as_verifier(output["llm"]), config.labels, settings, cache=cache)
+        stage = LlmStage(verifier, config.labels, settings, cache=cache)
         open_things.callback(stage.close)
         return stage
 

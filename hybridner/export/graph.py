@@ -31,11 +31,14 @@ INPUTS = ("input_ids", "attention_mask")
 
 
 class _Scores(nn.Module):
-    """A composite's forward with a plain tuple of tensors as its output."""
+    """A composite's forward in operators that export, with a plain tuple of tensors as its output."""
 
     def __init__(self, model: HybridNerModel) -> None:
         super().__init__()
-        self.model = in_exported_form(copy.deepcopy(model).cpu().float().eval())
+        prepared: Any = in_exported_form(copy.deepcopy(model).cpu().float().eval())
+        for encoder in prepared.encoders:
+            encoder.config._attn_implementation = ATTENTION
+        self.model = prepared
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
         scores: tuple[Tensor, ...] = self.model(input_ids=input_ids, attention_mask=attention_mask).token_scores
@@ -59,11 +62,8 @@ def write_graph(model: HybridNerModel, path: Path, *, int8: bool) -> None:
     """
     require("onnx", "onnxscript", "onnxruntime")
     register_attention()
-    scores = _Scores(model)
-    for encoder in scores.model.encoders:
-        encoder.config._attn_implementation = ATTENTION
     with _quietly():
-        program = _exported(scores, model)
+        program = _exported(model)
         if not int8:
             program.save(str(path), external_data=False)
             return
@@ -75,14 +75,14 @@ def write_graph(model: HybridNerModel, path: Path, *, int8: bool) -> None:
             whole.unlink(missing_ok=True)
 
 
-def _exported(scores: nn.Module, model: HybridNerModel) -> Any:
+def _exported(model: HybridNerModel) -> Any:
     longest = model.max_characters + SPECIAL_TOKENS
     ids = torch.zeros(2, len(model.vocabularies), min(12, longest), dtype=torch.long)
     mask = torch.ones(2, ids.size(2), dtype=torch.long)
     rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens", min=SPECIAL_TOKENS + 1, max=longest)
     try:
         return torch.onnx.export(
-            scores,
+            _Scores(model),
             (ids, mask),
             dynamo=True,
             input_names=list(INPUTS),
@@ -91,8 +91,8 @@ def _exported(scores: nn.Module, model: HybridNerModel) -> Any:
             opset_version=OPSET,
             verbose=False,
         )
-    except (torch.onnx.OnnxExporterError, RuntimeError) as error:
-        kinds = ", ".join(sorted({encoder.config.model_type for encoder in model.encoders}))
+    except torch.onnx.OnnxExporterError as error:
+        kinds = ", ".join(sorted({entry["config"]["model_type"] for entry in model.config.encoders}))
         raise ModelError(
             f"an encoder of type {kinds} cannot be exported to ONNX: {str(error).strip().splitlines()[0]}"
         ) from error

@@ -118,7 +118,7 @@ class OnnxHybridNerModel(HybridNerModel):
         """The most characters that every member's encoder reads at once."""
         return min(encoder_capacity(member.build_encoder_config()) for member in self.config.member_configs().values())
 
-    def to(self, *args: Any, **kwargs: Any) -> Self:
+    def to(self, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
         """Stays on the CPU in single precision."""
         return self
 

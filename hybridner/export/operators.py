@@ -52,6 +52,10 @@ class ExportedRecurrent(nn.Module):
     The operator reads each row backwards within its own length (`sequence_lens`), as ours does, and gives 0 beyond it.
     """
 
+    input_weights: Tensor
+    state_weights: Tensor
+    biases: Tensor
+
     def __init__(self, layer: BidirectionalRecurrent) -> None:
         super().__init__()
         networks = (layer.forwards, layer.backwards)
@@ -99,8 +103,10 @@ class ExportedSelfAttention(nn.Module):
         """[B, n, d] and bool mask [B, n] -> [B, n, d]."""
         rows, length, size = hidden.shape
         parts = self.project(hidden).view(rows, length, 3, self.heads, size // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = attend(*parts.unbind(0), padding_bias(mask), (size // self.heads) ** -0.5)
-        return self.norm(hidden + self.output(mixed.reshape(rows, length, size)))
+        query, key, value = parts.unbind(0)
+        mixed = attend(query, key, value, padding_bias(mask), (size // self.heads) ** -0.5)
+        normed: Tensor = self.norm(hidden + self.output(mixed.reshape(rows, length, size)))
+        return normed
 
 
 def in_exported_form(module: nn.Module) -> nn.Module:

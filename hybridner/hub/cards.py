@@ -104,6 +104,7 @@ def card_content(record: ModelRecord) -> dict[str, Any]:
         "domain": _cell(record.labels.domain),
         "labels": [{k: _cell(v) for k, v in label.items()} for label in record.labels.to_dict()["labels"]],
         "members": [_member(record, name, reports.get(name)) for name in record.members],
+        "precision": getattr(config, "precision", None),
         "parameters": f"{sum(record.parameters.values()):,}",
         "shared_parameters": f"{record.parameters['']:,}" if record.parameters.get("") else None,
         "window": min(encoder_capacity(member.build_encoder_config()) for member in record.members.values()),

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig
 
 from hybridner.errors import ModelError
+from hybridner.export import GRAPH_FILE, OnnxHybridNerConfig
 from hybridner.hybrid import HybridNerConfig
 from hybridner.models import MemberConfig
 from hybridner.spans import LabelSet
@@ -25,7 +26,7 @@ TRAINING_FILE = "training.json"
 EVALUATION_FILE = "evaluation.json"
 PLOT_FILE = "evaluation.png"
 CARD_FILE = "README.md"
-WEIGHT_PATTERN = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
+WEIGHT_PATTERN = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?|model\.onnx")
 
 #: Parts of a stored configuration that do not change what the model does.
 _INCIDENTAL = {"auto_map", "architectures", "dtype", "transformers_version", "_name_or_path"}
@@ -206,6 +207,10 @@ def _count_parameters(
     """Weights per member, from the headers of the weight files; a damaged file is noticed here."""
     counts = dict.fromkeys(members, 0)
     files = [file for file in weight_files(folder) if file.suffix == ".safetensors"]
+    if isinstance(config, OnnxHybridNerConfig):
+        if not (folder / GRAPH_FILE).is_file():
+            raise ModelError(f"{folder} has no {GRAPH_FILE}; export the model again")
+        return counts | (config.parameters or {})
     if not files:
         raise ModelError(f"{folder} has no weights (model.safetensors); was it saved with save_pretrained of hybridner?")
     for file in files:
