@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     settings = {name: getattr(options, name) for name in ("threshold", "strategy", "decoding")}
     given = {name: value for name, value in settings.items() if value is not None}
     # Texts are read only as fast as their entities are written, so a file may be larger than memory.
-    texts, read = tee(_texts(options.texts, options.file))
+    texts, read = tee(read_texts(options.texts, options.file))
     console = Console(highlight=False)
     for text, entities in zip(texts, pipe(read, batch_size=options.batch_size, **given), strict=True):
         if options.json:
@@ -66,7 +66,12 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _texts(texts: Sequence[str], files: Sequence[str]) -> Iterator[str]:
+def read_texts(texts: Sequence[str], files: Sequence[str]) -> Iterator[str]:
+    """The texts given, then each line of the files (or the "text" of each line of JSON); standard input when there are neither.
+
+    Raises:
+        DataError: a file that cannot be read.
+    """
     yield from texts
     for name in files:
         try:

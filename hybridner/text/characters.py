@@ -100,6 +100,13 @@ class CharacterVocabulary:
         """Ids of [CLS], each character of `text`, [SEP]: always ``len(text) + 2`` numbers."""
         return [self.cls, *map(self.id_of, text), self.sep]
 
+    def restricted_to(self, characters: Iterable[str]) -> tuple[CharacterVocabulary, list[int]]:
+        """Only what these characters need, numbered anew; and for each new id the old one, in the same order as before."""
+        old = sorted({self.pad, self.unk, self.cls, self.sep, *map(self.id_of, characters)})
+        new = {index: number for number, index in enumerate(old)}
+        ids = {character: new[index] for character, index in self.ids.items() if index in new}
+        return CharacterVocabulary(ids, new[self.pad], new[self.unk], new[self.cls], new[self.sep], self.lowercase), old
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
