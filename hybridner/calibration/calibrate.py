@@ -138,9 +138,11 @@ def _reliability(parts: Sequence[tuple[Predictions, Calibrated]], judged: Judged
     confidences: dict[str, list[np.ndarray]] = {"spanner": [], "spanner, tempered": []}
     right = []
     for part, known in parts:
+        scored = np.ptp(part.ballot.logits, axis=1) > 0  # SpanNER cannot judge spans longer than L
+        logits, gold = part.ballot.logits[scored], part.gold[scored]
         for name, temperature in (("spanner", 1.0), ("spanner, tempered", known.temperature)):
-            confidences[name].append(np.exp(log_softmax(part.ballot.logits / temperature).max(axis=1)))
-        right.append(part.ballot.logits.argmax(axis=1) == part.gold)
+            confidences[name].append(np.exp(log_softmax(logits / temperature).max(axis=1)))
+        right.append(logits.argmax(axis=1) == gold)
     truth = np.concatenate(right)
     found = judged.chosen()
     return {

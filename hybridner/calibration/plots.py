@@ -33,7 +33,12 @@ def draw_report(report: Mapping[str, Any], path: str | Path) -> None:
     at = min(points, key=lambda p: abs(p["threshold"] - chosen["threshold"]))
     middle.plot(at["routed"], at["residual"], marker="o", markersize=10, fillstyle="none", color="red")
     middle.annotate(
-        f"tau = {chosen['threshold']:.3f}", (at["routed"], at["residual"]), (8, 8), textcoords="offset points", color="red"
+        f"tau = {chosen['threshold']:.3f}",
+        (at["routed"], at["residual"]),
+        (-8, 12),
+        textcoords="offset points",
+        color="red",
+        ha="right",
     )
     middle.set(
         xlabel="spans routed for each entity found", ylabel="wrong among the entities kept", title="share routed, residual error"
@@ -41,7 +46,7 @@ def draw_report(report: Mapping[str, Any], path: str | Path) -> None:
     middle.set_ylim(bottom=0)
     thresholds = [p["threshold"] for p in points]
     right.plot(thresholds, [p["caught"] for p in points], label="wrong entities routed, of all wrong ones")
-    right.plot(thresholds, [min(p["routed"], 1.5) for p in points], label="spans routed for each entity")
+    right.plot(thresholds, [p["routed"] for p in points], label="spans routed for each entity")
     right.axvline(chosen["threshold"], color="red", linewidth=1)
     right.set(xlabel="threshold tau", title=f"uncertainty: {report['uncertainty']}", xlim=(0, 1))
     right.legend(fontsize="small")

@@ -88,13 +88,15 @@ def _predictions(path: str, model: Any) -> Predictions:
 
 
 def _print(console: Console, report: dict[str, Any]) -> None:
-    table = Table(title=f"strategies, cross-fitted F1 on {report['records']} records ({report['kind']})", title_justify="left")
+    console.print(f"cross-fitted F1 on {report['records']} records ({report['kind']})")
+    table = Table()
     table.add_column("strategy")
     table.add_column("F1 %", justify="right")
     for name, value in report["strategies"].items():
         table.add_row(name, f"{100 * value:.2f}", style="bold" if name == report["strategy"] else None)
     console.print(table)
-    table = Table(title="uncertainty: finding wrong entities, and missed ones", title_justify="left")
+    console.print("how well u finds wrong entities, and missed ones")
+    table = Table()
     for column in ("uncertainty", "AUROC wrong", "AUPR wrong", "AUROC missed", "AUPR missed"):
         table.add_column(column, justify="left" if column == "uncertainty" else "right")
     for name, found in report["uncertainties"].items():

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import pipeline
+
+from hybridner import HybridNerModel
+from hybridner.calibration import Choices, Target, calibrate, cross_fitted, fit_all, judge
+from hybridner.calibration.threshold import curve
+from hybridner.cli.main import main
+from hybridner.data import write_jsonl
+from hybridner.ensemble import COMBINERS, Fitted, Predictions, decide, entities
+from hybridner.errors import ModelError
+from hybridner.hybrid.reading import predict, read_texts
+from tests.conftest import small_records, tiny_member
+from tests.ensemble.conftest import LABELS, made_up_predictions
+
+MEMBERS = ("a", "b", "c", "spanner")
+#: Share of right votes of members that err often.
+_WEAK = (0.65, 0.6, 0.55, 0.6)
+
+
+def a_composite() -> HybridNerModel:
+    """A composite over the members and labels of the made-up predictions."""
+    types = ("bert-bilstm-crf", "roberta-bigru-crf", "bert-bilstm-crf", "spanner")
+    return HybridNerModel.assemble(
+        {name: tiny_member(kind, seed, labels=LABELS[1:]) for seed, (name, kind) in enumerate(zip(MEMBERS, types, strict=True))}
+    )
+
+
+@pytest.fixture(scope="module")
+def predictions() -> Predictions:
+    return made_up_predictions(240)
+
+
+def test_all_strategies_work_after_calibration_and_survive_saving(predictions: Predictions, tmp_path: Path) -> None:
+    model = a_composite()
+    report = calibrate(model, predictions, Choices(strategy="best", uncertainty="best", stackers=("forest", "xgboost")))
+    assert set(report["strategies"]) == set(COMBINERS) - {"svm"}
+    assert report["strategies"][model.config.strategy] == max(report["strategies"].values())
+    model.save_pretrained(tmp_path)
+    again = HybridNerModel.from_pretrained(tmp_path)
+    texts = [record.text for record in small_records()]
+    for strategy in report["strategies"]:
+        assert read_texts(again, texts, batch_size=8, strategy=strategy) == read_texts(
+            model, texts, batch_size=8, strategy=strategy
+        )
+    assert again.config.temperature == pytest.approx(report["temperature"])
+    # Calibrated once more without stackers, their files go.
+    calibrate(again, predictions, Choices())
+    again.save_pretrained(tmp_path)
+    assert not list(tmp_path.glob("stacker-*"))
+
+
+def test_figures_are_by_weights_that_did_not_see_the_fold(predictions: Predictions) -> None:
+    """A forest knows its own training data by heart: figures from it would be near 1 even where gold is noise."""
+    dice = np.random.default_rng(1)
+    noise = replace(
+        predictions,
+        records=tuple(
+            replace(record, entities=tuple(s._replace(label=LABELS[dice.integers(1, 4)]) for s in record.entities))
+            for record in predictions.records
+        ),
+    )
+    honest = judge(cross_fitted(noise, ("forest",)), "forest")
+    whole = fit_all(noise, ("forest",))
+    flattered = judge([(noise, whole)], "forest")
+
+    def right(judged: object) -> float:
+        return float(np.mean([correct for _, correct in judged.chosen()]))
+
+    assert right(honest) < 0.55 < 0.75 < right(flattered)
+    folds = cross_fitted(predictions)
+    assert sorted(record.id for part, _ in folds for record in part.records) == sorted(r.id for r in predictions.records)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
+def test_a_share_is_kept(predictions: Predictions, share: float) -> None:
+    model = a_composite()
+    report = calibrate(model, predictions, Choices(target=Target(share=share)))
+    assert report["threshold"]["routed_spans"] <= share * report["threshold"]["entities"] + 1
+    assert model.config.threshold == report["threshold"]["threshold"]
+    if share == 0.5:
+        routed = report["threshold"]["routed_entities"] / report["threshold"]["entities"]
+        assert report["threshold"]["caught"] > routed > 0, "uncertain entities are wrong more often than others"
+
+
+def test_the_promise_to_catch_errors_holds_on_other_texts() -> None:
+    """Conformal: on fresh predictions at least the promised share of wrong entities is routed, up to chance."""
+    caught = []
+    for seed in range(4):
+        report_model = a_composite()
+        calibrate(
+            report_model,
+            made_up_predictions(150, _WEAK, seed=seed),
+            Choices(strategy="pool", uncertainty="score", target=Target(catch=0.8)),
+        )
+        fresh = made_up_predictions(500, _WEAK, seed=100 + seed)
+        config = report_model.config
+        rows = decide(
+            fresh.ballot.tempered(config.temperature),
+            len(fresh),
+            fresh.labels,
+            fresh.members,
+            strategy="pool",
+            decoding="flat",
+            fitted=Fitted.from_dict(config.fitted),
+            uncertainty="score",
+        )
+        for row, record in zip(rows, fresh.records, strict=True):
+            known = {(s.start, s.end, s.label) for s in record.entities}
+            caught += [c.uncertainty > config.threshold for c in entities(row) if (c.start, c.end, c.label) not in known]
+    assert len(caught) > 300
+    assert np.mean(caught) > 0.8 - 0.05
+
+
+def test_thresholds_by_label_and_for_the_best_expected_f1(predictions: Predictions) -> None:
+    model = a_composite()
+    calibrate(model, predictions, Choices(target=Target(catch=0.9, by_label=True)))
+    assert set(model.config.label_thresholds) <= set(LABELS[1:])
+    perfect = calibrate(model, predictions, Choices(target=Target(accuracy=1.0)))
+    useless = calibrate(model, predictions, Choices(target=Target(accuracy=0.25)))
+    assert perfect["threshold"]["threshold"] < useless["threshold"]["threshold"] == 1.0
+
+
+def test_the_curve_falls(predictions: Predictions) -> None:
+    points = curve(judge(cross_fitted(predictions), "score"))
+    assert [p["routed"] for p in points] == sorted((p["routed"] for p in points), reverse=True)
+    assert points[-1]["routed"] == 0.0
+    assert points[0]["caught"] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ({}, "give one target"),
+        ({"share": 0.1, "catch": 0.9}, "give one target"),
+        ({"catch": 1.0}, "between 0 and 1"),
+        ({"share": 0.1, "by_label": True}, "go with the target catch"),
+        ({"calls": -1}, "negative"),
+    ],
+)
+def test_targets_that_make_no_sense(target: dict, said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        Target(**target)
+
+
+def test_predictions_of_other_members_are_refused(predictions: Predictions) -> None:
+    with pytest.raises(ModelError, match="predictions of b, c, spanner"):
+        calibrate(a_composite(), made_up_predictions(20, (0.9, 0.8, 0.7)), Choices())
+    with pytest.raises(ModelError, match="strategy must be one of"):
+        calibrate(a_composite(), predictions, Choices(strategy="svm"))
+
+
+def test_the_command_calibrates_on_a_labelled_file(
+    composite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_jsonl(small_records(), tmp_path / "dev.jsonl")
+    arguments = [
+        "calibrate",
+        str(composite_folder),
+        str(tmp_path / "dev.jsonl"),
+        "--output",
+        str(tmp_path / "out"),
+        "--calls",
+        "100",
+    ]
+    assert main([*arguments, "--strategy", "pool"]) == 0
+    assert "cross-fitted F1 on 24 records" in capsys.readouterr().out
+    report = json.loads((tmp_path / "out" / "calibration.json").read_text(encoding="utf-8"))
+    assert report["strategy"] == "pool"
+    assert (tmp_path / "out" / "calibration.png").stat().st_size > 10_000
+    pipe = pipeline("hybrid-ner", model=str(tmp_path / "out"), device="cpu")
+    assert pipe.model.config.strategy == "pool"
+    assert len(pipe(["俄罗斯在叙利亚。", "北约"])) == 2
+
+
+def test_the_command_reads_stored_predictions(composite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = HybridNerModel.from_pretrained(composite_folder)
+    predict(model, small_records()).save(tmp_path / "oof.parquet")
+    assert main(["calibrate", str(composite_folder), str(tmp_path / "oof.parquet"), "--output", str(tmp_path / "out")]) == 0
+    assert main(["calibrate", str(composite_folder), str(tmp_path / "missing.parquet"), "--output", str(tmp_path / "out")]) == 1
+    assert "no such file" in capsys.readouterr().err
