@@ -48,6 +48,15 @@ def check(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
     return dict(manifest)
 
 
+def revision_of(folder: Path) -> str | None:
+    """The commit of the data set that a job in this folder began with; None where there is no such job."""
+    try:
+        revision = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["job"]["input"].get("revision")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return None if revision is None else str(revision)
+
+
 def is_finished(folder: Path, manifest: Mapping[str, Any]) -> bool:
     """Whether all shards were made and are still there."""
     return manifest["finished"] is not None and Shards(folder).keys() >= {shard["key"] for shard in manifest["shards"]}

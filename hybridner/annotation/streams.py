@@ -25,7 +25,7 @@ class StreamSource:
         name: a repository on the Hub, or a folder.
         split: "train", "test", ...
         config: the configuration, where there are several.
-        revision: of the repository; pinned to its commit, so that a job that goes on reads what it began with.
+        revision: of the repository, by default the newest; `revision` afterwards is the commit that it stands for.
         fields: which columns to take.
         per_piece: records of a piece.
 

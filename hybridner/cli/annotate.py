@@ -12,6 +12,7 @@ from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
 
 from hybridner.annotation import KINDS, Fields, FileSource, How, Source, StreamSource, annotate
+from hybridner.annotation.manifest import revision_of
 from hybridner.cli.loading import load_composite
 from hybridner.ensemble import COMBINERS
 from hybridner.errors import DataError
@@ -88,8 +89,9 @@ def run(options: argparse.Namespace) -> int:
 def _source(options: argparse.Namespace) -> Source:
     fields = Fields(options.text, options.id, options.longest)
     if len(options.input) == 1 and not Path(options.input[0]).is_file() and options.kind is None:
-        name = options.input[0]
-        return StreamSource(name, options.split, options.config, options.revision, fields, options.records_per_shard)
+        # What has been pushed to the Hub since a job began does not change it.
+        revision = options.revision or revision_of(Path(options.output))
+        return StreamSource(options.input[0], options.split, options.config, revision, fields, options.records_per_shard)
     return FileSource(options.input, options.kind, fields, options.records_per_shard)
 
 

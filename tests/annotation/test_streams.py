@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +14,8 @@ from hybridner.annotation import Fields, How, StreamSource, annotate
 from hybridner.annotation.records import Item
 from hybridner.errors import DataError
 from tests.annotation.conftest import rows, sentences
+from tests.hub.client import Client
+from tests.hub.hub_server import HubServer, Repo
 
 SHARDS = (23, 10, 2, 17)
 
@@ -74,3 +77,30 @@ def test_what_is_no_such_data_set_is_refused(corpus: str, change: dict, problem:
     settings = {"name": corpus, "split": "train", "config": None, "revision": None, "fields": Fields(), "per_piece": 5}
     with pytest.raises(DataError, match=problem):
         StreamSource(**{**settings, **change})
+
+
+def test_a_data_set_on_the_hub_is_streamed_and_pinned(composite_folder: Path, tmp_path: Path) -> None:
+    def files(word: str) -> dict[str, bytes]:
+        made = {}
+        for shard in range(2):
+            buffer = io.BytesIO()
+            pq.write_table(pa.table({"text": [f"{word}{shard}{n}" for n in range(5)]}), buffer)
+            made[f"data/train-{shard:05d}-of-00002.parquet"] = buffer.getvalue()
+        return made
+
+    out = tmp_path / "out"
+    job = ["annotate", str(composite_folder), "me/corpus", "--output", str(out), "--records-per-shard", "3"]
+    with HubServer() as server, Client(server.url, tmp_path) as client:
+        repo = server.repos["me/corpus"] = Repo(private=False)
+        commit = repo.commit("main", files("俄罗斯"))
+        client.run("from hybridner.cli.main import main")
+        assert client.run("result = main(job)", job=job) == 0
+        assert {row["source"] for row in rows(out)} == {f"me/corpus@{commit}, train, shard {shard}" for shard in (0, 1)}
+        assert [row["text"] for row in rows(out)] == [f"俄罗斯{shard}{n}" for shard in (0, 1) for n in range(5)]
+        before = rows(out)
+        repo.commit("main", files("叙利亚"))
+        (out / "data" / "part-00001-000001.parquet").unlink()
+        assert client.run("result = main(job)", job=job) == 0
+        assert rows(out) == before
+        server.shutdown()
+        assert not server.faults

@@ -1,4 +1,4 @@
-"""A small Hub on loopback: as much of its HTTP interface as publishing and loading models needs.
+"""A small Hub on loopback: as much of its HTTP interface as publishing and loading models and streaming data sets needs.
 
 Repositories live in memory. A commit is applied whole or not at all, large files are refused in a commit until their content
 has been uploaded, private repositories do not exist for those without a token: as on the real one.
@@ -221,21 +221,35 @@ class Handler(BaseHTTPRequestHandler):
         repo.branches[name] = self._commit_of(repo, start)
         self._answer({})
 
-    @route("GET", "/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?")
+    @route("GET", "/api/(?:models|datasets)/([^/]+/[^/]+)(?:/revision/([^/]+))?")
     def info(self, repo_id: str, revision: str = "main") -> None:
         repo = self._visible(repo_id)
         commit = self._commit_of(repo, revision)
         siblings = [{"rfilename": name} for name in sorted(repo.commits[commit])]
         self._answer({"_id": "1", "id": repo_id, "sha": commit, "private": repo.private, "siblings": siblings, "tags": []})
 
-    @route("GET", "/api/models/([^/]+/[^/]+)/tree/([^/]+)/?(.*)")
+    @route("GET", "/api/(?:models|datasets)/([^/]+/[^/]+)/tree/([^/]+)/?(.*)")
     def tree(self, repo_id: str, revision: str, folder: str) -> None:
         repo = self._visible(repo_id)
         files = repo.commits[self._commit_of(repo, revision)]
         inside = {name: data for name, data in files.items() if name.startswith(folder)}
         if folder and not inside:
             raise RefusalError(404, f"{folder} does not exist", "EntryNotFound")
-        self._answer([{"type": "file", "path": name, "size": len(d), "oid": _etag(name, d)} for name, d in inside.items()])
+        entries = {name: _listed(name, data) for name, data in inside.items()}
+        if self.query.get("recursive", ["false"])[0].lower() not in ("true", "1"):
+            depth = len(folder.split("/")) if folder else 0
+            for name in [name for name in entries if name.count("/") > depth]:
+                parent = "/".join(name.split("/")[: depth + 1])
+                entries.pop(name)
+                entries[parent] = {"type": "directory", "path": parent, "size": 0, "oid": "0"}
+        self._answer(list(entries.values()))
+
+    @route("POST", "/api/datasets/([^/]+/[^/]+)/paths-info/([^/]+)")
+    def paths_info(self, repo_id: str, revision: str) -> None:
+        repo = self._visible(repo_id)
+        files = repo.commits[self._commit_of(repo, revision)]
+        wanted = parse_qs(self._body().decode())["paths"]
+        self._answer([_listed(name, files[name]) for name in wanted if name in files])
 
     @route("POST", "/api/models/([^/]+/[^/]+)/preupload/([^/]+)")
     def preupload(self, repo_id: str, revision: str) -> None:
@@ -294,7 +308,7 @@ class Handler(BaseHTTPRequestHandler):
             oid = repo.commit(revision, files)
         return self._answer({"success": True, "commitOid": oid, "commitUrl": f"{self.server.url}/{repo_id}/commit/{oid}"})
 
-    @route("GET", "/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
+    @route("GET", "/(?:datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
     def resolve(self, repo_id: str, revision: str, name: str) -> None:
         repo = self._visible(repo_id)
         commit = self._commit_of(repo, revision)
@@ -304,7 +318,16 @@ class Handler(BaseHTTPRequestHandler):
         headers = {"ETag": f'"{_etag(name, data)}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
         if name.endswith(LARGE):
             headers |= {"X-Linked-Etag": headers["ETag"], "X-Linked-Size": str(len(data))}
-        self._answer(data, headers=headers | {"Content-Type": "application/octet-stream"})
+        headers |= {"Content-Type": "application/octet-stream"}
+        part = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if part and self.command == "GET":
+            first, last = int(part[1]), min(int(part[2] or len(data)), len(data) - 1)
+            return self._answer(data[first : last + 1], 206, headers | {"Content-Range": f"bytes {first}-{last}/{len(data)}"})
+        return self._answer(data, headers=headers)
+
+
+def _listed(name: str, data: bytes) -> dict[str, Any]:
+    return {"type": "file", "path": name, "size": len(data), "oid": _etag(name, data)}
 
 
 def _etag(name: str, data: bytes) -> str:
