@@ -7,6 +7,7 @@ import json
 
 import torch
 
+from hybridner.export import OnnxHybridNerModel
 from hybridner.hybrid import HybridNerModel
 
 #: Parts of a configuration that say where a model came from, not what it is.
@@ -14,7 +15,7 @@ _ELSEWHERE = ("_name_or_path", "transformers_version", "architectures")
 
 
 def fingerprint(model: HybridNerModel) -> str:
-    """SHA-256 (first 16 digits) over configuration, vocabularies and weights; the same wherever the model lies."""
+    """SHA-256 (first 16 digits) over configuration, vocabularies, weights and what else belongs to a model; the same everywhere."""
     digest = hashlib.sha256()
     config = {name: value for name, value in model.config.to_dict().items() if name not in _ELSEWHERE}
     vocabularies = [vocabulary.to_dict() for vocabulary in model.vocabularies]
@@ -22,4 +23,8 @@ def fingerprint(model: HybridNerModel) -> str:
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    for kind, stacker in sorted(model.stackers.items()):
+        digest.update(kind.encode() + stacker.data)
+    if isinstance(model, OnnxHybridNerModel) and model.graph is not None:
+        digest.update(model.graph.read_bytes())
     return digest.hexdigest()[:16]

@@ -48,10 +48,10 @@ class How:
     llm: Llm | None = None
     llm_settings: Mapping[str, Any] | None = None
 
-    def chosen(self, pipe: HybridNerPipeline) -> dict[str, Any]:
-        """Strategy, decoding and threshold, the model's own where none is given."""
-        wanted = {name: getattr(self, name) for name in ("strategy", "decoding", "threshold")}
-        return {name: getattr(pipe.model.config, name) if value is None else value for name, value in wanted.items()}
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Strategy, decoding and threshold; None for the model's own."""
+        return {name: getattr(self, name) for name in ("strategy", "decoding", "threshold")}
 
 
 def annotate(
@@ -81,7 +81,7 @@ def annotate(
     job = {
         "input": source.describe(),
         "model": fingerprint(pipe.model),
-        **how.chosen(pipe),
+        **how.chosen,
         "llm": None if how.llm is None else describe_llm(how.llm, how.llm_settings or {}),
     }
     provenance = {"model_name": name, **{key: value for key, value in job.items() if key != "input"}}
@@ -138,7 +138,7 @@ def _work(
 ) -> None:
     """All pieces of this process."""
     shards = Shards(folder)
-    fixed = {"batch_size": how.batch_size, **how.chosen(pipe)}
+    fixed = {"batch_size": how.batch_size, **how.chosen}
     progress = Progress(source.total, lambda: sum(map(source.size, shards.keys())), sys.stderr if state.is_main_process else None)
 
     def parameters() -> dict[str, Any]:

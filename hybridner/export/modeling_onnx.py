@@ -78,6 +78,11 @@ class OnnxHybridNerModel(HybridNerModel):
             raise ModelError(f"onnxruntime cannot read {path}: {error}; export the model again") from error
         self._graph = path
 
+    @property
+    def graph(self) -> Path | None:
+        """The file of the graph that is open."""
+        return self._graph
+
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
         """As `HybridNerModel.save_pretrained`, and the graph beside it."""
         target = Path(save_directory) / GRAPH_FILE

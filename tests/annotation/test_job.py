@@ -153,7 +153,7 @@ def test_only_the_same_job_goes_on_in_a_folder(pipe: HybridNerPipeline, tmp_path
     path, out = write_lines(tmp_path / "a.txt", sentences(5)), tmp_path / "out"
     annotate(pipe, file_source(path), out)
     annotate(pipe, file_source(path), out, How(batch_size=1))
-    with pytest.raises(DataError, match=r"job\.threshold was 0\.5 and is 0\.1 now"):
+    with pytest.raises(DataError, match=r"job\.threshold was None and is 0\.1 now"):
         annotate(pipe, file_source(path), out, How(threshold=0.1))
     other = HybridNerPipeline(HybridNerModel.assemble({"spanner": tiny_member("spanner", 5)}), device="cpu")
     with pytest.raises(DataError, match=r"job\.model was"):
