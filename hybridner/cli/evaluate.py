@@ -11,10 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from hybridner.bundled import BUNDLED
 from hybridner.cli.loading import load_composite
 from hybridner.data import read_records
-from hybridner.ensemble import COMBINERS
-from hybridner.errors import DataError
+from hybridner.ensemble import COMBINERS, available
+from hybridner.errors import DataError, ModelError
 from hybridner.evaluation import Prf, SpanScores, predict_systems, score_spans
 from hybridner.evaluation.circumstances import circumstances
 from hybridner.evaluation.runs import HYBRID, STRATEGY, Run, make_run
@@ -42,7 +43,9 @@ def add_parser(subparsers: Any) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", help="folder or Hub id of a composite or a member")
+    parser.add_argument(
+        "model", nargs="?", default=BUNDLED, metavar="MODEL", help=f"folder or Hub id of a composite or a member ({BUNDLED})"
+    )
     parser.add_argument("data", metavar="DATA", help="labelled file: JSON lines, CLUENER, CMeEE, CoNLL/BIO, marked-up text")
     parser.add_argument("--strategy", choices=list(COMBINERS), help="strategy of the table of labels (default: the model's own)")
     parser.add_argument("--decoding", choices=list(RESOLVERS), help="default: the model's own")
@@ -51,7 +54,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--save", metavar="FILE", help="keep the predictions as a run for `hybridner compare`")
     parser.add_argument("--dataset", metavar="NAME", help="what the data set is called, with --save")
     parser.add_argument("--split", metavar="NAME", help="which split of it DATA is, with --save")
-    parser.add_argument("--seen-in", metavar="FILE", help="training data, to tell seen words from unseen ones, with --save")
+    parser.add_argument(
+        "--seen-in",
+        metavar="FILE",
+        help="the training data, with --save: words that are entities there count as seen",
+    )
     parser.add_argument(
         "--hybrid",
         action="append",
@@ -70,6 +77,9 @@ def run(options: argparse.Namespace) -> int:
     if not records:
         raise DataError("holds no record", options.data)
     strategy = options.strategy or model.config.strategy
+    if strategy not in available(model.fitted):
+        possible = ", ".join(available(model.fitted))
+        raise ModelError(f"the strategy {strategy!r} needs what `hybridner calibrate` fits; this composite can do {possible}")
     texts = [record.text for record in records]
     systems = predict_systems(model, texts, batch_size=options.batch_size, decoding=options.decoding)
     for argument in options.hybrid:

@@ -108,9 +108,8 @@ def _overview(comparison: Comparison) -> list[str]:
         values = [found[name].mean if name in found else -1.0 for name in names]
         columns.append(_best_bold(values, [_figure(found[name]) if name in found else "" for name in names]))
     rows = [[shown(systems[name]), *cells] for name, *cells in zip(names, *columns, strict=True)]
-    about = ["measured on", *(measured_on(setting) for setting in comparison.settings)]
-    head = ["F1", *(setting.about.data for setting in comparison.settings)]
-    return ["## F1 at a glance", _table(head, "l" + "r" * len(columns), [*rows, about])]
+    head = ["system", *(f"{s.about.data} {s.about.split}, n = {s.sentences:,}" for s in comparison.settings)]
+    return ["## F1 at a glance", "Encoder, seeds and sizes: in the tables below.", _table(head, "l" + "r" * len(columns), rows)]
 
 
 def _scores(comparison: Comparison, wanted: Callable[[SystemResult], bool]) -> str:

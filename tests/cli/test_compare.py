@@ -69,6 +69,7 @@ def test_compare_writes_a_report(saved: Path, tmp_path: Path, capsys: pytest.Cap
         (["compare", "GOLD", "--output", "OUT"], "GOLD: not JSON"),
         (["compare", "/no/such/run.json", "--output", "OUT"], "/no/such/run.json: cannot be read"),
         (["evaluate", "MODEL", "GOLD", "--save", "OUT"], "--dataset and --split"),
+        (["evaluate", "MODEL", "GOLD", "--strategy", "f1"], "the strategy 'f1' needs what `hybridner calibrate` fits"),
         (["evaluate", "MODEL", "GOLD", "--hybrid", "x=RUN"], "RUN: cannot be read as what `hybridner predict --json` writes"),
         (["evaluate", "MODEL", "GOLD", "--hybrid", "OTHER"], "OTHER: is not about the texts of the data"),
     ],
