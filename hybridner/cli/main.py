@@ -21,10 +21,12 @@ from hybridner.cli import (
     evaluate,
     examples,
     export,
+    learn,
     merge,
     predict,
     push,
     space,
+    suggest,
     train,
 )
 from hybridner.errors import HybridNerError
@@ -38,6 +40,8 @@ _COMMANDS = (
     compact,
     adapt,
     merge,
+    learn,
+    suggest,
     predict,
     annotate,
     evaluate,

@@ -90,6 +90,10 @@ class Ballot:
         spans[:, 0] = np.repeat(np.arange(len(wanted)), counts)
         return self._replaced(index, spans)
 
+    def of_candidates(self, numbers: Integers) -> Ballot:
+        """Only these candidates; texts keep their numbers."""
+        return self._replaced(numbers, self.spans[numbers])
+
     def _replaced(self, index: Integers, spans: Integers) -> Ballot:
         return Ballot(spans, self.votes[:, index], self.logits[index], self.probabilities[:, index], self.scorer)
 

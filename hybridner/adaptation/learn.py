@@ -1,0 +1,177 @@
+"""Learning from what people said about the entities: calibration, the LLM's confusion matrix, and on request the members."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hybridner.adaptation.adapt import AdaptationSettings, Report, fine_tune
+from hybridner.calibration import Choices, Target, calibrate
+from hybridner.data.feedback import Review
+from hybridner.ensemble import Predictions, concatenated, decide, entities
+from hybridner.errors import DataError
+from hybridner.hybrid import AdaptedHybridNerModel, HybridNerModel
+from hybridner.hybrid.reading import predict
+from hybridner.llm.routing import kind_of
+from hybridner.spans import Record
+
+#: Members learn from feedback at rates that leave alone what they know.
+GENTLE = AdaptationSettings(epochs=4, batch_size=16, encoder_lr=5e-5, head_lr=5e-4)
+#: Old records for each reviewed text.
+REPLAY = 2
+#: Texts that calibration needs at least.
+FEWEST = 5
+#: One of so many reviewed texts is kept from the members, so that there is something to calibrate them on.
+HOLD_OUT = 5
+
+
+def learn(
+    model: HybridNerModel,
+    reviews: Sequence[Review],
+    *,
+    llm: str | None = None,
+    calibrated_on: Predictions | None = None,
+    replay: Sequence[Record] | None = None,
+    target: Target | None = None,
+) -> tuple[HybridNerModel, Report]:
+    """Everything that can be learned from reviews.
+
+    Args:
+        model: what was reviewed; changed in place unless its members learn.
+        reviews: what people said.
+        llm: name of the LLM whose answers were reviewed, if any were.
+        calibrated_on: what the model was calibrated on, see `learn_calibration`; of no use once members have learned.
+        replay: old training data; with it the members learn too, from all but every fifth text.
+        target: what τ is chosen for, see `learn_calibration`.
+
+    Returns:
+        the model that has learned, and a report.
+
+    Raises:
+        DataError: there is nothing to learn from; see the functions below.
+    """
+    report: Report = {"texts": len(reviews), "complete": sum(review.complete for review in reviews)}
+    judged = reviews
+    if replay is not None:
+        taught = [review for number, review in enumerate(reviews) if review.complete and number % HOLD_OUT != HOLD_OUT - 1]
+        model, report["members"] = learn_members(model, taught, replay)
+        calibrated_on, judged = None, [review for review in reviews if review not in taught]
+    report["calibration"] = learn_calibration(model, judged, calibrated_on, target)
+    if llm is not None:
+        report["llm_answers"] = learn_answers(model, reviews, llm)
+    return model, report
+
+
+def reviewed_predictions(model: HybridNerModel, reviews: Sequence[Review]) -> Predictions:
+    """What the members say about the reviewed texts; of one not gone through completely, only about the spans that were judged.
+
+    Raises:
+        DataError: none of the judged spans is a candidate of the model, so that nothing can be learned from them.
+    """
+    predictions = predict(model, [review.record for review in reviews])
+    rows, starts, ends = predictions.ballot.spans.T.tolist()
+    known = [None if review.complete else review.judged.keys() for review in reviews]
+    judged = [(spans := known[row]) is None or (start, end) in spans for row, start, end in zip(rows, starts, ends, strict=True)]
+    if not any(judged):
+        raise DataError("the model has no opinion on any of the reviewed spans; was this feedback given to another model?")
+    return replace(predictions, ballot=predictions.ballot.of_candidates(np.flatnonzero(judged)))
+
+
+def learn_calibration(
+    model: HybridNerModel, reviews: Sequence[Review], old: Predictions | None = None, target: Target | None = None
+) -> dict[str, Any]:
+    """Fit temperature, weights and threshold anew, on the reviews and on the predictions that they were fitted on before.
+
+    Args:
+        model: changed in place.
+        reviews: what people said.
+        old: what `hybridner calibrate` was given; without it only the reviews count, which are few and, where only doubtful
+            entities were reviewed, not like the rest.
+        target: what τ is chosen for; by default as large a share of doubtful spans as the old τ gave.
+
+    Returns:
+        the report of `calibrate`.
+
+    Raises:
+        DataError: see `reviewed_predictions`; or fewer than five texts.
+    """
+    predictions = reviewed_predictions(model, reviews)
+    if old is None and len(predictions) < FEWEST:
+        raise DataError(
+            f"{len(predictions)} reviewed texts are too few to calibrate on; give at least {FEWEST}, or the predictions that the "
+            "model was calibrated on before"
+        )
+    whole = predictions if old is None else concatenated([replace(old, folds=np.full(len(old), -1)), predictions])
+    target = target or Target(share=_doubtful_share(model, whole))
+    return calibrate(model, whole, Choices(target=target, stackers=tuple(model.config.stackers or {})))  # type: ignore[arg-type]
+
+
+def learn_answers(model: HybridNerModel, reviews: Iterable[Review], llm: str) -> int:
+    """Add the LLM's answers that people judged to those that the model knows; the pipeline then fuses by its own confusions.
+
+    Args:
+        model: changed in place.
+        reviews: what people said.
+        llm: name of the model that gave the answers.
+
+    Returns:
+        how many answers of this LLM are known now.
+    """
+    known = model.config.llm_answers or {}
+    counts = Counter({(true, answer): count for true, answer, count in known.get(llm, [])})
+    counts.update(pair for review in reviews for pair in review.llm_answers)
+    if counts:
+        model.config.llm_answers = {**known, llm: [[*pair, count] for pair, count in sorted(counts.items())]}
+    return counts.total()
+
+
+def learn_members(
+    model: HybridNerModel, reviews: Sequence[Review], old: Sequence[Record], settings: AdaptationSettings = GENTLE
+) -> tuple[HybridNerModel, Report]:
+    """Train the members further on the texts that were gone through completely, mixed with old training data so that what they
+    know is not forgotten (replay).
+
+    Args:
+        model: stays as it is.
+        reviews: what people said.
+        old: records the members were trained on, of which twice as many as there are reviewed texts are drawn.
+        settings: how.
+
+    Returns:
+        a new composite, calibrated like the old one (calibrate it again), and a report.
+
+    Raises:
+        DataError: no text was gone through completely.
+    """
+    new = [review.record for review in reviews if review.complete]
+    if not new:
+        raise DataError('members learn only from texts that were gone through completely ("complete": true); there is none')
+    replayed = random.Random(settings.seed).sample(list(old), min(len(old), REPLAY * len(new)))
+    whole = model.merged() if isinstance(model, AdaptedHybridNerModel) else model
+    learned, report = fine_tune(whole, [*new, *replayed], model.config.labels, settings)
+    for field in ("threshold", "label_thresholds", "temperature", "fitted", "strategy", "stackers", "llm_answers"):
+        setattr(learned.config, field, getattr(model.config, field))
+    learned.stackers = model.stackers
+    return learned, {**report, "reviewed": len(new), "replayed": len(replayed)}
+
+
+def _doubtful_share(model: HybridNerModel, predictions: Predictions) -> float:
+    """Spans that are doubtful as the model stands, for each entity found."""
+    config = model.config
+    rows = decide(
+        predictions.ballot.tempered(config.temperature),
+        len(predictions),
+        predictions.labels,
+        predictions.members,
+        strategy=config.strategy,
+        decoding=config.decoding,
+        fitted=model.fitted,
+        uncertainty=config.uncertainty,
+    )
+    doubtful = sum(c.uncertainty > config.threshold for row in rows for c in row if kind_of(c) is not None)
+    return doubtful / max(sum(len(entities(row)) for row in rows), 1)

@@ -1,0 +1,54 @@
+"""What to annotate next: texts the model is unsure of, and unlike each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from hybridner.ensemble.ballot import Floats
+from hybridner.ensemble.decide import Candidate
+
+#: Keeps an order among certain texts, and among repetitions.
+_LITTLE = 1e-9
+
+
+def next_to_annotate(texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], count: int) -> list[int]:
+    """Numbers of the texts to annotate next, the most useful first.
+
+    Greedy: each time the text of the largest (sum of its candidates' uncertainties) · (1 - its similarity to the most similar
+    text taken before). The sum is about how many of the model's decisions in this text are wrong; without the second factor the
+    same difficulty would be taken again and again.
+
+    Args:
+        texts: those to choose from.
+        candidates: of each text, as `read_texts` gives them.
+        count: how many; fewer come when there are no more texts.
+    """
+    doubt = np.array([sum(candidate.uncertainty for candidate in row) for row in candidates])
+    vectors = _bigram_vectors(texts)
+    closest = np.zeros(len(texts))
+    chosen: list[int] = []
+    for _ in range(min(count, len(texts))):
+        gain = (doubt + _LITTLE) * (1.0 + _LITTLE - closest)
+        gain[chosen] = -1.0
+        best = int(gain.argmax())
+        chosen.append(best)
+        similarity = (vectors @ vectors[best].T).toarray().ravel()
+        closest = np.maximum(closest, np.minimum(similarity, 1.0))
+    return chosen
+
+
+def _bigram_vectors(texts: Sequence[str]) -> csr_matrix:
+    """[N, V] unit vectors of the pairs of neighbouring characters in each text, weighted by how rare they are (tf-idf)."""
+    counts = [Counter(text[i : i + 2] for i in range(len(text) - 1)) for text in texts]
+    column = {pair: number for number, pair in enumerate(dict.fromkeys(pair for row in counts for pair in row))}
+    rows = np.repeat(np.arange(len(texts)), [len(row) for row in counts])
+    columns = np.array([column[pair] for row in counts for pair in row], dtype=np.int64)
+    values: Floats = np.array([count for row in counts for count in row.values()], dtype=np.float64)
+    if len(column):
+        values = values * np.log(len(texts) / np.bincount(columns, minlength=len(column)) + 1.0)[columns]
+    lengths = np.sqrt(np.bincount(rows, weights=values**2, minlength=len(texts)))
+    return csr_matrix((values / lengths[rows], (rows, columns)), shape=(len(texts), max(len(column), 1)))
