@@ -29,6 +29,7 @@ class HybridNerConfig(PreTrainedConfig):
         temperature: SpanNER's scores are divided by it before the softmax.
         fitted: weights of the strategies that need them, as `hybridner.ensemble.Fitted` gives them.
         stackers: for each stacker stored beside the weights, the label numbers that it knows.
+        llm_answers: by the name of an LLM, its answers that people judged: true label, answer, and how often.
         near_miss: spans whose best label is at least so many times as probable as O are candidates though nobody proposed them.
     """
 
@@ -46,6 +47,7 @@ class HybridNerConfig(PreTrainedConfig):
     temperature: float = 1.0
     fitted: dict[str, Any] | None = None
     stackers: dict[str, list[int]] | None = None
+    llm_answers: dict[str, list[list[Any]]] | None = None
     near_miss: float = 0.1
 
     def __post_init__(self, **kwargs: Any) -> None:
