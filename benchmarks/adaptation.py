@@ -24,7 +24,7 @@ from hybridner.evaluation import evaluate_systems
 from hybridner.spans import Record
 
 #: Learning rates of the encoder (LoRA matrices, or all weights) that --tune tries, and what it found best.
-RATES = {"lora": (5e-4, 1e-3, 2e-3), "full": (1e-4, 2e-4, 4e-4)}
+RATES = {"lora": (1e-3, 3e-3), "full": (1e-4, 3e-4)}
 HEAD_RATE = 3e-3
 TUNING_SENTENCES, TUNING_SIZE = 300, 100
 

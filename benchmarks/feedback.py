@@ -112,12 +112,7 @@ def curve(
             offered = sorted(dice.sample(range(len(rest)), len(rest) * 3 // 4))
             texts = [rest[index].text for index in offered]
             candidates = read_texts(model, texts, batch_size=32)
-            if how == "uncertain":
-                doubt = [-sum(c.uncertainty for c in row) for row in candidates]
-                numbers = sorted(range(len(texts)), key=doubt.__getitem__)[:wanted]
-            else:
-                numbers = next_to_annotate(texts, candidates, wanted)
-            chosen = [offered[number] for number in numbers]
+            chosen = [offered[number] for number in next_to_annotate(texts, candidates, wanted)]
         taken += [rest[index] for index in chosen]
         rest = [record for index, record in enumerate(rest) if index not in set(chosen)]
         model, _ = adapt(base, "base", taken, base.config.labels, settings)
@@ -172,7 +167,7 @@ def main() -> None:
         for seed in options.seeds
     ]
     curves: dict[str, list[dict[str, float]]] = {}
-    for how in ("random", "uncertain", "uncertain and diverse"):
+    for how in ("random", "uncertain and diverse"):
         runs = [
             kept(
                 folder / f"curve-{how.replace(' ', '-')}-{seed}.json",

@@ -33,7 +33,7 @@ class AdaptationSettings:
 
     Attributes:
         rank: r of the LoRA matrices, in every linear layer of the encoders; they are scaled by 2.
-        epochs: passes over the sentences; None takes so many that about 5,000 are read, at least 10 and at most 40.
+        epochs: passes over the sentences; None takes so many that about 3,000 are read, at least 6 and at most 30.
         batch_size: sentences per step.
         encoder_lr, head_lr: learning rates of the LoRA matrices and of the heads.
         seed: of initialisation, dropout and shuffling.
@@ -61,7 +61,7 @@ class AdaptationSettings:
         """The same as a recipe's section, for so many sentences."""
         return TrainingSection(
             output="",
-            epochs=self.epochs or max(10, min(40, round(5000 / records))),
+            epochs=self.epochs or max(6, min(30, round(3000 / records))),
             batch_size=self.batch_size,
             encoder_lr=self.encoder_lr,
             head_lr=self.head_lr,

@@ -43,7 +43,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--dev", metavar="FILE", help="labelled file to measure F1 on when training is over")
     defaults = AdaptationSettings()
     parser.add_argument("--rank", type=int, default=defaults.rank, help=f"of the LoRA matrices ({defaults.rank})")
-    parser.add_argument("--epochs", type=int, help="passes over DATA (default: about 5,000 sentences are read, 10 to 40 passes)")
+    parser.add_argument("--epochs", type=int, help="passes over DATA (default: about 3,000 sentences are read, 6 to 30 passes)")
     parser.add_argument("--batch-size", type=int, default=defaults.batch_size, help=f"sentences per step ({defaults.batch_size})")
     parser.add_argument(
         "--encoder-lr", type=float, default=defaults.encoder_lr, help=f"of the LoRA matrices ({defaults.encoder_lr})"
