@@ -14,8 +14,8 @@ PAGE = Path(__file__).with_name("cli.md")
 _HEAD = """\
 # Commands
 
-Made from the code by `docs/make_cli.py`; `hybridner COMMAND --help` says the same. Numbers in brackets are defaults. A command that cannot
-go on says in one line what is wrong and where, and ends with status 1; after Ctrl-C what was finished is kept.
+Made from the code by `docs/make_cli.py`; `hybridner COMMAND --help` says the same. Numbers in brackets are defaults. A command
+that cannot go on says in one line what is wrong and where, and ends with status 1; after Ctrl-C what was finished is kept.
 
 For many processes there are modules that take the arguments of their command: `accelerate launch -m hybridner.train`,
 `-m hybridner.crossval` and `-m hybridner.annotate`.

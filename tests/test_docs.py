@@ -1,0 +1,164 @@
+"""The documentation is true: Python runs, YAML and JSON are read by what reads them, commands parse, links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+from types import ModuleType
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from hybridner import LabelSet
+from hybridner.cli.main import build_parser
+from hybridner.data import read_records
+from hybridner.data.feedback import read_feedback
+from hybridner.llm import as_verifier
+from hybridner.training import recipe_from_dict
+from hybridner.training.run import load_labels
+from tests.conftest import LABELS
+from tests.llm.scripted_server import ScriptedServer, chat
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(path.name for path in DOCS.glob("*.md"))
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return [code for kind, code in _FENCE.findall((DOCS / name).read_text(encoding="utf-8")) if kind == language]
+
+
+def commands(name: str) -> list[list[str]]:
+    """The words of every command of a page, without variables before it, pipes, redirection and comments."""
+    found = []
+    for block in blocks(name, "bash"):
+        for line in block.splitlines():
+            parts = [re.sub(r"^(?:[A-Z_]+=\S+ +)+", "", part.strip()) for part in re.split(r" \| | > ", line)]
+            mine = [part for part in parts if part.startswith(("hybridner ", "accelerate "))]
+            assert mine, line
+            found += [shlex.split(part, comments=True) for part in mine]
+    return found
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower()).strip().replace(" ", "-")
+
+
+@pytest.fixture
+def workplace(composite_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(composite_folder, tmp_path / "hybridner-demo" / "composite")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return tmp_path
+
+
+def test_all_pages_are_looked_at() -> None:
+    assert set(PAGES) == {"README.md", "cli.md", "concepts.md", "faq.md", "recipes.md"}
+    known = {"python", "bash", "yaml", "json", "text"}
+    assert {kind for name in PAGES for kind, _ in _FENCE.findall((DOCS / name).read_text(encoding="utf-8"))} <= known
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if blocks(name, "python")])
+def test_python_runs(name: str, workplace: Path) -> None:
+    """With a server at the address of the examples that always gives the same answer."""
+    server = ScriptedServer(lambda body, number: chat("State"))
+    scope: dict[str, object] = {}
+    try:
+        for block in blocks(name, "python"):
+            exec(compile(block.replace("http://127.0.0.1:8901/v1", server.url), name, "exec"), scope)
+    finally:
+        server.stop()
+    assert bool(server.requests) == (name == "recipes.md")
+
+
+def test_settings_of_providers_make_verifiers(workplace: Path) -> None:
+    scope: dict[str, object] = {}
+    (block,) = blocks("faq.md", "python")
+    exec(compile(block, "faq.md", "exec"), scope)
+    settings = [value for name, value in scope.items() if not name.startswith("__")]
+    assert len(settings) == 6
+    for value in settings:
+        assert as_verifier(value).model  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_commands_parse(name: str) -> None:
+    parser = build_parser()
+    for words in commands(name):
+        if words[0] == "accelerate":
+            module = words[words.index("-m") + 1]
+            assert (ROOT / Path(*module.split("."))).with_suffix(".py").is_file(), module
+            words = ["hybridner", module.rpartition(".")[2], *words[words.index("-m") + 2 :]]
+        assert callable(parser.parse_args(words[1:]).run), words
+
+
+def test_yaml_is_what_it_says(tmp_path: Path) -> None:
+    kinds = []
+    for name in PAGES:
+        for block in blocks(name, "yaml"):
+            data = yaml.safe_load(block)
+            if "members" in data:
+                assert len(recipe_from_dict(data).members) == 4
+            else:
+                (tmp_path / "labels.yaml").write_text(block, encoding="utf-8")
+                (tmp_path / "record.jsonl").write_text(blocks(name, "json")[0], encoding="utf-8")
+                labels = load_labels(str(tmp_path / "labels.yaml"), read_records(tmp_path / "record.jsonl"))
+                assert labels.domain
+                assert all(label.title and label.description for label in labels.labels)
+            kinds.append("members" in data)
+    assert kinds.count(True) == 2
+    assert kinds.count(False) == 1
+
+
+def test_json_is_read(tmp_path: Path) -> None:
+    path, seen = tmp_path / "lines.jsonl", []
+    for block in blocks("recipes.md", "json"):
+        data = json.loads(block)
+        path.write_text(json.dumps(data, ensure_ascii=False) + "\n", encoding="utf-8")
+        if "complete" in data:
+            (review,) = read_feedback(path, LabelSet.of(LABELS))
+            seen += [entity.review for entity in review.entities]
+        else:
+            (record,) = read_records(path)
+            seen += [record.text[span.start : span.end] for span in record.entities]
+    assert seen == ["2号主变", "轻瓦斯告警", "accepted", "corrected", "added"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name: str) -> None:
+    text = (DOCS / name).read_text(encoding="utf-8")
+    for page, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", text):
+        if page.startswith("http"):
+            continue
+        target = (DOCS / page).resolve() if page else DOCS / name
+        assert target.exists(), page
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", _FENCE.sub("", target.read_text(encoding="utf-8")), re.MULTILINE)
+            assert anchor in set(map(slug, headings)), f"{page}#{anchor}"
+
+
+def test_the_picture_is_drawn_and_described() -> None:
+    root = ElementTree.parse(DOCS / "images" / "data-flow.svg").getroot()
+    assert root.find("{http://www.w3.org/2000/svg}title") is not None
+    assert root.find("{http://www.w3.org/2000/svg}desc") is not None
+
+
+def make_cli() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("make_cli", DOCS / "make_cli.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_command_reference_is_what_the_code_gives() -> None:
+    module = make_cli()
+    assert (DOCS / "cli.md").read_text(encoding="utf-8") == module.page(), "run `python docs/make_cli.py`"
