@@ -18,6 +18,7 @@ from transformers import Pipeline
 
 from hybridner.ensemble import COMBINERS, Candidate, entities
 from hybridner.ensemble.adaptive import AdaptiveThreshold
+from hybridner.ensemble.thresholds import LabelThresholds, Threshold
 from hybridner.errors import InputError, ModelError
 from hybridner.export import as_onnx
 from hybridner.hybrid import ExampleIndex, HybridNerModel, HybridNerOutput, read_texts
@@ -127,7 +128,7 @@ class HybridNerPipeline(Pipeline):
             check_choice("strategy", given["strategy"], COMBINERS)
         if "decoding" in given:
             check_choice("decoding", given["decoding"], RESOLVERS)
-        if "threshold" in given and not isinstance(given["threshold"], AdaptiveThreshold):
+        if "threshold" in given and not isinstance(given["threshold"], (AdaptiveThreshold, LabelThresholds)):
             check_threshold(given["threshold"])
         if "llm_examples" in given:
             given["llm_examples"] = ExampleIndex.of(given["llm_examples"], self.model)
@@ -173,7 +174,7 @@ class HybridNerPipeline(Pipeline):
     def _stream(
         self, inputs: Any, batch_size: int, reading: Mapping[str, Any], output: Mapping[str, Any]
     ) -> Iterator[list[Entity]]:
-        threshold = output.get("threshold", self.model.config.threshold)
+        threshold = output.get("threshold", self.model.config.thresholds)
         chunks = self._read(inputs, batch_size, reading)
         if "llm" not in output:
             for texts, candidates in chunks:
@@ -193,7 +194,7 @@ class HybridNerPipeline(Pipeline):
                 yield from self._verified(*waiting, stage, threshold)
 
     def _verified(
-        self, texts: Sequence[str], future: Future[list[list[Verified]]], stage: LlmStage, threshold: float | AdaptiveThreshold
+        self, texts: Sequence[str], future: Future[list[list[Verified]]], stage: LlmStage, threshold: Threshold
     ) -> Iterator[list[Entity]]:
         results = future.result()
         self.llm_report = stage.report()
@@ -227,7 +228,7 @@ class HybridNerPipeline(Pipeline):
             pairs = ((true, answer) for true, answer, count in judged for _ in range(count))
             wanted["confusion"] = ConfusionMatrix.fit(pairs, config.labels.with_outside)
         settings = LlmSettings(
-            threshold=output.get("threshold", config.threshold), decoding=reading.get("decoding", config.decoding), **wanted
+            threshold=output.get("threshold", config.thresholds), decoding=reading.get("decoding", config.decoding), **wanted
         )
         cache = output.get("llm_cache")
         if isinstance(cache, (str, PathLike)):
@@ -254,7 +255,7 @@ class HybridNerPipeline(Pipeline):
         return self.model(**input_tensors)
 
     def postprocess(  # type: ignore[override]
-        self, model_outputs: tuple[str, Sequence[Candidate]], threshold: float | AdaptiveThreshold
+        self, model_outputs: tuple[str, Sequence[Candidate]], threshold: Threshold
     ) -> list[Entity]:
         """Entities of one text as dicts."""
         text, candidates = model_outputs
@@ -276,11 +277,16 @@ def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool
     }
 
 
-def verified_entity(text: str, item: Verified, threshold: float | AdaptiveThreshold) -> Entity:
+def verified_entity(text: str, item: Verified, threshold: Threshold) -> Entity:
     """As `entity_dict`, with what the LLM had to do with it."""
     known = item.provenance
-    # An adaptive threshold has moved on since; whom it doubted was routed.
-    doubted = known.status != "local" if isinstance(threshold, AdaptiveThreshold) else known.uncertainty > threshold
+    if isinstance(threshold, (float, int)):
+        doubted = known.uncertainty > threshold
+    elif isinstance(threshold, LabelThresholds):
+        doubted = threshold.judge(known.local_label, known.uncertainty)
+    else:
+        # An adaptive threshold has moved on since; whom it doubted was routed.
+        doubted = known.status != "local"
     doubtful = doubted and known.llm_label is None
     return {
         **entity_dict(text, item.candidate, known.source, doubtful),

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from hybridner.ensemble.adaptive import AdaptiveThreshold
 from hybridner.ensemble.ballot import Floats
 from hybridner.errors import ModelError
+
+
+@dataclass(frozen=True)
+class LabelThresholds:
+    """τ of single labels, and one for all others."""
+
+    default: float
+    by_label: Mapping[str, float]
+
+    def judge(self, label: str, uncertainty: float) -> bool:
+        """Whether a span with this label is doubtful."""
+        return uncertainty > self.by_label.get(label, self.default)
+
+
+#: τ for all spans, by label, or one that follows the stream.
+Threshold = float | LabelThresholds | AdaptiveThreshold
 
 
 def for_count(uncertainty: Sequence[float] | Floats, count: int) -> float:

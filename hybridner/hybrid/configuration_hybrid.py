@@ -7,6 +7,7 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from hybridner.ensemble import COMBINERS, UNCERTAINTIES
+from hybridner.ensemble.thresholds import LabelThresholds
 from hybridner.errors import ModelError
 from hybridner.models import MEMBER_CLASSES, MemberConfig
 from hybridner.spans import RESOLVERS, LabelSet
@@ -67,6 +68,11 @@ class HybridNerConfig(PreTrainedConfig):
             for derived in ("id2label", "label2id", "num_labels"):
                 kwargs.pop(derived, None)
         super().__post_init__(**kwargs)
+
+    @property
+    def thresholds(self) -> float | LabelThresholds:
+        """τ, or τ by label where calibration chose that."""
+        return LabelThresholds(self.threshold, self.label_thresholds) if self.label_thresholds else self.threshold
 
     @property
     def labels(self) -> LabelSet:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from hybridner.ensemble.adaptive import AdaptiveThreshold
 from hybridner.ensemble.decide import Candidate
+from hybridner.ensemble.thresholds import Threshold
 from hybridner.llm.cache import AnswerCache, question_key
 from hybridner.llm.prices import Ledger, Price, Usage, estimate_prompt
 from hybridner.llm.prompts import Example, Prompter
@@ -88,9 +88,7 @@ def kind_of(candidate: Candidate) -> Kind | None:
     return "lost" if any(vote != NON_ENTITY for vote in candidate.votes.values()) else "near_miss"
 
 
-def route(
-    candidates: Sequence[Sequence[Candidate]], threshold: float | AdaptiveThreshold, kinds: Collection[Kind] = KINDS
-) -> list[Routed]:
+def route(candidates: Sequence[Sequence[Candidate]], threshold: Threshold, kinds: Collection[Kind] = KINDS) -> list[Routed]:
     """The candidates with u > τ, most uncertain first (ties in text order).
 
     Args:
@@ -107,11 +105,11 @@ def route(
     return sorted(routed, key=lambda r: (-r.uncertainty, r.text, r.index))
 
 
-def is_doubtful(candidate: Candidate, threshold: float | AdaptiveThreshold) -> bool:
+def is_doubtful(candidate: Candidate, threshold: Threshold) -> bool:
     """Whether u > τ; an adaptive threshold moves on."""
-    if isinstance(threshold, AdaptiveThreshold):
-        return threshold.judge(candidate.label, candidate.uncertainty)
-    return candidate.uncertainty > threshold
+    if isinstance(threshold, (float, int)):
+        return candidate.uncertainty > threshold
+    return threshold.judge(candidate.label, candidate.uncertainty)
 
 
 def plan_calls(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from hybridner.ensemble.adaptive import AdaptiveThreshold
+from hybridner.ensemble.thresholds import Threshold
 from hybridner.llm.confusion import ConfusionMatrix
 from hybridner.llm.fusion import FUSIONS
 from hybridner.llm.prices import Budget
@@ -38,7 +38,7 @@ class LlmSettings:
         LlmError: a value outside its range.
     """
 
-    threshold: float | AdaptiveThreshold = 0.3
+    threshold: Threshold = 0.3
     kinds: tuple[Kind, ...] = KINDS
     fusion: str = "bayes"
     accuracy: float = 0.8
@@ -63,7 +63,7 @@ class LlmSettings:
         for name, (value, allowed) in choices.items():
             if value not in allowed:
                 raise LlmError(f"`{name}` must be one of {', '.join(allowed)}, not {value!r}")
-        fixed = 0.0 if isinstance(self.threshold, AdaptiveThreshold) else self.threshold
+        fixed = self.threshold if isinstance(self.threshold, (float, int)) else 0.0
         for name, number, low, high in (
             ("threshold", fixed, 0.0, 1.0),
             ("accuracy", self.accuracy, 0.0, 1.0),

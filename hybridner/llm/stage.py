@@ -10,6 +10,7 @@ from typing import Literal
 
 from hybridner.ensemble.adaptive import AdaptiveThreshold
 from hybridner.ensemble.decide import Candidate
+from hybridner.ensemble.thresholds import Threshold
 from hybridner.llm.answers import AnswerReader
 from hybridner.llm.asker import Asker, LoopThread, run_all
 from hybridner.llm.cache import AnswerCache
@@ -176,7 +177,7 @@ class LlmStage:
         candidates: Sequence[Sequence[Candidate]],
         examples: ExampleFinder | None,
         ledger: Ledger,
-        threshold: float | AdaptiveThreshold,
+        threshold: Threshold,
     ) -> Plan:
         if len(texts) != len(candidates):
             raise LlmError(f"{len(texts)} texts but candidates of {len(candidates)}")

@@ -185,3 +185,17 @@ def test_the_command_reads_stored_predictions(composite_folder: Path, tmp_path: 
     assert main(["calibrate", str(composite_folder), str(tmp_path / "oof.parquet"), "--output", str(tmp_path / "out")]) == 0
     assert main(["calibrate", str(composite_folder), str(tmp_path / "missing.parquet"), "--output", str(tmp_path / "out")]) == 1
     assert "no such file" in capsys.readouterr().err
+
+
+def test_the_pipeline_heeds_thresholds_of_labels() -> None:
+    """What is in doubt follows the label's own τ; a threshold in the call overrides all."""
+    model = a_composite()
+    texts = ["俄罗斯在叙利亚部署了干扰机。" * 3, "北约的无人机在加里宁格勒失去了GPS信号，，！"]
+    pipe = pipeline("hybrid-ner", model=model, device="cpu")
+    found = {e["entity_group"] for row in pipe(texts) for e in row}
+    assert len(found) > 1
+    special = sorted(found)[0]
+    model.config.threshold, model.config.label_thresholds = 1.0, {special: 0.0}
+    for row in pipe(texts):
+        assert all(e["needs_review"] == (e["entity_group"] == special and e["uncertainty"] > 0) for e in row)
+    assert not any(e["needs_review"] for row in pipe(texts, threshold=1.0) for e in row)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridner.ensemble.calibration import detection, fit_temperature, reliability
-from hybridner.ensemble.thresholds import conformal, conformal_by_label, for_count
+from hybridner.ensemble.thresholds import LabelThresholds, conformal, conformal_by_label, for_count
 from hybridner.errors import ModelError
 from tests.ensemble.conftest import made_up_predictions
 
@@ -80,3 +80,8 @@ def test_areas_equal_those_of_scikit_learn(pairs: list[tuple[float, bool]]) -> N
         return
     assert found.auroc == pytest.approx(metrics.roc_auc_score(errors, values))
     assert found.aupr == pytest.approx(metrics.average_precision_score(errors, values))
+
+
+def test_labels_with_a_threshold_of_their_own() -> None:
+    thresholds = LabelThresholds(0.5, {"PER": 0.1})
+    assert [thresholds.judge(label, 0.3) for label in ("PER", "LOC", "O")] == [True, False, False]
