@@ -17,9 +17,8 @@ from hybridner.cli.loading import load_composite
 from hybridner.data import detect_format, read_records
 from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, Predictions
 from hybridner.errors import DataError, ModelError
+from hybridner.hub.records import CALIBRATION_FILE, CALIBRATION_PLOT_FILE, fingerprint
 from hybridner.hybrid.reading import predict
-
-_REPORT, _PICTURE = "calibration.json", "calibration.png"
 
 _EXAMPLES = """\
 examples:
@@ -67,10 +66,11 @@ def run(options: argparse.Namespace) -> int:
     report = calibrate(model, _predictions(options.data, model), choices)
     folder = Path(options.output or options.model)
     model.save_pretrained(folder)
-    (folder / _REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
+    report = {"model": fingerprint(folder), **report}
+    (folder / CALIBRATION_FILE).write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
     console = Console(highlight=False)
     try:
-        draw_report(report, folder / _PICTURE)
+        draw_report(report, folder / CALIBRATION_PLOT_FILE)
     except ModelError as error:
         console.print(f"no picture: {error}")
     _print(console, report)

@@ -12,7 +12,7 @@ from hybridner.cli.loading import load_composite
 from hybridner.data import read_records
 from hybridner.errors import ModelError
 from hybridner.hub import make_card, measure, read_model
-from hybridner.hub.cards import TEMPLATE
+from hybridner.hub.cards import TEMPLATE, Power
 from hybridner.hub.plots import draw
 from hybridner.hub.records import CARD_FILE, EVALUATION_FILE, PLOT_FILE
 
@@ -43,6 +43,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a card that is there")
     parser.add_argument("--repo-id", metavar="REPO_ID", help="name of the repository, for the examples")
     parser.add_argument("--license", metavar="ID", help='of the weights, such as "apache-2.0"')
+    parser.add_argument("--watts", type=float, metavar="W", help="what the machine drew while training, for its emissions")
+    parser.add_argument("--grams-per-kwh", type=float, metavar="G", help="CO2 equivalents of its electricity; with --watts")
     parser.add_argument("--template", metavar="FILE", default=str(TEMPLATE), help="a Jinja template of your own")
     parser.set_defaults(run=run)
 
@@ -54,13 +56,21 @@ def run(options: argparse.Namespace) -> int:
         raise ModelError(f"{output} is there already, perhaps with words of your own; --overwrite replaces it")
     if options.data is not None:
         _measure(folder, options)
-    card = make_card(read_model(folder), repo_id=options.repo_id, licence=options.license, template=options.template)
+    card = make_card(
+        read_model(folder), repo_id=options.repo_id, licence=options.license, power=_power(options), template=options.template
+    )
     if output is None:
         sys.stdout.write(str(card))
     else:
         output.write_text(str(card), encoding="utf-8")
         print(f"card: {output}")
     return 0
+
+
+def _power(options: argparse.Namespace) -> Power | None:
+    if (options.watts is None) != (options.grams_per_kwh is None):
+        raise ModelError("an estimate of emissions needs both --watts and --grams-per-kwh")
+    return Power(options.watts, options.grams_per_kwh) if options.watts is not None else None
 
 
 def _measure(folder: Path, options: argparse.Namespace) -> None:

@@ -71,6 +71,7 @@ def add_parser(subparsers: Any) -> None:
     push.add_argument("folder", type=Path, help="what `hybridner data prepare` wrote")
     push.add_argument("repo_id", metavar="REPO_ID", help="ORGANISATION/NAME")
     push.add_argument("--public", action="store_true", help="let everybody see a new repository (see the data set's licence)")
+    push.add_argument("--revision", metavar="BRANCH", help="publish on this branch; made from main when it is not there")
     push.set_defaults(run_data=_push)
 
 
@@ -155,7 +156,7 @@ def _agreement_table(found: Agreement) -> dict[str, Any]:
 
 
 def _push(options: argparse.Namespace) -> int:
-    from hybridner.data.push import push
+    from hybridner.hub import push_data_set
 
-    print(push(options.folder, options.repo_id, public=options.public))
+    print(f"published: {push_data_set(options.folder, options.repo_id, public=options.public, revision=options.revision)}")
     return 0

@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
+from hybridner.data.card import CARD_FILE, Tally, make_card
 from hybridner.data.catalogue import SOURCES
 from hybridner.data.plans import Plan, open_plan, plan_files
-from hybridner.data.repairs import RULES, RepairLog
+from hybridner.data.repairs import RepairLog
 from hybridner.data.rows import features_of, rows_of
 from hybridner.errors import DataError
 from hybridner.spans import LabelSet
@@ -70,12 +71,10 @@ def prepare(
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
     try:
-        counts = {split: _write_parquet(plan, split, unfinished) for split in plan.splits}
-        records, entities = ({split: count[index] for split, count in counts.items()} for index in (0, 1))
-        prepared = Prepared(output, records, entities, repairs)
+        tallies = {split: _write_parquet(plan, split, unfinished) for split in plan.splits}
         text = yaml.safe_dump(plan.labels.to_dict(), allow_unicode=True, sort_keys=False)
         (unfinished / LABEL_SET_FILE).write_text(text, encoding="utf-8")
-        (unfinished / "README.md").write_text(_card(name, variant, plan, prepared), encoding="utf-8")
+        (unfinished / CARD_FILE).write_text(str(make_card(name, variant, plan, tallies, repairs)), encoding="utf-8")
         if output.exists():
             output.rmdir()
         # mkdtemp gives a folder that only its owner can read.
@@ -83,7 +82,8 @@ def prepare(
         unfinished.rename(output)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return prepared
+    records, entities = ({split: getattr(tally, part) for split, tally in tallies.items()} for part in ("records", "entities"))
+    return Prepared(output, records, entities, repairs)
 
 
 def prepared_label_set(folder: str | Path) -> LabelSet:
@@ -106,69 +106,22 @@ def _fetched(name: str, variant: str, repairs: RepairLog) -> Plan:
     return plan_files(name, fetch(name, DownloadManager()), variant, repairs)
 
 
-def _write_parquet(plan: Plan, split: str, folder: Path) -> tuple[int, int]:
-    """Write one split; returns its numbers of records and entities."""
+def _write_parquet(plan: Plan, split: str, folder: Path) -> Tally:
+    """Write one split; returns what was counted meanwhile."""
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
     path = folder / "data" / f"{split}-00000-of-00001.parquet"
     path.parent.mkdir(exist_ok=True)
     schema = features_of(plan).arrow_schema
-    records = entities = 0
+    tally = Tally()
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         for rows in _batches(rows_of(plan, split)):
             writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
-            records += len(rows)
-            entities += sum(len(row["entities"]) for row in rows)
-    return records, entities
+            tally.add(rows)
+    return tally
 
 
 def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     while batch := list(islice(rows, _ROWS)):
         yield batch
-
-
-def _card(name: str, variant: str, plan: Plan, prepared: Prepared) -> str:
-    """The dataset card: what it is, the splits, the labels, and what was repaired."""
-    source = plan.about
-    head: dict[str, Any] = {
-        "language": ["zh"],
-        "task_categories": ["token-classification"],
-        "task_ids": ["named-entity-recognition"],
-        "license": "cc-by-4.0" if source and source.license == "CC-BY-4.0" else "other",
-        "pretty_name": source.title if source else name,
-        "configs": [
-            {"config_name": "default", "data_files": [{"split": s, "path": f"data/{s}-*.parquet"} for s in prepared.records]}
-        ],
-    }
-    splits = [f"| {split} | {prepared.records[split]:,} | {prepared.entities[split]:,} |" for split in prepared.records]
-    table = [f"| {label.name} | {label.title} | {label.description} |" for label in plan.labels.labels]
-    about = [source.homepage, f"Licence: {source.license}"] if source else []
-    if source and source.citation:
-        about += ["", "```bibtex", source.citation, "```"]
-    return "\n".join(
-        [
-            "---",
-            yaml.safe_dump(head, allow_unicode=True, sort_keys=False).rstrip(),
-            "---",
-            "",
-            f"# {head['pretty_name']}",
-            "",
-            f"Made with `hybridner data prepare {name}` ({variant} splits). Offsets count characters; `end` is exclusive.",
-            "",
-            "| split | records | entities |",
-            "|---|---|---|",
-            *splits,
-            "",
-            "| label | 中文 | meaning |",
-            "|---|---|---|",
-            *table,
-            "",
-            "Repairs of the source files:",
-            "",
-            *([f"- {rule}: {count:,} ({RULES[rule].done})" for rule, count in prepared.repairs.counts.items()] or ["none"]),
-            "",
-            *about,
-            "",
-        ]
-    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from jinja2 import TemplateError
 import hybridner
 from hybridner.errors import ModelError
 from hybridner.hub.records import CARD_FILE, ModelRecord, is_hub_id, public_report
+from hybridner.hybrid import AdaptedHybridNerConfig
 from hybridner.models import MemberConfig
 from hybridner.models.modeling_member import encoder_capacity
 
@@ -23,8 +26,27 @@ LIBRARY = "hybridner"
 #: Stands for the model in a card that was made before it was known where its readers will find it.
 SOMEWHERE = "PATH-OR-HUB-ID"
 
+#: Thresholds whose point on the calibration's curve is shown, as near as it has them.
+_SHOWN_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _MARK = re.compile(r"<!-- hybridner model (\w+) -->")
 _EXAMPLE = "2023年，俄罗斯在叙利亚部署了克拉苏哈-4S干扰机。"
+
+
+@dataclass(frozen=True)
+class Power:
+    """What the training drew, as its user states it, for an estimate of its emissions.
+
+    Attributes:
+        watts: of the whole machine, on average.
+        grams_per_kwh: of CO2 equivalents, where it stands.
+    """
+
+    watts: float
+    grams_per_kwh: float
+
+    def grams(self, seconds: float) -> float:
+        """Grams of CO2 equivalents for so long a training."""
+        return seconds / 3600 * self.watts / 1000 * self.grams_per_kwh
 
 
 def make_card(
@@ -33,6 +55,7 @@ def make_card(
     repo_id: str | None = None,
     revision: str | None = None,
     licence: str | None = None,
+    power: Power | None = None,
     template: str | Path = TEMPLATE,
 ) -> ModelCard:
     """The card of a model.
@@ -41,14 +64,22 @@ def make_card(
         record: what is known about it.
         repo_id, revision: where its readers will find it; without one the examples say "PATH-OR-HUB-ID".
         licence: of the weights, as the Hub writes it ("apache-2.0"). Without one the card says that none is stated.
+        power: what the training drew; without it the card says nothing about emissions.
         template: a Jinja template in place of the package's own.
 
     Raises:
         ModelError: the template cannot be used, or the metadata are not what the Hub accepts.
     """
     name = (repo_id or record.folder.resolve().name).split("/")[-1]
-    content = {**card_content(record), "example": _EXAMPLE, "loading": loading(repo_id, revision), "licence": licence}
-    metadata = _metadata(record, name, licence)
+    emissions = _emissions(record, power) if power is not None else None
+    content = {
+        **card_content(record),
+        "example": _EXAMPLE,
+        "loading": loading(repo_id, revision),
+        "licence": licence,
+        "emissions": emissions,
+    }
+    metadata = _metadata(record, name, licence, emissions)
     try:
         card = ModelCard.from_template(metadata, template_path=str(template), title=name, **content)
     except (OSError, TemplateError) as error:
@@ -100,6 +131,7 @@ def card_content(record: ModelRecord) -> dict[str, Any]:
         "decoding": config.decoding if record.is_composite else None,
         "strategy": config.strategy if record.is_composite else None,
         "threshold": config.threshold if record.is_composite else None,
+        "uncertainty": config.uncertainty if record.is_composite else None,
         "temperature": config.temperature if record.is_composite else None,
         "domain": _cell(record.labels.domain),
         "labels": [{k: _cell(v) for k, v in label.items()} for label in record.labels.to_dict()["labels"]],
@@ -113,6 +145,7 @@ def card_content(record: ModelRecord) -> dict[str, Any]:
         "training": _circumstances(reports),
         "evaluation": _evaluation(record.evaluation, "composite" if record.is_composite else "pipeline"),
         "plot": record.plot.name if record.plot else None,
+        "calibration": _calibration(record),
         "hybridner": hybridner.__version__,
     }
 
@@ -186,6 +219,54 @@ def _evaluation(evaluation: Mapping[str, Any] | None, whole: str) -> dict[str, A
     }
 
 
+def _calibration(record: ModelRecord) -> dict[str, Any] | None:
+    report = record.calibration
+    if report is None:
+        return None
+    points = report["curve"]
+    return {
+        **report,
+        "kind": _cell(report["kind"]),
+        "plot": record.calibration_plot.name if record.calibration_plot else None,
+        "strategy_rows": [
+            {"name": _chosen(name, report["strategy"]), "f1": _percent(f1)} for name, f1 in report["strategies"].items()
+        ],
+        "uncertainty_rows": [
+            {"name": _chosen(name, report["uncertainty"]), **{k: _share(found[k]["auroc"]) for k in ("wrong", "missed")}}
+            for name, found in report["uncertainties"].items()
+        ],
+        "reliability_rows": [{"name": name, "ece": f"{found['ece']:.3f}"} for name, found in report["reliability"].items()],
+        "points": [min(points, key=lambda point: abs(point["threshold"] - at)) for at in _SHOWN_THRESHOLDS] if points else [],
+    }
+
+
+def _chosen(name: str, chosen: str) -> str:
+    return f"**{name}**" if name == chosen else name
+
+
+def _share(value: float) -> str:
+    """A number from 0 to 1; a dash where there was nothing to tell apart."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def _emissions(record: ModelRecord, power: Power) -> dict[str, Any]:
+    """As `co2_eq_emissions` of the Hub's metadata.
+
+    Raises:
+        ModelError: no record of the training's time was kept.
+    """
+    if not record.training:
+        raise ModelError(f"{record.folder} has no record of its training, so that nothing can be said about its emissions")
+    seconds = sum(report["seconds"] for report in record.training.values())
+    devices = sorted({report["device"] for report in record.training.values()})
+    return {
+        "emissions": round(power.grams(seconds), 1),
+        "source": f"estimate: {seconds / 60:.1f} minutes at {power.watts:g} W and {power.grams_per_kwh:g} g/kWh",
+        "training_type": "fine-tuning",
+        "hardware_used": ", ".join(devices),
+    }
+
+
 def _system(name: str, scores: Mapping[str, Any], whole: str) -> dict[str, str]:
     shown = {key: _percent(scores[key]) for key in ("precision", "recall", "f1")}
     low, high = scores["f1_interval"]
@@ -193,8 +274,10 @@ def _system(name: str, scores: Mapping[str, Any], whole: str) -> dict[str, str]:
     return {"name": label, **shown, "interval": f"{_percent(low)} to {_percent(high)}"}
 
 
-def _metadata(record: ModelRecord, name: str, licence: str | None) -> ModelCardData:
+def _metadata(record: ModelRecord, name: str, licence: str | None, emissions: dict[str, Any] | None) -> ModelCardData:
     origins = [_origin(member, report) for member, report in record.training.items()]
+    if isinstance(record.config, AdaptedHybridNerConfig):
+        origins.append(record.config.base)
     bases = sorted({origin for origin in origins if is_hub_id(origin)})
     results = _model_index(record.evaluation) if record.evaluation else []
     return ModelCardData(
@@ -207,6 +290,7 @@ def _metadata(record: ModelRecord, name: str, licence: str | None) -> ModelCardD
         metrics=["precision", "recall", "f1"] if results else None,
         model_name=name if results else None,
         eval_results=results or None,
+        co2_eq_emissions=emissions,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig
 
+from hybridner.ensemble.stacking import STACKER_FILES
 from hybridner.errors import ModelError
 from hybridner.export import GRAPH_FILE, OnnxHybridNerConfig
 from hybridner.hybrid import HybridNerConfig
@@ -25,8 +26,15 @@ CONFIG_FILE = "config.json"
 TRAINING_FILE = "training.json"
 EVALUATION_FILE = "evaluation.json"
 PLOT_FILE = "evaluation.png"
+CALIBRATION_FILE = "calibration.json"
+CALIBRATION_PLOT_FILE = "calibration.png"
 CARD_FILE = "README.md"
-WEIGHT_PATTERN = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?|model\.onnx")
+#: Files with something learned in them: weights, a graph with weights, stackers.
+WEIGHT_PATTERN = re.compile(
+    "|".join(
+        (r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?", re.escape(GRAPH_FILE), *map(re.escape, STACKER_FILES.values()))
+    )
+)
 
 #: Parts of a stored configuration that do not change what the model does.
 _INCIDENTAL = {"auto_map", "architectures", "dtype", "transformers_version", "_name_or_path"}
@@ -45,6 +53,7 @@ class ModelRecord:
         parameters: number of weights of each member; those of encoders that several share stand under "".
         training: the training report of each member that has one.
         evaluation: what `hybridner.hub.measure` gave, or None.
+        calibration: what `hybridner.calibration.calibrate` reported, or None.
         fingerprint: changes with the weights, the vocabularies and every setting that changes the output.
     """
 
@@ -54,6 +63,7 @@ class ModelRecord:
     parameters: dict[str, int]
     training: dict[str, dict[str, Any]]
     evaluation: dict[str, Any] | None
+    calibration: dict[str, Any] | None
     fingerprint: str
 
     @property
@@ -67,8 +77,21 @@ class ModelRecord:
     @property
     def plot(self) -> Path | None:
         """The picture that was drawn of the evaluation."""
-        path = self.folder / PLOT_FILE
-        return path if self.evaluation is not None and path.is_file() else None
+        return self._picture(PLOT_FILE, self.evaluation)
+
+    @property
+    def calibration_plot(self) -> Path | None:
+        """The picture that was drawn of the calibration."""
+        return self._picture(CALIBRATION_PLOT_FILE, self.calibration)
+
+    @property
+    def plots(self) -> list[Path]:
+        """All pictures."""
+        return [path for path in (self.plot, self.calibration_plot) if path is not None]
+
+    def _picture(self, name: str, figures: dict[str, Any] | None) -> Path | None:
+        path = self.folder / name
+        return path if figures is not None and path.is_file() else None
 
 
 def read_model(folder: str | Path, *, measured: bool = True) -> ModelRecord:
@@ -79,7 +102,7 @@ def read_model(folder: str | Path, *, measured: bool = True) -> ModelRecord:
         measured: whether to read the figures beside it.
 
     Raises:
-        ModelError: the folder holds no complete model of hybridner, or an evaluation of other weights than these.
+        ModelError: the folder holds no complete model of hybridner, or figures of other weights than these.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -97,6 +120,11 @@ def read_model(folder: str | Path, *, measured: bool = True) -> ModelRecord:
         members = {config.model_type: config}
     else:
         raise ModelError(f"{folder} holds a model of type {config.model_type!r}, neither a composite nor one of its members")
+    for kind in getattr(config, "stackers", None) or {}:
+        if not (folder / STACKER_FILES[kind]).is_file():
+            raise ModelError(
+                f"{folder} has no {STACKER_FILES[kind]}, which its configuration names; fit it again with `hybridner calibrate`"
+            )
     print_ = fingerprint(folder)
     return ModelRecord(
         folder,
@@ -104,13 +132,14 @@ def read_model(folder: str | Path, *, measured: bool = True) -> ModelRecord:
         members,
         _count_parameters(folder, members, config),
         training_reports(folder, members),
-        _evaluation(folder, print_) if measured else None,
+        _figures(folder / EVALUATION_FILE, print_, "measure again with `hybridner card`") if measured else None,
+        _figures(folder / CALIBRATION_FILE, print_, "run `hybridner calibrate` again"),
         print_,
     )
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold the weights, and their index where there are several."""
+    """The files with something learned in them: weights, with an index where there are several files, and stackers."""
     return sorted(file for file in folder.iterdir() if WEIGHT_PATTERN.fullmatch(file.name))
 
 
@@ -181,14 +210,14 @@ def _local(path: str) -> str:
     return f"./{Path(path).name}"
 
 
-def _evaluation(folder: Path, print_: str) -> dict[str, Any] | None:
-    path = folder / EVALUATION_FILE
+def _figures(path: Path, print_: str, remedy: str) -> dict[str, Any] | None:
+    """Figures beside a model, which must be about these weights and settings."""
     if not path.is_file():
         return None
-    evaluation = _read_json(path)
-    if evaluation.get("model") != print_:
-        raise ModelError(f"{path} was measured on other weights or settings; measure again with `hybridner card`, or delete it")
-    return evaluation
+    figures = _read_json(path)
+    if figures.get("model") != print_:
+        raise ModelError(f"{path} was measured on other weights or settings; {remedy}, or delete it")
+    return figures
 
 
 def _read_json(path: Path) -> dict[str, Any]:

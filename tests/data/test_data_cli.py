@@ -1,15 +1,12 @@
-"""`hybridner data` and pushing to the Hub."""
+"""`hybridner data`; for pushing see tests/hub/test_data_sets.py."""
 
 import argparse
 import json
-from types import SimpleNamespace
 
-import huggingface_hub
 import pytest
 
 from hybridner.cli.data import add_parser
 from hybridner.data.hermit import reasoner_missing
-from hybridner.data.push import push
 from hybridner.errors import DataError
 
 
@@ -105,24 +102,3 @@ def test_unknown_data_sets_are_refused_by_the_parser(call, capsys, tmp_path):
     with pytest.raises(SystemExit):
         call("prepare", "weibo", "--output", tmp_path / "x")
     assert "weibo" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("public", [False, True])
-def test_push_sends_the_folder_and_is_private_unless_asked(prepared, call, monkeypatch, public):
-    sent = []
-    hub = SimpleNamespace(
-        create_repo=lambda repo_id, **settings: sent.append((repo_id, settings)) or f"https://hub/{repo_id}",
-        upload_folder=lambda **settings: sent.append(settings),
-    )
-    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: hub)
-    status, out = call("push", prepared, "org/name", *(["--public"] if public else []))
-    assert (status, out) == (0, "https://hub/org/name\n")
-    (repo_id, settings), upload = sent
-    assert repo_id == "org/name"
-    assert settings == {"repo_type": "dataset", "private": not public, "exist_ok": True}
-    assert (upload["folder_path"], upload["repo_type"], upload["delete_patterns"]) == (str(prepared), "dataset", "data/*.parquet")
-
-
-def test_only_prepared_folders_are_pushed(source):
-    with pytest.raises(DataError, match="make the folder with `hybridner data prepare`"):
-        push(source, "org/name")

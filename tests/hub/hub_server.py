@@ -1,4 +1,4 @@
-"""A small Hub on loopback: as much of its HTTP interface as publishing and loading models and streaming data sets needs.
+"""A small Hub on loopback: as much of its HTTP interface as publishing and loading models and data sets needs.
 
 Repositories live in memory. A commit is applied whole or not at all, large files are refused in a commit until their content
 has been uploaded, private repositories do not exist for those without a token: as on the real one.
@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 #: Files of this ending or size go through the large-file protocol.
-LARGE, LARGE_BYTES = ".safetensors", 1 << 20
+LARGE, LARGE_BYTES = (".safetensors", ".parquet", ".skops", ".onnx"), 1 << 20
 
 WRITE, READ, STRANGER = "hf_write", "hf_read", "hf_stranger"
 #: Token -> user and whether it may write.
@@ -30,6 +30,7 @@ TOKENS = {WRITE: ("me", True), READ: ("me", False), STRANGER: ("somebody", True)
 @dataclass
 class Repo:
     private: bool
+    kind: str = "model"
     branches: dict[str, str] = field(default_factory=dict)
     #: Commit id -> file name -> content.
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
@@ -208,11 +209,12 @@ class Handler(BaseHTTPRequestHandler):
             self._answer({"error": "You already created this model repo", "url": f"{self.server.url}/{repo_id}"}, 409)
             return
         private = bool(wanted.get("private")) or wanted.get("visibility") == "private"
-        repo = self.server.repos[repo_id] = Repo(private)
-        repo.commit("main", {".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"})
+        repo = self.server.repos[repo_id] = Repo(private, wanted.get("type") or "model")
+        attributes = b"".join(b"*%s filter=lfs diff=lfs merge=lfs -text\n" % ending.encode() for ending in LARGE)
+        repo.commit("main", {".gitattributes": attributes})
         self._answer({"url": f"{self.server.url}/{repo_id}", "name": repo_id, "id": "1"})
 
-    @route("POST", "/api/models/([^/]+/[^/]+)/branch/([^/]+)")
+    @route("POST", "/api/(?:models|datasets)/([^/]+/[^/]+)/branch/([^/]+)")
     def branch(self, repo_id: str, name: str) -> None:
         repo = self._writable(repo_id)
         start = json.loads(self._body() or b"{}").get("startingPoint") or "main"
@@ -251,7 +253,7 @@ class Handler(BaseHTTPRequestHandler):
         wanted = parse_qs(self._body().decode())["paths"]
         self._answer([_listed(name, files[name]) for name in wanted if name in files])
 
-    @route("POST", "/api/models/([^/]+/[^/]+)/preupload/([^/]+)")
+    @route("POST", "/api/(?:models|datasets)/([^/]+/[^/]+)/preupload/([^/]+)")
     def preupload(self, repo_id: str, revision: str) -> None:
         repo = self._writable(repo_id)
         files = repo.commits[self._commit_of(repo, revision)]
@@ -262,7 +264,7 @@ class Handler(BaseHTTPRequestHandler):
             answer.append({"path": file["path"], "uploadMode": mode, "shouldIgnore": False, "oid": oid})
         self._answer({"files": answer})
 
-    @route("POST", r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch")
+    @route("POST", r"/(?:datasets/)?([^/]+/[^/]+)\.git/info/lfs/objects/batch")
     def lfs_batch(self, repo_id: str) -> None:
         self._writable(repo_id)
         objects = []
@@ -283,7 +285,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.blobs[oid] = data
         return self._answer({})
 
-    @route("POST", "/api/models/([^/]+/[^/]+)/commit/([^/]+)")
+    @route("POST", "/api/(?:models|datasets)/([^/]+/[^/]+)/commit/([^/]+)")
     def commit(self, repo_id: str, revision: str) -> None:
         repo = self._writable(repo_id)
         if self.server.cut == "commit":

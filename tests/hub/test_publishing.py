@@ -5,44 +5,31 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from transformers import pipeline
 
-from hybridner.hybrid import HybridNerModel
+from hybridner.adaptation.adapt import adapted_settings
+from hybridner.calibration import Choices, calibrate
+from hybridner.cli.main import main
+from hybridner.errors import ModelError
+from hybridner.hub import read_model
+from hybridner.hub.publishing import published_files
+from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, HybridNerModel
+from hybridner.hybrid.modeling_adapted import base_fingerprint
 from hybridner.models import MEMBER_CLASSES
+from hybridner.spans import LabelSet
 from tests.conftest import TEXT, tiny_member
+from tests.ensemble.conftest import LABELS, made_up_predictions
 from tests.hub.client import Client, RemoteError
 from tests.hub.hub_server import READ, STRANGER, WRITE, HubServer, Repo
 
 PUSH = "from hybridner.hub import push_folder\nresult = push_folder(folder, repo_id, **options)"
 READ_TEXT = 'from transformers import pipeline\nresult = pipeline("hybrid-ner", model=repo_id, device="cpu", **options)(text)'
 PUBLISHED = {".gitattributes", "README.md", "characters.json", "config.json", "hybridner_remote.py", "model.safetensors"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[HubServer]:
-    with HubServer() as server:
-        yield server
-        server.shutdown()
-        assert not server.faults
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The settings and the cache of the user of these tests."""
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def client(server: HubServer, home: Path) -> Iterator[Client]:
-    """A process with hybridner imported and no token of its own."""
-    with Client(server.url, home) as client:
-        client.run("import hybridner")
-        yield client
 
 
 @pytest.fixture(scope="module")
@@ -209,14 +196,6 @@ def test_who_may_not_push_is_told_why(
     assert repo_id not in server.repos
 
 
-@pytest.fixture
-def impatient(client: Client) -> Iterator[None]:
-    """The client tries a broken upload again and again; here it does not wait in between."""
-    client.run("import time\nsleep, time.sleep = time.sleep, lambda seconds: None")
-    yield
-    client.run("time.sleep = sleep")
-
-
 @pytest.mark.parametrize("cut", ["lfs", "commit"])
 @pytest.mark.usefixtures("impatient")
 def test_a_cut_connection_leaves_nothing_half_published(
@@ -275,6 +254,103 @@ def test_without_hybridner_the_repository_says_what_to_install(
         server.repos["me/future"].commit("main", {**files, "config.json": config})
         with pytest.raises(RemoteError, match="pip install --upgrade hybridner"):
             client.run(READ_TEXT, repo_id="me/future", text=TEXT, options=trusting)
+
+
+@pytest.fixture(scope="module")
+def calibrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A composite that combines by a stacker, with the report of its calibration."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    kinds = {"a": "bert-bilstm-crf", "b": "roberta-bigru-crf", "c": "bert-bilstm-crf", "spanner": "spanner"}
+    members = {name: tiny_member(kind, seed, labels=LABELS[1:]) for seed, (name, kind) in enumerate(kinds.items())}
+    HybridNerModel.assemble(members).save_pretrained(folder)
+    data = folder.with_suffix(".parquet")
+    made_up_predictions(120).save(data)
+    choices = ("--strategy", "forest", "--uncertainty", "combined", "--stacker", "forest")
+    assert main(["calibrate", str(folder), str(data), *choices]) == 0
+    return folder
+
+
+CALIBRATED = {"stacker-forest.skops", "calibration.json", "calibration.png"}
+
+
+@pytest.mark.parametrize("options", [{}, {"private": True}, {"revision": "v2"}], ids=str)
+def test_a_calibrated_composite_takes_its_stackers_along(
+    options: dict[str, Any],
+    server: HubServer,
+    push: Callable[..., str],
+    read: Callable[..., Any],
+    home: Path,
+    calibrated_folder: Path,
+) -> None:
+    repo_id = "me/calibrated" + "-".join(options)
+    push(calibrated_folder, repo_id, **options)
+    files = server.files(repo_id, options.get("revision", "main"))
+    assert set(files) == PUBLISHED | CALIBRATED
+    card = files["README.md"].decode()
+    assert "(calibration.png)" in card
+    assert "| **forest** |" in card
+    where = {"revision": "v2"} if "revision" in options else {}
+    expected = entities_of(calibrated_folder)
+    assert expected
+    assert read(repo_id, token=READ, **where) == expected
+    if options.get("private"):
+        with pytest.raises(RemoteError, match=repo_id):
+            read(repo_id, token=STRANGER)
+        asked = len(server.requests)
+        with Client(server.url, home, HF_HUB_OFFLINE="1") as offline:
+            offline.run("import hybridner")
+            assert offline.run(READ_TEXT, repo_id=repo_id, text=TEXT, options={}) == expected
+        assert len(server.requests) == asked
+
+
+def test_files_of_an_earlier_calibration_do_not_stay(
+    server: HubServer, push: Callable[..., str], read: Callable[..., Any], calibrated_folder: Path, tmp_path: Path
+) -> None:
+    push(calibrated_folder, "me/recalibrated")
+    model = HybridNerModel.from_pretrained(calibrated_folder)
+    calibrate(model, made_up_predictions(120), Choices(strategy="score"))
+    model.save_pretrained(tmp_path)
+    push(tmp_path, "me/recalibrated")
+    assert set(server.files("me/recalibrated")) == PUBLISHED
+    assert read("me/recalibrated") == entities_of(tmp_path)
+
+
+def test_composites_go_by_push_to_hub_with_their_stackers(
+    client: Client, read: Callable[..., Any], calibrated_folder: Path
+) -> None:
+    client.run(
+        "from transformers import AutoModel\nAutoModel.from_pretrained(folder).push_to_hub(repo_id, token=token, private=True)",
+        folder=str(calibrated_folder),
+        repo_id="me/by-push-to-hub",
+        token=WRITE,
+    )
+    assert read("me/by-push-to-hub", token=READ) == entities_of(calibrated_folder)
+
+
+def test_an_adapter_is_published_when_others_have_its_base(
+    server: HubServer,
+    published: str,
+    push: Callable[..., str],
+    read: Callable[..., Any],
+    composite: HybridNerModel,
+    composite_folder: Path,
+    tmp_path: Path,
+) -> None:
+    def save(base: str, folder: Path) -> AdaptedHybridNerModel:
+        settings = adapted_settings(composite.config, LabelSet.of(["City", "River"]))
+        lora = {"r": 2, "lora_alpha": 4, "target_modules": "all-linear"}
+        config = AdaptedHybridNerConfig(**settings, base=base, base_fingerprint=base_fingerprint(composite), lora=lora)
+        adapter = AdaptedHybridNerModel.over(composite, config)
+        adapter.save_pretrained(folder)
+        return adapter
+
+    save(str(composite_folder), tmp_path / "local")
+    with pytest.raises(ModelError, match="hybridner merge"):
+        published_files(read_model(tmp_path / "local"), "me/adapter")
+    save(published, tmp_path / "adapter").merged().save_pretrained(tmp_path / "merged")
+    push(tmp_path / "adapter", "me/adapter")
+    assert f"base_model: {published}" in server.files("me/adapter")["README.md"].decode()
+    assert read("me/adapter") == entities_of(tmp_path / "merged")
 
 
 def test_members_go_by_push_to_hub_too(server: HubServer, client: Client, read: Callable[..., Any], tmp_path: Path) -> None:
