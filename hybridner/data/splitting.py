@@ -55,8 +55,8 @@ def split_records(records: Sequence[Record], fraction: float, seed: int) -> tupl
 def fold_numbers(records: Sequence[Record], folds: int, seed: int) -> list[int]:
     """For each record the number of its fold, 0 to `folds` - 1.
 
-    Records of one group stay together, as in `split_records`. Units are dealt out rarest label first, each to the fold that lacks that
-    label most (iterative stratification; Sechidis, Tsoumakas and Vlahavas, 2011), so that rare labels are in every fold.
+    Records of one group stay together, as in `split_records`. Units are dealt out rarest label first, each to the fold that
+    lacks that label most (iterative stratification; Sechidis, Tsoumakas and Vlahavas, 2011), so that rare labels are in every fold.
 
     Args:
         folds: at least 2.
@@ -69,7 +69,9 @@ def fold_numbers(records: Sequence[Record], folds: int, seed: int) -> list[int]:
     for record in records:
         of_unit.setdefault(_unit(record), []).append(record)
     if not 2 <= folds <= len(of_unit):
-        raise DataError(f"{folds} folds need at least 2 and at most as many as there are documents or different texts ({len(of_unit)})")
+        raise DataError(
+            f"{folds} folds need at least 2 and at most as many as there are documents or different texts ({len(of_unit)})"
+        )
     labels = {unit: Counter(span.label for record in members for span in record.entities) for unit, members in of_unit.items()}
     total = sum(labels.values(), Counter())
     units = sorted(of_unit, key=lambda unit: _draw(seed, unit))
