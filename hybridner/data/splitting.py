@@ -56,7 +56,8 @@ def fold_numbers(records: Sequence[Record], folds: int, seed: int) -> list[int]:
     """For each record the number of its fold, 0 to `folds` - 1.
 
     Records of one group stay together, as in `split_records`. Units are dealt out rarest label first, each to the fold that
-    lacks that label most (iterative stratification; Sechidis, Tsoumakas and Vlahavas, 2011), so that rare labels are in every fold.
+    lacks that label most (iterative stratification; Sechidis, Tsoumakas and Vlahavas, 2011), so that rare labels are in every
+    fold.
 
     Args:
         folds: at least 2.
