@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from hybridner.ensemble import Candidate, entities
+from hybridner.ensemble.calibration import reliability
 from hybridner.errors import DataError
 from hybridner.evaluation import score_spans, text_counts
 from hybridner.evaluation.significance import LEVEL, SAMPLES, SEED, interval, resample
 from hybridner.hybrid import HybridNerModel, read_texts
 from hybridner.spans import NON_ENTITY, Record, Span
 
-_BINS = 10
 _THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
@@ -106,27 +106,6 @@ def _ratios(counts: np.ndarray) -> np.ndarray:
     correct, predicted, gold = counts.astype(float)
     pairs = ((correct, predicted), (correct, gold), (2 * correct, predicted + gold))
     return np.stack([np.divide(part, whole, out=np.zeros_like(part), where=whole > 0) for part, whole in pairs])
-
-
-def reliability(scores: Sequence[float], correct: np.ndarray) -> dict[str, Any]:
-    """How often entities of about the same score are right, and the expected calibration error (ECE)."""
-    values = np.asarray(scores, dtype=float)
-    places = np.minimum((values * _BINS).astype(int), _BINS - 1)
-    bins: list[dict[str, float]] = []
-    for place in range(_BINS):
-        inside = places == place
-        if inside.any():
-            bins.append(
-                {
-                    "from": place / _BINS,
-                    "to": (place + 1) / _BINS,
-                    "entities": int(inside.sum()),
-                    "score": float(values[inside].mean()),
-                    "correct": float(correct[inside].mean()),
-                }
-            )
-    gap = sum(b["entities"] * abs(b["score"] - b["correct"]) for b in bins)
-    return {"bins": bins, "ece": gap / len(values) if len(values) else 0.0}
 
 
 def threshold_curve(uncertainty: Sequence[float], correct: np.ndarray) -> list[dict[str, float]]:
