@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.side_by_side import RESULTS, report
+from benchmarks.side_by_side import report
 from hybridner import HybridNerModel, LabelSet
 from hybridner.data import label_set, read_records
 from hybridner.ensemble import Candidate, Predictions
@@ -28,10 +28,8 @@ from hybridner.llm import (
     Verified,
     answered_pairs,
     count_errors,
-    draw_curves,
     extract,
     route,
-    simulate,
 )
 from hybridner.spans import Record, Span
 
@@ -178,7 +176,7 @@ def main() -> None:
     fitting = Material(oof.records, decide_ballot(bench.model, oof.ballot, len(oof))).enough(options.threshold, options.fit)
     everything = Material(records, read_texts(bench.model, [record.text for record in records], batch_size=32))
     measured = everything.enough(options.threshold, options.spans)
-    first = Material(everything.records[: options.sentences], everything.candidates[: options.sentences])
+    first = Material(records[: options.sentences], everything.candidates[: options.sentences])
 
     figures = {
         "evaluation": {"file": Path(options.evaluation).name, "sentences": len(measured.records)},
@@ -192,10 +190,6 @@ def main() -> None:
         figures["questions_with_examples"] = with_llm(bench, fitting, measured, index)
     figures["pure_llm"] = pure_llm(bench, first)
     report("llm_fusion", figures)
-    for fusion in ("replace", "bayes"):
-        curves = simulate(everything.candidates, everything.gold, bench.labels, fusion=fusion)
-        title = f"{options.labels}, {len(records)} sentences, fusion {fusion}"
-        (RESULTS / f"llm_curve_{fusion}.svg").write_text(draw_curves(curves, title), encoding="utf-8")
 
 
 if __name__ == "__main__":
