@@ -72,7 +72,7 @@ def make_card(name: str, variant: str, plan: Plan, tallies: Mapping[str, Tally],
             }
         ],
     )
-    content = {
+    content: dict[str, Any] = {
         "title": title,
         "domain": plan.labels.domain,
         "name": name,

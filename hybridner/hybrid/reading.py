@@ -16,6 +16,7 @@ from hybridner.ensemble import ABSTAIN, Ballot, Candidate, Predictions, decide, 
 from hybridner.errors import DataError
 from hybridner.hybrid.modeling_hybrid import HybridNerModel, HybridNerOutput
 from hybridner.models import SpannerModel
+from hybridner.models.modeling_spanner import resolved
 from hybridner.spans import Record
 from hybridner.text import CharacterVocabulary, Window, cut_windows
 
@@ -107,27 +108,34 @@ def read_texts(
     batch_size: int,
     strategy: str | None = None,
     decoding: str | None = None,
+    uncertainty: str | None = None,
     forward: Forward | None = None,
 ) -> list[list[Candidate]]:
     """The decided candidates of each text; an empty text has none.
 
-    `strategy` and `decoding` stand in place of the model's own; the other arguments are those of `read_ballots`.
+    `strategy`, `decoding` and `uncertainty` stand in place of the model's own; the other arguments are those of `read_ballots`.
     """
     decoding = decoding or model.config.decoding
     results: list[list[Candidate]] = [[] for _ in texts]
     for numbers, ballot in read_ballots(model, texts, batch_size=batch_size, decoding=decoding, forward=forward):
-        decided = decide_ballot(model, ballot, len(numbers), strategy=strategy, decoding=decoding)
+        decided = decide_ballot(model, ballot, len(numbers), strategy=strategy, decoding=decoding, uncertainty=uncertainty)
         for number, candidates in zip(numbers, decided, strict=True):
             results[number] = candidates
     return results
 
 
 def decide_ballot(
-    model: HybridNerModel, ballot: Ballot, texts: int, *, strategy: str | None = None, decoding: str | None = None
+    model: HybridNerModel,
+    ballot: Ballot,
+    texts: int,
+    *,
+    strategy: str | None = None,
+    decoding: str | None = None,
+    uncertainty: str | None = None,
 ) -> list[list[Candidate]]:
     """What a composite makes of an untempered ballot over so many texts, its own or one of out-of-fold predictions.
 
-    `strategy` and `decoding` stand in place of the model's own.
+    `strategy`, `decoding` and `uncertainty` stand in place of the model's own.
     """
     config = model.config
     return decide(
@@ -138,7 +146,7 @@ def decide_ballot(
         strategy=strategy or config.strategy,
         decoding=decoding or config.decoding,
         fitted=model.fitted,
-        uncertainty=config.uncertainty,
+        uncertainty=uncertainty or config.uncertainty,
     )
 
 
@@ -190,10 +198,11 @@ def cast_ballot(model: HybridNerModel, scores: Sequence[Tensor], mask: Tensor, d
     near = np.empty((0, 3), dtype=np.int64)
     for member, part in zip(model.member_models, scores, strict=True):
         if isinstance(member, SpannerModel):
-            proposals.append(member.propose(part, mask, decoding).numpy())
-            # Dividing the scores by T is the same as raising the floor on P(label) / P(O) to the power of T.
-            likely, _ = member.likely_spans(part, mask, config.near_miss**config.temperature)
+            # Dividing the scores by T is the same as raising the floor on P(label) / P(O) to the power of T. The floor is at most
+            # 1, so what SpanNER itself calls an entity is among these.
+            likely, odds = member.likely_spans(part, mask, config.near_miss**config.temperature)
             near = likely[:, :3].numpy()
+            proposals.append(resolved(likely[odds > 0], odds[odds > 0], decoding).numpy())
         else:
             proposals.append(member.propose(part, mask).numpy())
     spans = np.unique(np.concatenate([near, *(proposed[:, :3] for proposed in proposals)]), axis=0)

@@ -84,14 +84,13 @@ def json_lines(texts: Iterable[str], entities: Iterable[Sequence[Mapping[str, An
     )
 
 
-def write_result(folder: Path, content: str, seconds: float) -> Path:
-    """Write a result under a name nobody can guess, and remove those that are older than so many seconds."""
+def new_result(folder: Path, name: str, seconds: float) -> Path:
+    """Where a result of this name goes: a folder of its own that nobody can guess. Those older than `seconds` are removed."""
     now = time.time()
-    for old in folder.glob("*/entities.jsonl"):
+    for old in folder.glob("*/*"):
         if now - old.stat().st_mtime > seconds:
             old.unlink(missing_ok=True)
             old.parent.rmdir()
-    path = folder / secrets.token_hex(16) / "entities.jsonl"
+    path = folder / secrets.token_hex(16) / name
     path.parent.mkdir(parents=True)
-    path.write_text(content, encoding="utf-8")
     return path

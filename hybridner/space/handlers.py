@@ -8,12 +8,14 @@ from typing import Any
 
 import gradio as gr
 
+from hybridner.data.feedback import Review, write_feedback
 from hybridner.errors import HybridNerError
 from hybridner.hybrid.configuration_hybrid import check_threshold
-from hybridner.space.files import json_lines, read_texts_of_file, write_result
+from hybridner.space.files import json_lines, new_result, read_texts_of_file
 from hybridner.space.limits import LimitError
 from hybridner.space.reading import Reading, entity_dicts
-from hybridner.space.service import LlmChoice, Service
+from hybridner.space.review import Row, review_of, review_rows
+from hybridner.space.service import Choice, LlmChoice, Service
 from hybridner.space.views import Views, note, quiet
 from hybridner.space.wording import wording
 
@@ -40,23 +42,38 @@ class Handlers:
         self._folder = tempfile.TemporaryDirectory(prefix="hybridner-space-")
 
     def read(
-        self, text: str, strategy: str, decoding: str, threshold: float, use_llm: bool, llm_model: str, language: str
+        self,
+        text: str,
+        strategy: str,
+        decoding: str,
+        uncertainty: str,
+        threshold: float,
+        use_llm: bool,
+        llm_model: str,
+        language: str,
     ) -> tuple[Reading | None, str, str, str, str]:
         """State, note, marked text, table, preview."""
         try:
-            reading = self.service.read(text, strategy, decoding)
+            reading = self.service.read(text, Choice(strategy, decoding, uncertainty))
         except HybridNerError as error:
             return None, said(error, language), *self.show(None, threshold, llm_model, language)
         message = note(wording(language).asking) if use_llm else ""
         return reading, message, *self.show(reading, threshold, llm_model, language)
 
     def read_again(
-        self, before: Reading | None, strategy: str, decoding: str, threshold: float, llm_model: str, language: str
+        self,
+        before: Reading | None,
+        strategy: str,
+        decoding: str,
+        uncertainty: str,
+        threshold: float,
+        llm_model: str,
+        language: str,
     ) -> Any:
         """The text of the last reading with other settings."""
         if before is None:
             return gr.skip()
-        return self.read(before.text, strategy, decoding, threshold, False, llm_model, language)
+        return self.read(before.text, strategy, decoding, uncertainty, threshold, False, llm_model, language)
 
     def ask(
         self,
@@ -66,13 +83,14 @@ class Handlers:
         endpoint: str,
         llm_model: str,
         key: str,
+        extra: str,
         language: str,
     ) -> Any:
         """State, note, marked text, table, preview after the LLM; whatever goes wrong, the local result stays."""
         if reading is None or not use_llm:
             return gr.skip()
         try:
-            outcome = self.service.ask(reading, threshold, LlmChoice(endpoint, llm_model, key))
+            outcome = self.service.ask(reading, threshold, LlmChoice(endpoint, llm_model, key, extra))
         except HybridNerError as error:
             message = said(error, language) + note(wording(language).local_stands)
             return reading, message, *self.show(reading, threshold, llm_model, language)
@@ -93,6 +111,7 @@ class Handlers:
         path: str | None,
         strategy: str,
         decoding: str,
+        uncertainty: str,
         threshold: float,
         language: str,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio looks for it among the defaults
@@ -102,16 +121,43 @@ class Handlers:
         try:
             texts = read_texts_of_file(path, self.service.limits)
             readings: list[Reading] = []
-            for reading in self.service.read_many(texts, strategy, decoding):
+            for reading in self.service.read_many(texts, Choice(strategy, decoding, uncertainty)):
                 readings.append(reading)
                 done = words.file_progress.format(done=len(readings), total=len(texts))
                 progress((len(readings), len(texts)), desc=done)
         except HybridNerError as error:
             return said(error, language), gr.update(value=None, interactive=False)
         content = json_lines(texts, (entity_dicts(reading, threshold) for reading in readings))
-        result = write_result(Path(self._folder.name), content, self.service.limits.session_seconds)
+        result = self._new_result("entities.jsonl")
+        result.write_text(content, encoding="utf-8")
         summary = self._views(language).file_summary(readings, threshold, _SHOWN_OF_FILE)
         return summary, gr.update(value=str(result), interactive=True)
+
+    def rows(self, reading: Reading | None, language: str) -> Any:
+        """The table in which the visitor says what is right."""
+        words = wording(language)
+        rows = [] if reading is None else review_rows(reading, self._views(language).name)
+        return gr.update(value=rows or [[None, "", "", True]], headers=list(words.review_columns))
+
+    def review(
+        self, reading: Reading | None, rows: list[Row], complete: bool, reviews: dict[str, Review] | None, language: str
+    ) -> tuple[Any, str, Any]:
+        """All reviews of this visitor so far by their texts, a note, and the download of them."""
+        words = wording(language)
+        try:
+            if reading is None:
+                raise LimitError("review_nothing")
+            known = {**(reviews or {}), reading.text: review_of(reading, rows, self.service.labels, complete=complete)}
+            if len(known) > self.service.limits.file_texts:
+                raise LimitError("many_texts", limit=self.service.limits.file_texts)
+        except HybridNerError as error:
+            return gr.skip(), said(error, language), gr.skip()
+        result = self._new_result("feedback.jsonl")
+        write_feedback(known.values(), result)
+        return known, note(words.review_kept.format(texts=len(known))), gr.update(value=str(result), interactive=True)
+
+    def _new_result(self, name: str) -> Path:
+        return new_result(Path(self._folder.name), name, self.service.limits.session_seconds)
 
     def analyse(self, text: str, threshold: float = -1.0, strategy: str = "", decoding: str = "") -> list[dict[str, Any]]:
         """The entities of a text, read by the local model.
@@ -119,7 +165,7 @@ class Handlers:
         Args:
             text: Chinese text; its length is limited.
             threshold: entities with an uncertainty above it have needs_review true; from 0 to 1, -1 for the model's own.
-            strategy: how votes are combined: score, majority or mean; empty for the model's own.
+            strategy: how votes are combined: score, majority, mean, and those the model was calibrated for; empty for its own.
             decoding: flat or nested; empty for the model's own.
 
         Returns:
@@ -129,7 +175,7 @@ class Handlers:
             threshold = self.service.config.threshold
         try:
             check_threshold(threshold)
-            reading = self.service.read(text, strategy or None, decoding or None)
+            reading = self.service.read(text, Choice(strategy, decoding))
         except HybridNerError as error:
             # The caller is told; the log need not be.
             raise gr.Error(str(error), print_exception=False) from None

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
-from hybridner.ensemble import COMBINERS
+from hybridner.ensemble import UNCERTAINTIES
 from hybridner.space.examples import EXAMPLES
 from hybridner.space.handlers import Handlers
 from hybridner.space.service import DEFAULT_LLM, Service
@@ -17,6 +17,8 @@ from hybridner.space.wording import preferred_language, wording
 from hybridner.spans import RESOLVERS
 
 _FIRST_LANGUAGE = "zh"
+#: An example of further fields of a question.
+_NO_THINKING = '{"thinking": {"type": "disabled"}}'
 
 
 def words_of_parts(service: Service, language: str) -> dict[str, dict[str, Any]]:
@@ -27,7 +29,8 @@ def words_of_parts(service: Service, language: str) -> dict[str, dict[str, Any]]
     )
     domain, members = service.labels.domain or "–", ", ".join(service.members)
     about = words.about_model.format(domain=domain, labels=len(service.labels), members=members)
-    strategies = [(words.strategies.get(name, name), name) for name in COMBINERS]
+    strategies = [(words.strategies.get(name, name), name) for name in service.strategies]
+    uncertainties = [(words.uncertainties.get(name, name), name) for name in UNCERTAINTIES]
     decodings = [(words.decodings.get(name, name), name) for name in RESOLVERS]
     return {
         "head": {"value": f'<div class="hn-head"><h1>hybridner</h1><p>{words.subtitle}</p></div>'},
@@ -41,11 +44,13 @@ def words_of_parts(service: Service, language: str) -> dict[str, dict[str, Any]]
         "threshold": {"label": words.threshold, "info": words.threshold_info},
         "strategy": {"label": words.strategy, "info": words.strategy_info, "choices": strategies},
         "decoding": {"label": words.decoding, "choices": decodings},
+        "uncertainty": {"label": words.uncertainty, "choices": uncertainties},
         "llm": {"label": words.llm},
         "use_llm": {"label": words.use_llm},
         "endpoint": {"label": words.endpoint},
         "llm_model": {"label": words.llm_model},
         "key": {"label": words.key, "info": words.key_info},
+        "extra": {"label": words.extra, "info": words.extra_info},
         "file": {"label": words.file},
         "file_info": {"value": quiet(info)},
         "read_file": {"value": words.read_file},
@@ -68,7 +73,7 @@ def build(service: Service) -> gr.Blocks:
 def _lay_out(service: Service, words: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """All components by name: those of `words`, and those that say nothing by themselves."""
     limits, config = service.limits, service.config
-    part: dict[str, Any] = {"state": gr.State(None, time_to_live=limits.session_seconds)}
+    part: dict[str, Any] = {name: gr.State(None, time_to_live=limits.session_seconds) for name in ("state", "reviews")}
     with gr.Row(elem_id="top"):
         part["head"] = gr.HTML(**words["head"], elem_id="head")
         part["language"] = gr.Radio(
@@ -93,6 +98,7 @@ def _lay_out(service: Service, words: dict[str, dict[str, Any]]) -> dict[str, An
                 part["preview"] = gr.HTML(elem_id="preview")
                 part["marks"] = gr.HTML(quiet(wording(_FIRST_LANGUAGE).before), elem_id="marks")
                 part["table"] = gr.HTML(elem_id="table")
+                _lay_out_review(part, words)
             with gr.Tab(**words["tab_file"], id="file") as part["tab_file"]:
                 part["file"] = gr.File(**words["file"], file_types=[".txt", ".jsonl"], elem_id="file", height=150)
                 part["file_info"] = gr.HTML(**words["file_info"])
@@ -102,6 +108,7 @@ def _lay_out(service: Service, words: dict[str, dict[str, Any]]) -> dict[str, An
         with gr.Column(scale=3, min_width=270):
             part["strategy"] = gr.Radio(value=config.strategy, **words["strategy"], elem_id="strategy")
             part["decoding"] = gr.Radio(value=config.decoding, **words["decoding"], elem_id="decoding")
+            part["uncertainty"] = gr.Radio(value=config.uncertainty, **words["uncertainty"], elem_id="uncertainty")
             with gr.Accordion(**words["llm"], open=False, elem_id="llm") as part["llm"]:
                 part["use_llm"] = gr.Checkbox(**words["use_llm"], elem_id="use-llm")
                 part["endpoint"] = gr.Textbox(
@@ -115,7 +122,29 @@ def _lay_out(service: Service, words: dict[str, dict[str, Any]]) -> dict[str, An
                     elem_id="key",
                     html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
                 )
+                part["extra"] = gr.Textbox("", **words["extra"], placeholder=_NO_THINKING, elem_id="extra")
     return part
+
+
+def _lay_out_review(part: dict[str, Any], words: dict[str, dict[str, Any]]) -> None:
+    """What is under the result: the table in which a visitor says what is right."""
+    with gr.Accordion(**words["review"], open=False, elem_id="review") as part["review"]:
+        part["review_info"] = gr.HTML(**words["review_info"])
+        part["review_rows"] = gr.Dataframe(
+            headers=list(wording(_FIRST_LANGUAGE).review_columns),
+            datatype=["number", "str", "str", "bool"],
+            type="array",
+            interactive=True,
+            static_columns=[0],
+            show_label=False,
+            buttons=[],
+            elem_id="review-rows",
+        )
+        part["review_complete"] = gr.Checkbox(**words["review_complete"], elem_id="review-complete")
+        with gr.Row():
+            part["review_keep"] = gr.Button(**words["review_keep"], variant="primary", elem_id="review-keep")
+            part["review_download"] = gr.DownloadButton(**words["review_download"], interactive=False, elem_id="review-download")
+        part["review_message"] = gr.HTML(elem_id="review-message")
 
 
 def _connect(page: gr.Blocks, service: Service, part: dict[str, Any], spoken: list[str]) -> None:
@@ -126,7 +155,8 @@ def _connect(page: gr.Blocks, service: Service, part: dict[str, Any], spoken: li
         return [part[name] for name in names.split()]
 
     result = these("state message marks table preview")
-    settings = these("strategy decoding threshold")
+    settings = these("strategy decoding uncertainty threshold")
+    reviewing = {"fn": handlers.rows, "inputs": these("state language"), "outputs": part["review_rows"]}
     readers = {"concurrency_id": "readers", "concurrency_limit": limits.readers, "api_visibility": "private"}
     at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -139,21 +169,27 @@ def _connect(page: gr.Blocks, service: Service, part: dict[str, Any], spoken: li
         **readers,
     ).then(
         handlers.ask,
-        these("state use_llm threshold endpoint llm_model key language"),
+        these("state use_llm threshold endpoint llm_model key extra language"),
         result,
         show_progress_on=[part["message"]],
         concurrency_id="askers",
         concurrency_limit=limits.askers,
         api_visibility="private",
-    )
-    for name in ("strategy", "decoding"):
+    ).then(**reviewing, **at_once)
+    for name in ("strategy", "decoding", "uncertainty"):
         part[name].input(
             handlers.read_again,
             [part["state"], *settings, *these("llm_model language")],
             result,
             show_progress_on=[part["marks"]],
             **readers,
-        )
+        ).then(**reviewing, **at_once)
+    part["review_keep"].click(
+        handlers.review,
+        these("state review_rows review_complete reviews language"),
+        these("reviews review_message review_download"),
+        **at_once,
+    )
     shown = {"inputs": these("state threshold llm_model language"), "outputs": these("marks table preview")}
     part["threshold"].change(handlers.show, **shown, trigger_mode="always_last", **at_once)
     part["llm_model"].change(handlers.show, **shown, trigger_mode="always_last", **at_once)
@@ -178,7 +214,7 @@ def _connect(page: gr.Blocks, service: Service, part: dict[str, Any], spoken: li
 
     part["language"].change(speak, part["language"], [part[name] for name in spoken], **at_once).then(
         handlers.show, **shown, **at_once
-    )
+    ).then(**reviewing, **at_once)
     page.load(greet, None, part["language"], **at_once)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from hybridner.ensemble import COMBINERS
+from hybridner.ensemble import UNCERTAINTIES, available
 from hybridner.hybrid import read_texts
 from hybridner.hybrid.configuration_hybrid import check_choice
 from hybridner.llm import LlmReport, LlmSettings, LlmStage, OpenAIVerifier, Plan, Price, Verified, load_prices
@@ -18,18 +20,45 @@ from hybridner.spans import RESOLVERS
 #: Windows per forward pass, and texts of a file read between two reports of progress.
 _BATCH_SIZE, _TEXTS_AT_ONCE = 16, 16
 #: The model whose price is shown until the visitor names one.
-DEFAULT_LLM = "deepseek-chat"
+DEFAULT_LLM = "deepseek-flash"
 #: Stands in for a missing key, so that the server's own OPENAI_API_KEY is never sent to an address a visitor chose.
 _NO_KEY = "none"
 
 
 @dataclass(frozen=True)
+class Choice:
+    """How to read; what is empty is as the model has it."""
+
+    strategy: str = ""
+    decoding: str = ""
+    uncertainty: str = ""
+
+
+@dataclass(frozen=True)
 class LlmChoice:
-    """The LLM a visitor wants asked. The key lives as long as one request."""
+    """The LLM a visitor wants asked. The key lives as long as one request.
+
+    Attributes:
+        extra: further fields of each question as a JSON object, such as those that switch off thinking.
+    """
 
     endpoint: str
     model: str
     key: str = field(default="", repr=False)
+    extra: str = ""
+
+    @property
+    def extra_body(self) -> dict[str, Any] | None:
+        """Raises LimitError when `extra` is no JSON object."""
+        if not self.extra.strip():
+            return None
+        try:
+            fields = json.loads(self.extra)
+        except (ValueError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            raise LimitError("bad_extra")
+        return fields
 
 
 @dataclass(frozen=True)
@@ -66,29 +95,38 @@ class Service:
         self.config = pipe.model.config
         self.labels = self.config.labels
         self.members = pipe.model.member_names
+        self.strategies = available(pipe.model.fitted)
         self._prices: dict[str, Price] = load_prices()
 
-    def read(self, text: str, strategy: str | None = None, decoding: str | None = None) -> Reading:
+    def read(self, text: str, choice: Choice | None = None) -> Reading:
         """One forward pass over a text.
 
         Raises:
             LimitError: a blank or too long text.
-            ModelError: an unknown strategy or decoding.
+            ModelError: an unknown choice, or a strategy that this model was not fitted for.
         """
-        (reading,) = self._read([check_text(text, self.limits)], strategy, decoding)
+        (reading,) = self._read([check_text(text, self.limits)], choice or Choice())
         return reading
 
-    def read_many(self, texts: Sequence[str], strategy: str | None = None, decoding: str | None = None) -> Iterator[Reading]:
+    def read_many(self, texts: Sequence[str], choice: Choice | None = None) -> Iterator[Reading]:
         """The texts of a file, some at a time."""
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            yield from self._read(texts[start : start + _TEXTS_AT_ONCE], strategy, decoding)
+            yield from self._read(texts[start : start + _TEXTS_AT_ONCE], choice or Choice())
 
-    def _read(self, texts: Sequence[str], strategy: str | None, decoding: str | None) -> list[Reading]:
-        strategy, decoding = strategy or self.config.strategy, decoding or self.config.decoding
-        check_choice("strategy", strategy, COMBINERS)
+    def _read(self, texts: Sequence[str], choice: Choice) -> list[Reading]:
+        strategy, decoding = choice.strategy or self.config.strategy, choice.decoding or self.config.decoding
+        uncertainty = choice.uncertainty or self.config.uncertainty
+        check_choice("strategy", strategy, self.strategies)
         check_choice("decoding", decoding, RESOLVERS)
+        check_choice("uncertainty", uncertainty, UNCERTAINTIES)
         found = read_texts(
-            self.pipe.model, texts, batch_size=_BATCH_SIZE, strategy=strategy, decoding=decoding, forward=self.pipe.forward
+            self.pipe.model,
+            texts,
+            batch_size=_BATCH_SIZE,
+            strategy=strategy,
+            decoding=decoding,
+            uncertainty=uncertainty,
+            forward=self.pipe.forward,
         )
         return [local_reading(text, candidates, decoding) for text, candidates in zip(texts, found, strict=True)]
 
@@ -102,7 +140,7 @@ class Service:
         """Ask the LLM about the doubtful spans; those that get no answer keep their local label.
 
         Raises:
-            LimitError: no model's name, or an endpoint that is none or may not be asked.
+            LimitError: no model's name, an endpoint that is none or may not be asked, or further fields that are no JSON object.
             LlmError: asking is not possible at all.
         """
         if not choice.model.strip() or not choice.endpoint.strip():
@@ -113,6 +151,7 @@ class Service:
             choice.key.strip() or _NO_KEY,
             timeout=self.limits.llm_seconds / 2,
             max_retries=1,
+            extra_body=choice.extra_body,
         )
         settings = self._settings(threshold, reading.decoding)
         with LlmStage(verifier, self.labels, settings, prices=self._prices) as stage:

@@ -26,6 +26,8 @@ class Wording:
     strategies: dict[str, str]
     decoding: str
     decodings: dict[str, str]
+    uncertainty: str
+    uncertainties: dict[str, str]
     threshold: str
     threshold_info: str
     llm: str
@@ -34,6 +36,8 @@ class Wording:
     llm_model: str
     key: str
     key_info: str
+    extra: str
+    extra_info: str
     file: str
     file_info: str
     read_file: str
@@ -87,6 +91,18 @@ class Wording:
     unreadable_file: str
     bad_json_line: str
     empty_file: str
+    bad_extra: str
+    review_title: str
+    review_info: str
+    review_columns: tuple[str, str, str, str]
+    review_complete: str
+    review_keep: str
+    review_download: str
+    review_kept: str
+    review_nothing: str
+    review_word: str
+    review_type: str
+    review_twice: str
 
 
 ZH = Wording(
@@ -101,9 +117,28 @@ ZH = Wording(
     settings="设置",
     strategy="组合策略",
     strategy_info="成员的投票怎样合成一个标签",
-    strategies={"score": "票数 × 得分（论文）", "majority": "多数票", "mean": "平均概率"},
+    strategies={
+        "score": "票数 × 得分（论文）",
+        "majority": "多数票",
+        "f1": "按 F1 加权投票",
+        "class_f1": "按各类 F1 加权投票",
+        "score_f1": "得分 + F1（SpanNER）",
+        "mean": "平均概率",
+        "pool": "对数线性池",
+        "svm": "堆叠：SVM",
+        "forest": "堆叠：随机森林",
+        "xgboost": "堆叠：XGBoost",
+    },
     decoding="解码",
     decodings={"flat": "平面（不重叠）", "nested": "嵌套"},
+    uncertainty="不确定度 u 的算法",
+    uncertainties={
+        "spanner": "SpanNER（论文）",
+        "combined": "组合策略的概率",
+        "score": "得分",
+        "disagreement": "成员分歧",
+        "entropy": "熵",
+    },
     threshold="阈值 τ",
     threshold_info="不确定度 u 大于 τ 的片段会交给大模型；拖动即可看到哪些会被交出去、要花多少钱",
     llm="大模型",
@@ -112,6 +147,8 @@ ZH = Wording(
     llm_model="模型名",
     key="密钥",
     key_info="只留在本页面里，刷新即清除；仅随本次请求发往上面的地址，不记录、不保存",
+    extra="附加请求字段（JSON，可留空）",
+    extra_info="例如关闭思考：会思考的模型不关闭就没有余地作答",
     file="上传文件",
     file_info=".txt 每行一条文本；.jsonl 每行一个带 text 字段的对象。最多 {texts} 条、{characters} 字、{megabytes} MB。"
     "只用本地模型，按当前的策略、解码和阈值处理。",
@@ -167,6 +204,18 @@ ZH = Wording(
     unreadable_file="文件既不是 UTF-8 也不是 GB18030 编码的文本。",
     bad_json_line="第 {line} 行应是带有字符串字段 text 的 JSON 对象。",
     empty_file="文件里没有文本。",
+    bad_extra="附加请求字段应是一个 JSON 对象，例如 {{}}。",
+    review_title="复核：告诉模型哪些对、哪些错",
+    review_info="改正词或类型，去掉错误实体的勾，漏掉的实体另起一行（编号留空）。下载的文件可用于 hybridner learn。",
+    review_columns=("编号", "词", "类型", "正确"),
+    review_complete="全文都看过了：表中没有的都不是实体",
+    review_keep="记下这条文本",
+    review_download="下载复核结果（JSON Lines）",
+    review_kept="已记下，共 {texts} 条文本。",
+    review_nothing="请先分析一条文本。",
+    review_word="文本里没有“{word}”。",
+    review_type="没有“{type}”这一类型；可用的有：{types}。",
+    review_twice="“{word}”在表中出现了两次。",
 )
 
 EN = Wording(
@@ -181,9 +230,28 @@ EN = Wording(
     settings="Settings",
     strategy="Strategy",
     strategy_info="How the members' votes become one label",
-    strategies={"score": "votes × score (the paper)", "majority": "majority", "mean": "mean probability"},
+    strategies={
+        "score": "votes × score (the paper)",
+        "majority": "majority",
+        "f1": "votes by F1",
+        "class_f1": "votes by each type's F1",
+        "score_f1": "score + F1 (SpanNER)",
+        "mean": "mean probability",
+        "pool": "log-linear pool",
+        "svm": "stacking: SVM",
+        "forest": "stacking: random forest",
+        "xgboost": "stacking: XGBoost",
+    },
     decoding="Decoding",
     decodings={"flat": "Flat (no overlap)", "nested": "Nested"},
+    uncertainty="Uncertainty u is",
+    uncertainties={
+        "spanner": "SpanNER's (the paper)",
+        "combined": "by the strategy",
+        "score": "1 − score",
+        "disagreement": "disagreement",
+        "entropy": "entropy",
+    },
     threshold="Threshold τ",
     threshold_info="Spans with uncertainty u above τ go to the LLM; move it to see which, and what that would cost",
     llm="LLM",
@@ -193,6 +261,8 @@ EN = Wording(
     key="Key",
     key_info="Stays in this page and is gone after a reload; "
     "sent only to the endpoint above with each request, never logged or stored",
+    extra="Further request fields (JSON, may be empty)",
+    extra_info="Such as those that switch off thinking: a model that thinks has no room left for its answer",
     file="Upload a file",
     file_info=".txt has one text per line; .jsonl one object with a text per line. Up to {texts} texts, {characters} characters, "
     "{megabytes} MB. Read by the local model alone, with the strategy, decoding and threshold as set.",
@@ -249,6 +319,19 @@ EN = Wording(
     unreadable_file="The file is text in neither UTF-8 nor GB18030.",
     bad_json_line="Line {line} should be a JSON object with a string called text.",
     empty_file="The file holds no text.",
+    bad_extra="Further request fields should be one JSON object, such as {{}}.",
+    review_title="Review: say what is right and what is wrong",
+    review_info="Correct words or types, untick what is no entity, add missed ones as rows without a number. "
+    "The download is what hybridner learn reads.",
+    review_columns=("No.", "Word", "Type", "Right"),
+    review_complete="I have read it all: what is not in the table is no entity",
+    review_keep="Keep this text",
+    review_download="Download reviews (JSON Lines)",
+    review_kept="Kept; {texts} texts so far.",
+    review_nothing="Analyse a text first.",
+    review_word="“{word}” does not occur in the text.",
+    review_type="There is no type “{type}”; known are {types}.",
+    review_twice="“{word}” stands in the table twice.",
 )
 
 WORDINGS: dict[str, Wording] = {"zh": ZH, "en": EN}

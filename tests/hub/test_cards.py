@@ -16,12 +16,14 @@ from transformers import pipeline
 
 from hybridner import HybridNerModel, Label, LabelSet
 from hybridner.cli import card as card_command
+from hybridner.cli.main import main
 from hybridner.data import write_jsonl
+from hybridner.ensemble.calibration import reliability
 from hybridner.errors import DataError, ModelError
 from hybridner.evaluation import score_spans
 from hybridner.hub import HubError, make_card, measure, read_model
-from hybridner.hub.cards import TEMPLATE, checked, existing_card
-from hybridner.hub.measuring import bootstrap, reliability, threshold_curve
+from hybridner.hub.cards import TEMPLATE, Power, checked, existing_card
+from hybridner.hub.measuring import bootstrap, threshold_curve
 from hybridner.hub.publishing import published_files
 from hybridner.spans import Record, Span
 from tests.conftest import small_records, tiny_member
@@ -223,6 +225,55 @@ def test_words_of_ones_own_stay(run: Path) -> None:
         published_files(read_model(run), "me/x", licence="mit")
     assert command(str(run), "--overwrite") == 0
     assert "A line of my own." not in card.read_text()
+
+
+@pytest.fixture
+def calibrated(run: Path, tmp_path: Path) -> Path:
+    write_jsonl(small_records(), tmp_path / "dev.jsonl")
+    assert main(["calibrate", str(run), str(tmp_path / "dev.jsonl"), "--uncertainty", "entropy", "--share", "0.5"]) == 0
+    return run
+
+
+def test_the_calibration_is_on_the_card(calibrated: Path) -> None:
+    report = json.loads((calibrated / "calibration.json").read_text())
+    record = read_model(calibrated)
+    card = make_card(record)
+    text = section(card, "Calibration")
+    assert "(calibration.png)" in text
+    assert {"calibration.json", "calibration.png"} < set(published_files(record, "me/x"))
+    for name, value in report["strategies"].items():
+        bold = "**" if name == report["strategy"] else ""
+        assert f"| {bold}{name}{bold} | {100 * value:.1f} |\n" in text
+    assert "| **entropy** | " in text
+    for name, found in report["reliability"].items():
+        assert f"| {name} | {found['ece']:.3f} |\n" in text
+    assert f"At the threshold {report['threshold']['threshold']:.3g}" in text
+    assert "Uncertainty is measured as `entropy`." in section(card, "Members")
+    assert f"temperature {report['temperature']:.3g}." in section(card, "Members")
+
+
+def test_a_calibration_of_other_settings_is_not_shown(calibrated: Path) -> None:
+    model = HybridNerModel.from_pretrained(calibrated)
+    model.config.threshold = 0.99
+    model.save_pretrained(calibrated)
+    with pytest.raises(ModelError, match=r"calibration\.json was measured on other.*run `hybridner calibrate`"):
+        read_model(calibrated)
+    (calibrated / "calibration.json").unlink()
+    assert not {"calibration.json", "calibration.png"} & set(published_files(read_model(calibrated), "me/x"))
+
+
+def test_emissions_are_estimated_from_what_the_user_states(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(str(run), "--output", "-", "--watts", "200", "--grams-per-kwh", "480") == 0
+    card = ModelCard(capsys.readouterr().out)
+    emissions = card.data.to_dict()["co2_eq_emissions"]
+    assert emissions["emissions"] == 4.0  # 150 s at 200 W, 480 g/kWh
+    assert emissions["hardware_used"] == "NVIDIA X1"
+    assert "About 4.0 g of CO2 equivalents (estimate: 2.5 minutes at 200 W and 480 g/kWh)" in section(card, "Training")
+    with pytest.raises(ModelError, match="needs both"):
+        command(str(run), "--output", "-", "--watts", "200")
+    tiny_member("spanner").save_pretrained(tmp_path / "bare")
+    with pytest.raises(ModelError, match="no record of its training"):
+        make_card(read_model(tmp_path / "bare"), power=Power(200, 480))
 
 
 def test_figures_that_cannot_be_replaced_stay(run: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def quiet_environment(**more: str) -> dict[str, str]:
     }
 
 
-def wait_for(url: str, process: subprocess.Popen[str], seconds: float = 90.0) -> None:
+def wait_for(url: str, process: subprocess.Popen[str], seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:

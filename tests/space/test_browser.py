@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hybridner import HybridNerModel, HybridNerPipeline
+from hybridner.data.feedback import read_feedback
+from hybridner.ensemble import available
+from hybridner.hybrid import read_texts
 from hybridner.space.colours import contrast
 from tests.conftest import TEXT
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, problem
@@ -182,6 +185,38 @@ def test_strategy_and_decoding_read_again(visitor: Visitor, composite: HybridNer
         expected = len(pipe(TEXT, **settings))
         visitor.wait(lambda wanted=expected: len(visitor.all("#marks mark")) == wanted)
         assert visitor.text("#marks .hn-text") == TEXT
+
+
+def test_only_what_works_is_offered_and_uncertainty_can_be_chosen(visitor: Visitor, composite: HybridNerModel) -> None:
+    visitor.analyse()
+    values = visitor.run("return [...document.querySelectorAll('#strategy input')].map(part => part.value)")
+    assert tuple(values) == available(composite.fitted)
+    visitor.click("#uncertainty input[value=disagreement]")
+    (candidates,) = read_texts(composite, [TEXT], batch_size=16, uncertainty="disagreement")
+    expected = [f"{c.uncertainty:.2f}" for c in candidates if c.chosen and c.label != "O"]
+    cells = "return [...document.querySelectorAll('#table td:nth-child(5)')].map(cell => cell.textContent)"
+    visitor.wait(lambda: visitor.run(cells) == expected)
+
+
+def test_a_review_is_kept_and_downloaded(
+    visitor: Visitor, tmp_path: Path, entities: list[dict[str, Any]], composite: HybridNerModel
+) -> None:
+    visitor.analyse()
+    visitor.click("#review button")
+    boxes = "#review-rows tbody input[type=checkbox]"
+    visitor.wait(lambda: len(visitor.all(boxes)) == len(entities))
+    visitor.click(boxes)  # the first entity is wrong
+    visitor.click("#review-complete input")
+    visitor.click("#review-keep")
+    visitor.wait(lambda: "已记下，共 1 条文本" in visitor.text("#review-message"))
+    visitor.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    visitor.wait(lambda: visitor.one("#review-download").is_enabled())
+    visitor.click("#review-download")
+    visitor.wait((tmp_path / "feedback.jsonl").exists)
+    (review,) = read_feedback(tmp_path / "feedback.jsonl", composite.config.labels)
+    assert (review.text, review.complete) == (TEXT, True)
+    assert [entity.review for entity in review.entities] == ["deleted", *["accepted"] * (len(entities) - 1)]
+    assert [[*entity.span] for entity in review.entities] == [[e["start"], e["end"], e["entity_group"]] for e in entities]
 
 
 def test_html_in_the_text_stays_text(visitor: Visitor) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hybridner.space.files import decode, json_lines, read_texts_of_file, write_result
+from hybridner.space.files import decode, json_lines, new_result, read_texts_of_file
 from hybridner.space.limits import PUBLIC_HOSTS, LimitError, Limits, allowed_hosts, check_endpoint, check_text
 from hybridner.space.wording import EN, WORDINGS, ZH, preferred_language
 
@@ -89,11 +89,16 @@ def test_json_lines_keep_chinese_readable_and_one_object_a_line() -> None:
 
 
 def test_results_have_unguessable_names_and_old_ones_go(tmp_path: Path) -> None:
-    old, young = write_result(tmp_path, "1\n", 60), write_result(tmp_path, "2\n", 60)
+    def result(name: str) -> Path:
+        path = new_result(tmp_path, name, 60)
+        path.write_text(name)
+        return path
+
+    old, young = result("entities.jsonl"), result("feedback.jsonl")
     os.utime(old, (0, 0))
-    new = write_result(tmp_path, "3\n", 60)
+    new = result("entities.jsonl")
     assert not old.parent.exists()
-    assert (young.read_text(), new.read_text()) == ("2\n", "3\n")
+    assert (young.read_text(), new.read_text()) == ("feedback.jsonl", "entities.jsonl")
     assert len({old.parent.name, young.parent.name, new.parent.name}) == 3
 
 

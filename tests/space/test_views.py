@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from hybridner import HybridNerModel, HybridNerPipeline
+from hybridner.calibration import Choices, calibrate
+from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, UNFITTED
 from hybridner.errors import ModelError
+from hybridner.hybrid import read_texts
 from hybridner.llm import LlmSettings, LlmStage, OpenAIVerifier, Provenance, Verified
 from hybridner.space import Limits, LlmChoice, Reading, Service, entity_dicts
 from hybridner.space.limits import LimitError
 from hybridner.space.reading import local_reading, other_routed
+from hybridner.space.service import DEFAULT_LLM, Choice
 from hybridner.space.views import Views, note
+from hybridner.space.wording import WORDINGS
 from hybridner.spans import Label, LabelSet
-from tests.conftest import TEXT
+from tests.conftest import TEXT, tiny_member
+from tests.ensemble.conftest import LABELS as MADE_UP_LABELS
+from tests.ensemble.conftest import made_up_predictions
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, candidate, problem
 
 LABELS = LabelSet((Label("LOC", "地点"), Label("PER", "人物"), Label("ORG", "机构")))
@@ -99,11 +108,11 @@ def test_reading_gives_what_the_pipeline_gives(service: Service) -> None:
     for decoding in ("flat", "nested"):
         for strategy in ("score", "majority"):
             expected = service.pipe(TEXT, threshold=0.4, decoding=decoding, strategy=strategy)
-            assert entity_dicts(service.read(TEXT, strategy, decoding), 0.4) == expected
+            assert entity_dicts(service.read(TEXT, Choice(strategy, decoding)), 0.4) == expected
             assert expected
     assert [one.text for one in service.read_many([TEXT] * 17)] == [TEXT] * 17
     with pytest.raises(ModelError, match="strategy must be one of"):
-        service.read(TEXT, "guess")
+        service.read(TEXT, Choice("guess"))
     with pytest.raises(LimitError, match="201"):
         service.read("甲" * 201)
 
@@ -111,7 +120,7 @@ def test_reading_gives_what_the_pipeline_gives(service: Service) -> None:
 def test_the_plan_is_what_the_stage_would_do(service: Service) -> None:
     seen = service.read(TEXT)
     settings = LlmSettings(threshold=0.5)
-    stage = LlmStage(OpenAIVerifier("deepseek-chat", "http://x", "k"), service.labels, settings)
+    stage = LlmStage(OpenAIVerifier(DEFAULT_LLM, "http://x", "k"), service.labels, settings)
     expected, plan = stage.plan([TEXT], [seen.local]), service.plan(seen, 0.5)
     assert plan.cost is not None
     assert (plan.usage, plan.cost) == (expected.usage, expected.cost)
@@ -135,6 +144,50 @@ def test_the_preview_tells_count_cost_and_limit(service: Service) -> None:
     limited = views.preview(seen, few(service).plan(seen, 0.5), 0.5, "", 5)
     assert f"at most 5 calls; {routed - 5} more" in limited
     assert f'data-routed="{routed}"' in limited
+
+
+def calibrated_composite() -> HybridNerModel:
+    """One with fitted weights and a forest."""
+    kinds = {"a": "bert-bilstm-crf", "b": "roberta-bigru-crf", "c": "bert-bilstm-crf", "spanner": "spanner"}
+    members = {name: tiny_member(kind, seed, labels=MADE_UP_LABELS[1:]) for seed, (name, kind) in enumerate(kinds.items())}
+    model = HybridNerModel.assemble(members)
+    calibrate(model, made_up_predictions(120), Choices(stackers=("forest",)))
+    return model
+
+
+def test_only_strategies_that_work_are_offered(service: Service) -> None:
+    assert service.strategies == UNFITTED
+    with pytest.raises(ModelError, match="strategy must be one of score, majority, mean"):
+        service.read(TEXT, Choice("pool"))
+    pipe = HybridNerPipeline(calibrated_composite(), device="cpu")
+    calibrated = Service(pipe, service.limits)
+    assert calibrated.strategies == tuple(name for name in COMBINERS if name not in STACKERS or name == "forest")
+    for strategy in calibrated.strategies:
+        assert entity_dicts(calibrated.read(TEXT, Choice(strategy)), 0.4) == pipe(TEXT, strategy=strategy, threshold=0.4)
+    for words in WORDINGS.values():
+        assert set(words.strategies) == set(COMBINERS)
+        assert set(words.uncertainties) == set(UNCERTAINTIES)
+
+
+def test_the_uncertainty_can_be_chosen(service: Service, composite: HybridNerModel) -> None:
+    for name in UNCERTAINTIES:
+        (expected,) = read_texts(composite, [TEXT], batch_size=16, uncertainty=name)
+        assert [c.uncertainty for c in service.read(TEXT, Choice(uncertainty=name)).local] == [c.uncertainty for c in expected]
+    assert service.read(TEXT, Choice(uncertainty="entropy")).local != service.read(TEXT).local
+    assert service.read(TEXT, Choice(uncertainty="spanner")).local == service.read(TEXT).local
+    with pytest.raises(ModelError, match="uncertainty must be one of"):
+        service.read(TEXT, Choice(uncertainty="guess"))
+
+
+def test_further_fields_reach_the_llm(service: Service, llm_server: ScriptedServer) -> None:
+    fields = '{"thinking": {"type": "disabled"}}'
+    service.ask(service.read(TEXT), 0.6, replace(choice(llm_server), extra=fields))
+    assert all(request["thinking"] == {"type": "disabled"} for request in llm_server.requests)
+    asked = len(llm_server.requests)
+    for wrong in ("{", "[1]", "thinking"):
+        with pytest.raises(LimitError, match="JSON object"):
+            service.ask(service.read(TEXT), 0.6, replace(choice(llm_server), extra=wrong))
+    assert len(llm_server.requests) == asked
 
 
 def choice(server: ScriptedServer, key: str = KEY) -> LlmChoice:

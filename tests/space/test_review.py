@@ -1,0 +1,86 @@
+"""From a visitor's table to feedback that `hybridner learn` reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hybridner.data.feedback import Review, ReviewedEntity, read_feedback, write_feedback
+from hybridner.llm import Provenance, Verified
+from hybridner.space.limits import LimitError
+from hybridner.space.reading import Reading, local_reading
+from hybridner.space.review import review_of, review_rows
+from hybridner.space.views import Views
+from hybridner.space.wording import WORDINGS
+from hybridner.spans import Label, LabelSet, Span
+from tests.llm.scripted_server import candidate
+
+LABELS = LabelSet((Label("LOC", "地点"), Label("PER", "人物"), Label("ORG", "机构")))
+TEXT = "王明和王明的弟弟在北京大学"
+
+
+def reading() -> Reading:
+    """Two entities, and a candidate that is none."""
+    return local_reading(TEXT, [candidate(3, 5, "PER"), candidate(9, 11, "LOC"), candidate(5, 7, "O")], "flat")
+
+
+def rows(language: str = "zh") -> list[list[Any]]:
+    return review_rows(reading(), Views(LABELS, language).name)
+
+
+def judged(changed: list[list[Any]], complete: bool = False) -> Review:
+    return review_of(reading(), changed, LABELS, complete=complete)
+
+
+def test_the_table_as_it_was_made_accepts_everything() -> None:
+    assert rows() == [[1, "王明", "人物", True], [2, "北京", "地点", True]]
+    assert rows("en") == [[1, "王明", "PER", True], [2, "北京", "LOC", True]]
+    accepted = (ReviewedEntity(Span(3, 5, "PER"), "accepted"), ReviewedEntity(Span(9, 11, "LOC"), "accepted"))
+    for language in WORDINGS:
+        assert judged(rows(language)) == Review(TEXT, accepted)
+
+
+def test_corrections_deletions_and_additions(tmp_path: Path) -> None:
+    person, place = rows()
+    review = judged(
+        [[*person[:3], False], [place[0], "北京大学", "机构", True], ["", "王明", "PER", True], [None, "", "", True]], True
+    )
+    assert review.entities == (
+        ReviewedEntity(Span(3, 5, "PER"), "deleted"),
+        ReviewedEntity(Span(9, 13, "ORG"), "corrected", Span(9, 11, "LOC")),
+        ReviewedEntity(Span(0, 2, "PER"), "added"),  # where it is not in the table already
+    )
+    write_feedback([review], tmp_path / "feedback.jsonl")
+    assert read_feedback(tmp_path / "feedback.jsonl", LABELS) == [review]
+    assert review.complete
+
+
+def test_rows_that_are_gone_were_not_judged_and_cells_may_be_text() -> None:
+    assert judged([["2", " 北京 ", "LOC", "true"]]).entities == (ReviewedEntity(Span(9, 11, "LOC"), "accepted"),)
+    assert judged([]).entities == ()
+
+
+def test_what_the_llm_said_goes_along() -> None:
+    local = candidate(9, 11, "LOC")
+    asked = Reading(TEXT, (local,), (Verified(local, Provenance("LOC", 0.6, "asked", "local", "ORG")),), "flat", True)
+    (entity,) = review_of(asked, [[1, "北京", "LOC", True]], LABELS, complete=False).entities
+    assert entity == ReviewedEntity(Span(9, 11, "LOC"), "accepted", None, "ORG")
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ([1, "张三", "PER", True], "review_word"),
+        ([1, "", "PER", True], "review_word"),
+        ([None, "弟弟", "亲属", True], "review_type"),
+        ([2, "王明", "PER", True], "review_twice"),
+    ],
+)
+def test_what_cannot_be_is_said_in_both_languages(row: list[Any], why: str) -> None:
+    with pytest.raises(LimitError) as raised:
+        judged([rows()[0], row])
+    assert raised.value.reason == why
+    for words in WORDINGS.values():
+        assert getattr(words, why).format(**raised.value.values)
