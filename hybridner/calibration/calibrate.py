@@ -70,8 +70,8 @@ def calibrate(model: HybridNerModel, predictions: Predictions, choices: Choices)
             f"these are predictions of {', '.join(predictions.members)} over {len(predictions.labels) - 1} types, the "
             f"composite has {', '.join(model.member_names)} over {len(config.labels)}"
         )
-    parts = cross_fitted(predictions, choices.stackers)
-    whole = fit_all(predictions, choices.stackers)
+    parts = cross_fitted(predictions, choices.stackers, config.decoding)
+    whole = fit_all(predictions, choices.stackers, config.decoding)
     names = available(whole.fitted)
     strategies = {name: _f1(judge(parts, name, decoding=config.decoding)) for name in names}
     strategy = choices.strategy or config.strategy

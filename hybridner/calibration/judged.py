@@ -33,7 +33,7 @@ class Calibrated:
     fitted: Fitted
 
 
-def fit_all(predictions: Predictions, stackers: Sequence[str] = ()) -> Calibrated:
+def fit_all(predictions: Predictions, stackers: Sequence[str] = (), decoding: str = "flat") -> Calibrated:
     """Fit the temperature, all weights and the named stackers.
 
     Raises:
@@ -41,11 +41,13 @@ def fit_all(predictions: Predictions, stackers: Sequence[str] = ()) -> Calibrate
     """
     temperature = fit_temperature(predictions.ballot.logits, predictions.gold)
     tempered = replace(predictions, ballot=predictions.ballot.tempered(temperature))
-    fitted = fit(tempered)
+    fitted = fit(tempered, decoding)
     return Calibrated(temperature, replace(fitted, stackers={kind: fit_stacker(kind, tempered) for kind in stackers}))
 
 
-def cross_fitted(predictions: Predictions, stackers: Sequence[str] = ()) -> list[tuple[Predictions, Calibrated]]:
+def cross_fitted(
+    predictions: Predictions, stackers: Sequence[str] = (), decoding: str = "flat"
+) -> list[tuple[Predictions, Calibrated]]:
     """The predictions in folds, each with what was fitted on all the others: figures on them are honest.
 
     The folds are those of the predictions, or new ones where these have none.
@@ -56,7 +58,7 @@ def cross_fitted(predictions: Predictions, stackers: Sequence[str] = ()) -> list
     return [
         (
             predictions.of_rows(np.flatnonzero(folds == fold)),
-            fit_all(predictions.of_rows(np.flatnonzero(folds != fold)), stackers),
+            fit_all(predictions.of_rows(np.flatnonzero(folds != fold)), stackers, decoding),
         )
         for fold in np.unique(folds)
     ]

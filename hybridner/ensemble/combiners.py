@@ -71,9 +71,18 @@ def mean(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
 def pool(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
     """Log-linear pool: softmax over labels of Σ_m [a_m · ln P_m(l | s) + b_m · (m votes l)] + c · (l is O). Not in the paper.
 
-    2m + 1 coefficients, fitted by maximum likelihood: how far to trust each member's probability, its vote, and O.
+    2m + 1 coefficients, fitted by maximum likelihood: how far to trust each member's probability, its vote, and O. To decide, O
+    is held back by `Fitted.pool_shift`.
     """
-    return log_softmax(pool_features(ballot) @ _required(fitted, "pool").pool)
+    known = _required(fitted, "pool")
+    scores = pool_features(ballot) @ known.pool
+    scores[:, 0] -= known.pool_shift
+    return log_softmax(scores)
+
+
+def pooled_probabilities(ballot: Ballot, fitted: Fitted) -> Floats:
+    """[C, K + 1] P(label | span) of the pool, without its shift."""
+    return np.asarray(np.exp(log_softmax(pool_features(ballot) @ fitted.pool)))
 
 
 def _stacked(ballot: Ballot, fitted: Fitted | None = None, *, name: str) -> Floats:

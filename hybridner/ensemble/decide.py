@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats
-from hybridner.ensemble.combiners import COMBINERS, pool
+from hybridner.ensemble.combiners import COMBINERS, pooled_probabilities
 from hybridner.ensemble.fitted import Fitted
 from hybridner.ensemble.uncertainty import UNCERTAINTIES, Opinions
 from hybridner.spans import NON_ENTITY, RESOLVERS
@@ -110,7 +110,7 @@ def decide(
 
 def beliefs(ballot: Ballot, fitted: Fitted | None) -> Floats:
     """[C, K + 1] the most trustworthy P(label | span) at hand, whatever the strategy: the pool, or the members' average."""
-    return ballot.average if fitted is None else np.asarray(np.exp(pool(ballot, fitted)))
+    return ballot.average if fitted is None else pooled_probabilities(ballot, fitted)
 
 
 def _log_odds(combined: Floats, label: np.ndarray) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,12 +14,14 @@ from scipy.optimize import minimize
 from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats
 from hybridner.ensemble.predictions import Predictions
 from hybridner.errors import ModelError
-from hybridner.spans import NON_ENTITY
+from hybridner.spans import NON_ENTITY, RESOLVERS
 
 #: A member's F1 on a label counts fully once the label has far more gold entities than this; below, its overall F1 stands in.
 _RARE = 10.0
 #: Probabilities below this say no more than "impossible".
 _LEAST = 1e-5
+#: Shifts tried for the pool, in nats.
+_SHIFTS = tuple(step / 4 for step in range(9))
 #: How strongly the pool's coefficients are held to their start, in nats per squared unit.
 _RIDGE = 1.0
 
@@ -37,8 +40,11 @@ class Fitted:
     Attributes:
         priors: [K + 1] share of each label among candidates.
         f1: [m] each member's entity F1.
-        class_f1: [m, K + 1] each member's F1 on each label, drawn towards its overall F1 where the label is rare; O counts as
-        overall. pool: [2m + 1] coefficients of the log-linear pool; see `pool_features`.
+        class_f1: [m, K + 1] each member's F1 on each label, drawn towards its overall F1 where the label is rare; O
+            counts as overall.
+        pool: [2m + 1] coefficients of the log-linear pool; see `pool_features`.
+        pool_shift: nats taken from O when the pool decides. Probabilities are fitted to be true, and of true ones F1 wants
+            entities that are less probable than O: those above half the F1 that can be reached (Lipton et al., 2014).
         stackers: trained stackers by the name of their strategy.
     """
 
@@ -46,11 +52,12 @@ class Fitted:
     f1: Floats
     class_f1: Floats
     pool: Floats
+    pool_shift: float = 0.0
     stackers: Mapping[str, Stacker] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """All but the stackers, as JSON can hold it."""
-        return {name: np.round(getattr(self, name), 6).tolist() for name in _NUMBERS}
+        return {name: np.round(getattr(self, name), 6).tolist() for name in _NUMBERS} | {"pool_shift": self.pool_shift}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], stackers: Mapping[str, Stacker] | None = None) -> Fitted:
@@ -58,18 +65,25 @@ class Fitted:
         missing = [name for name in _NUMBERS if name not in data]
         if missing:
             raise ModelError(f"the fitted weights of this composite lack {', '.join(missing)}; run `hybridner calibrate` again")
-        return cls(**{name: np.asarray(data[name], dtype=np.float64) for name in _NUMBERS}, stackers=stackers or {})
+        numbers = {name: np.asarray(data[name], dtype=np.float64) for name in _NUMBERS}
+        return cls(**numbers, pool_shift=float(data.get("pool_shift", 0.0)), stackers=stackers or {})
 
 
 _NUMBERS = ("priors", "f1", "class_f1", "pool")
 
 
-def fit(predictions: Predictions) -> Fitted:
-    """Fit all weights on predictions that no member was trained for (out of fold, or dev)."""
+def fit(predictions: Predictions, decoding: str = "flat") -> Fitted:
+    """Fit all weights on predictions that no member was trained for (out of fold, or dev).
+
+    Args:
+        decoding: "flat" or "nested": how entities will be chosen.
+    """
     ballot, gold = predictions.ballot, predictions.gold
     counts = np.bincount(gold, minlength=ballot.num_labels).astype(np.float64)
     overall, per_class = member_f1(predictions)
-    return Fitted((counts + 1) / (counts + 1).sum(), overall, per_class, _fit_pool(ballot, gold))
+    coefficients = _fit_pool(ballot, gold)
+    shift = _fit_shift(pool_features(ballot) @ coefficients, predictions, decoding)
+    return Fitted((counts + 1) / (counts + 1).sum(), overall, per_class, coefficients, shift)
 
 
 def member_f1(predictions: Predictions) -> tuple[Floats, Floats]:
@@ -131,6 +145,26 @@ def _fit_pool(ballot: Ballot, gold: np.ndarray) -> Floats:
         return float(value), expected - chosen.sum(axis=0) + 2 * _RIDGE * (weights - start)
 
     return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B").x)
+
+
+def _fit_shift(scores: Floats, predictions: Predictions, decoding: str) -> float:
+    """The shift of the highest F1 after decoding; of equal ones the smallest."""
+    ballot, gold = predictions.ballot, predictions.gold
+    spans = [(start, end) for _, start, end in ballot.spans.tolist()]
+    borders = np.searchsorted(ballot.spans[:, 0], np.arange(len(predictions) + 1)).tolist()
+    label = scores[:, 1:].argmax(axis=1) + 1
+    odds = np.take_along_axis(scores, label[:, None], axis=1)[:, 0] - scores[:, 0]
+    right = label == gold
+    total = sum(len(record.entities) for record in predictions.records)
+
+    def f1(shift: float) -> float:
+        weights = (odds + shift).tolist()
+        chosen = [
+            low + index for low, high in pairwise(borders) for index in RESOLVERS[decoding](spans[low:high], weights[low:high])
+        ]
+        return float(_ratio(2 * right[chosen].sum(), len(chosen) + total))
+
+    return max(_SHIFTS, key=f1)
 
 
 def refuse_other_shape(fitted: Fitted, members: int, labels: int) -> None:

@@ -5,12 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybridner.ensemble import COMBINERS, STACKERS, Fitted, Predictions, fit, fit_stacker, stacker_from_bytes
+from hybridner.ensemble import (
+    COMBINERS,
+    STACKERS,
+    Fitted,
+    Predictions,
+    decide,
+    entities,
+    fit,
+    fit_stacker,
+    stacker_from_bytes,
+)
+from hybridner.ensemble.combiners import pooled_probabilities
 from hybridner.ensemble.fitted import member_f1, refuse_other_shape
 from hybridner.errors import ModelError
 from hybridner.evaluation import score_spans
 from hybridner.spans import Span
-from tests.ensemble.conftest import made_up_predictions
+from tests.ensemble.conftest import LABELS, made_up_predictions
 
 
 def accuracy(strategy: str, predictions: Predictions, fitted: Fitted | None) -> float:
@@ -68,7 +79,7 @@ def test_the_pool_is_the_maximum_of_its_likelihood(predictions: Predictions) -> 
     def loss(coefficients: np.ndarray) -> float:
         start = np.zeros(len(coefficients))
         start[0:-1:2] = 1 / len(predictions.members)
-        log = COMBINERS["pool"](predictions.ballot, replace(fitted, pool=coefficients))
+        log = COMBINERS["pool"](predictions.ballot, replace(fitted, pool=coefficients, pool_shift=0.0))
         return float(-log[rows, predictions.gold].sum() + ((coefficients - start) ** 2).sum())
 
     best = loss(fitted.pool)
@@ -76,10 +87,28 @@ def test_the_pool_is_the_maximum_of_its_likelihood(predictions: Predictions) -> 
     assert all(loss(fitted.pool + dice.normal(0, 0.05, len(fitted.pool))) > best for _ in range(30))
 
 
+def test_the_shift_of_the_pool_raises_f1_and_leaves_probabilities_alone() -> None:
+    """Members that miss much: entities less probable than O are worth taking."""
+    quality = (0.45, 0.4, 0.42, 0.4)
+    here, there = (made_up_predictions(500, quality, seed=seed) for seed in (6, 7))
+    fitted = fit(here)
+    assert fitted.pool_shift > 0
+    unshifted = replace(fitted, pool_shift=0.0)
+
+    def f1(weights: Fitted) -> float:
+        found = decide(there.ballot, len(there), LABELS, there.members, strategy="pool", decoding="flat", fitted=weights)
+        gold = [record.entities for record in there.records]
+        return score_spans(gold, [[Span(c.start, c.end, c.label) for c in entities(row)] for row in found]).micro.f1
+
+    assert f1(fitted) > f1(unshifted)
+    np.testing.assert_array_equal(pooled_probabilities(there.ballot, fitted), pooled_probabilities(there.ballot, unshifted))
+
+
 def test_weights_survive_json(predictions: Predictions) -> None:
     fitted = fit(predictions)
     again = Fitted.from_dict(fitted.to_dict())
     np.testing.assert_allclose(again.class_f1, fitted.class_f1, atol=1e-6)
+    assert again.pool_shift == fitted.pool_shift
     with pytest.raises(ModelError, match="lack pool"):
         Fitted.from_dict({key: value for key, value in fitted.to_dict().items() if key != "pool"})
     with pytest.raises(ModelError, match="4 members and 4 labels"):
