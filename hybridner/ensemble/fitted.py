@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.optimize import minimize
 
-from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats
+from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats, log_softmax
 from hybridner.ensemble.predictions import Predictions
 from hybridner.errors import ModelError
 from hybridner.spans import NON_ENTITY, RESOLVERS
@@ -148,13 +148,16 @@ def _fit_pool(ballot: Ballot, gold: np.ndarray) -> Floats:
 
 
 def _fit_shift(scores: Floats, predictions: Predictions, decoding: str) -> float:
-    """The shift of the highest F1 after decoding; of equal ones the smallest."""
-    ballot, gold = predictions.ballot, predictions.gold
+    """The shift of the highest expected F1 after decoding; of equal ones the smallest.
+
+    Expected by the pool's own probabilities: counting what is really right would follow the chance of a few hundred sentences.
+    """
+    ballot = predictions.ballot
     spans = [(start, end) for _, start, end in ballot.spans.tolist()]
     borders = np.searchsorted(ballot.spans[:, 0], np.arange(len(predictions) + 1)).tolist()
     label = scores[:, 1:].argmax(axis=1) + 1
     odds = np.take_along_axis(scores, label[:, None], axis=1)[:, 0] - scores[:, 0]
-    right = label == gold
+    probability = np.exp(log_softmax(scores))[np.arange(len(scores)), label]
     total = sum(len(record.entities) for record in predictions.records)
 
     def f1(shift: float) -> float:
@@ -162,7 +165,7 @@ def _fit_shift(scores: Floats, predictions: Predictions, decoding: str) -> float
         chosen = [
             low + index for low, high in pairwise(borders) for index in RESOLVERS[decoding](spans[low:high], weights[low:high])
         ]
-        return float(_ratio(2 * right[chosen].sum(), len(chosen) + total))
+        return float(_ratio(2 * probability[chosen].sum(), len(chosen) + total))
 
     return max(_SHIFTS, key=f1)
 
