@@ -123,6 +123,7 @@ def load(url: str, visitors: int, seconds: float, expected: list[Places]) -> dic
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="folder or Hub id of a composite (the bundled one)")
+    parser.add_argument("--name", help="what the model is called in the results")
     parser.add_argument("--visitors", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--beside", default="nothing", help="what else ran on the machine meanwhile")
@@ -134,7 +135,7 @@ def main() -> None:
         opened = time.perf_counter() - began
         expected, alone = zip(*(ask(client, text) for text in TEXTS), strict=True)
         figures = {
-            "model": options.model or "bundled",
+            "model": options.name or options.model or "bundled",
             "cores": os.cpu_count(),
             "load_average_before": os.getloadavg()[0],
             "beside": options.beside,

@@ -137,7 +137,8 @@ class Handlers:
         """The table in which the visitor says what is right."""
         words = wording(language)
         rows = [] if reading is None else review_rows(reading, self._views(language).name)
-        return gr.update(value=rows or [[None, "", "", True]], headers=list(words.review_columns))
+        blank: Row = [None, "", "", True]  # for an entity that the model missed
+        return gr.update(value=[*rows, blank], headers=list(words.review_columns))
 
     def review(
         self, reading: Reading | None, rows: list[Row], complete: bool, reviews: dict[str, Review] | None, language: str

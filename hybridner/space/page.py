@@ -55,6 +55,11 @@ def words_of_parts(service: Service, language: str) -> dict[str, dict[str, Any]]
         "file_info": {"value": quiet(info)},
         "read_file": {"value": words.read_file},
         "download": {"label": words.download},
+        "review": {"label": words.review_title},
+        "review_info": {"value": quiet(words.review_info)},
+        "review_complete": {"label": words.review_complete},
+        "review_keep": {"value": words.review_keep},
+        "review_download": {"label": words.review_download},
     }
 
 
