@@ -43,7 +43,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("model", metavar="MODEL", help="folder of a composite")
     parser.add_argument("data", metavar="DATA", help="out-of-fold predictions (Parquet), or a labelled file")
     parser.add_argument("--strategy", choices=[BEST, *COMBINERS], help="set the strategy; best: of the highest F1")
-    parser.add_argument("--uncertainty", choices=[BEST, *UNCERTAINTIES], help="set the uncertainty; best: of the highest AUROC")
+    parser.add_argument(
+        "--uncertainty",
+        choices=[BEST, *UNCERTAINTIES],
+        default="score",
+        help="the uncertainty (score: best across the sets measured; the paper's is spanner); best: of the highest AUROC",
+    )
     parser.add_argument("--stacker", action="append", default=[], choices=list(STACKERS), help="fit this one too (several times)")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--share", type=float, metavar="X", help="threshold that routes so many spans for each entity found")
