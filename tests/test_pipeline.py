@@ -131,7 +131,7 @@ def test_settings_of_a_call_go_before_those_of_the_pipeline(composite: HybridNer
     [
         ({"threshold": 2}, "from 0 to 1"),
         ({"threshold": "0.3"}, "from 0 to 1"),
-        ({"strategy": "vote"}, "score, majority"),
+        ({"strategy": "vote"}, "must be one of majority"),
         ({"decoding": "deep"}, "flat, nested"),
         ({"batch_size": 0}, "at least 1"),
         ({"treshold": 0.3}, "unknown parameter 'treshold'"),

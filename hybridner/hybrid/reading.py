@@ -23,7 +23,7 @@ from hybridner.text import CharacterVocabulary, Window, cut_windows
 #: Characters seen beyond the border of a window, where the encoder's limit allows it.
 _CONTEXT = 64
 #: Most characters, padding included, whose candidates are worked out together.
-_DECODING_CELLS = 32_768
+_DECODING_CELLS = 8_192
 
 Forward = Callable[[dict[str, Tensor]], HybridNerOutput]
 

@@ -65,20 +65,24 @@ class LinearChainCrf(nn.Module):
     def viterbi(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """The most probable legal tag sequence: [B, n] tag numbers, O beyond each length. Arguments as in `log_likelihood`."""
         start, transitions, end = (score.float() for score in self.legal_scores())
-        steps = emissions.float().transpose(0, 1).unbind(0)
-        active = mask.transpose(0, 1).unbind(0)
-        into = transitions.t().contiguous()
-        score = start + steps[0]
-        scores = [score]
-        for emission, inside in zip(steps[1:], active[1:], strict=True):
-            best = (score[:, None, :] + into).amax(2)
-            score = torch.where(inside[:, None], best + emission, score)
-            scores.append(score)
-        tag = (score + end).argmax(1)
+        # Rows last: the maximum over tags then runs over contiguous memory, many rows at a time.
+        scores = emissions.float().permute(1, 2, 0).clone(memory_format=torch.contiguous_format)
+        active = mask.t().contiguous()
+        full = active.all(1).tolist()
+        scores[0] += start[:, None]
+        sums = scores.new_empty(self.num_tags, *scores.shape[1:])
+        best = torch.empty_like(scores[0])
+        for position in range(1, len(scores)):
+            torch.add(scores[position - 1, :, None], transitions[:, :, None], out=sums)
+            scores[position] += torch.amax(sums, 0, out=best)
+            if not full[position]:
+                torch.where(active[position], scores[position], scores[position - 1], out=scores[position])
+        tag = (scores[-1] + end[:, None]).argmax(0)
         path = [tag]
         # Where each step came from is worked out only for the one tag that is on the best path.
-        for score, inside in zip(scores[-2::-1], active[:0:-1], strict=True):
-            tag = torch.where(inside, (score + into[tag]).argmax(1), tag)
+        for position in range(len(scores) - 1, 0, -1):
+            before = (scores[position - 1] + transitions[:, tag]).argmax(0)
+            tag = before if full[position] else torch.where(active[position], before, tag)
             path.append(tag)
         return torch.stack(path[::-1], dim=1).masked_fill(~mask, 0)
 
@@ -106,9 +110,8 @@ class LinearChainCrf(nn.Module):
         row, first, stop = spans.unbind(1)
         last = stop - 1
         begin, inside = slice(1, None, 2), slice(2, None, 2)
-        relative = forward.probability / forward.scale[..., None]
         # ln of the chance to stay inside from one character to the next, summed up along each sentence
-        staying = relative[..., inside].log().cumsum(0)
+        staying = forward.onward[..., inside].log().cumsum(0)
         within = staying[last, row] - staying[first, row]
         log_transitions = forward.transitions.log()
         enter = log_transitions[begin, inside].diagonal()
@@ -119,7 +122,7 @@ class LinearChainCrf(nn.Module):
         # beta at the last character covers every continuation; take away the one that would make the entity longer
         longer_possible = (stop < mask.sum(1)[row])[:, None]
         following = (stop).clamp(max=emissions.size(1) - 1)
-        going_on = (relative * beta)[following, row][:, inside] * longer_possible
+        going_on = forward.onward[following, row][:, inside] * beta[following, row][:, inside] * longer_possible
         onward = torch.where(length > 0, stay.exp(), enter.exp()) * going_on
         leaving = torch.where(length > 0, beta[last, row][:, inside], beta[last, row][:, begin]) - onward
         return (probability * leaving.clamp(min=0.0)).clamp(0.0, 1.0)
@@ -128,10 +131,9 @@ class LinearChainCrf(nn.Module):
 class _Forward:
     """What the forward pass leaves for whoever needs more than the partition function (all time-major)."""
 
-    def __init__(self, alpha: Tensor, probability: Tensor, scale: Tensor, transitions: Tensor, end: Tensor, log_z: Tensor):
+    def __init__(self, alpha: Tensor, onward: Tensor, transitions: Tensor, end: Tensor, log_z: Tensor) -> None:
         self.alpha = alpha  # [n, B, T] P(tag at i, characters 0..i), each row scaled to sum 1
-        self.probability = probability  # [n, B, T] exp(emission - its maximum)
-        self.scale = scale  # [n, B] what each row was divided by
+        self.onward = onward  # [n, B, T] exp(emission - its maximum), divided by what the row of alpha was divided by
         self.transitions = transitions  # [T, T] exp of the scores, 0 where illegal
         self.end = end  # [T] exp of the scores
         self.log_z = log_z  # [B]
@@ -141,21 +143,21 @@ def _forward(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor
     steps = emissions.transpose(0, 1)
     active = mask.transpose(0, 1)
     top = steps.amax(2)
-    probability = (steps - top[..., None]).clamp(min=_FLOOR).exp()
+    probability = (steps - top[..., None]).clamp_(min=_FLOOR).exp_()
     chain, ending = transitions.exp(), end.exp()
     alpha, scale = torch.empty_like(probability), torch.ones_like(top)
-    current = start.exp() * probability[0]
-    scale[0] = current.sum(1)
-    alpha[0] = current = current / scale[0, :, None]
+    full = active.all(1).tolist()
+    torch.mul(start.exp(), probability[0], out=alpha[0])
+    alpha[0] /= torch.sum(alpha[0], 1, out=scale[0])[:, None]
     for position in range(1, steps.size(0)):
-        following = (current @ chain) * probability[position]
-        total = following.sum(1)
-        keep = active[position]
-        scale[position] = torch.where(keep, total, 1.0)
-        current = torch.where(keep[:, None], following / total[:, None], current)
-        alpha[position] = current
-    log_z = (scale.log() + top * active).sum(0) + (current @ ending).log()
-    return _Forward(alpha, probability, scale, chain, ending, log_z)
+        current = torch.mm(alpha[position - 1], chain, out=alpha[position])
+        current *= probability[position]
+        current /= torch.sum(current, 1, out=scale[position])[:, None]
+        if not full[position]:
+            torch.where(active[position, :, None], current, alpha[position - 1], out=current)
+            scale[position].masked_fill_(~active[position], 1.0)
+    log_z = (scale.log() + top * active).sum(0) + (alpha[-1] @ ending).log()
+    return _Forward(alpha, probability.div_(scale[..., None]), chain, ending, log_z)
 
 
 def _backward(forward: _Forward, mask: Tensor) -> Tensor:
@@ -163,13 +165,15 @@ def _backward(forward: _Forward, mask: Tensor) -> Tensor:
     active = mask.transpose(0, 1)
     beta = torch.empty_like(forward.alpha)
     ending = forward.end / (forward.alpha[-1] @ forward.end)[:, None]
-    current = beta[-1] = ending
-    onward = forward.probability / forward.scale[..., None]
+    beta[-1] = ending
     chain = forward.transitions.t().contiguous()
+    full = active.all(1).tolist()
+    arriving = torch.empty_like(ending)
     for position in range(beta.size(0) - 2, -1, -1):
-        earlier = (onward[position + 1] * current) @ chain
-        current = torch.where(active[position + 1, :, None], earlier, ending)
-        beta[position] = current
+        torch.mul(forward.onward[position + 1], beta[position + 1], out=arriving)
+        torch.mm(arriving, chain, out=beta[position])
+        if not full[position + 1]:
+            torch.where(active[position + 1, :, None], beta[position], ending, out=beta[position])
     return beta
 
 
@@ -189,8 +193,7 @@ class _LogPartition(torch.autograd.Function):
         result, mask = ctx.result, ctx.mask
         beta = _backward(result, mask)
         marginals = result.alpha * beta * gradient[:, None] * mask.transpose(0, 1)[..., None]
-        arriving = result.probability * beta / result.scale[..., None]
-        arriving = arriving * (gradient * mask.transpose(0, 1))[..., None]
+        arriving = result.onward * beta * (gradient * mask.transpose(0, 1))[..., None]
         pairs = result.alpha[:-1].flatten(0, 1).t() @ arriving[1:].flatten(0, 1)
         # alpha at a row's end is copied along its padding, so the last position holds the last real one
         last = (result.alpha[-1] * beta[-1] * gradient[:, None]).sum(0)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from hybridner.models.configuration_spanner import SpannerConfig
 from hybridner.models.layers import BidirectionalRecurrent
 from hybridner.models.modeling_member import MemberModel, MemberOutput
-from hybridner.models.span_scoring import AdditiveSpanScorer, span_logits, span_targets, valid_spans
+from hybridner.models.span_scoring import AdditiveSpanScorer, entity_odds, span_logits, span_targets, valid_spans
 from hybridner.spans import RESOLVERS
 
 
@@ -91,21 +91,21 @@ class SpannerModel(MemberModel):
             [S, 4] row, start, end (exclusive), label number from 1; and [S] ln P(label) - ln P(O) in nats.
         """
         length_scores = self.scorer.length_scores().float()
-        longest, num_labels = length_scores.shape
+        longest = len(length_scores)
         # A text of any length in bounded memory: so many first characters at a time.
-        stride = max(1, _CELLS // (token_scores.size(0) * longest * num_labels))
-        found, odds = [], []
+        stride = max(1, _CELLS // (token_scores.size(0) * longest))
+        found = []
         for offset in range(0, token_scores.size(1), stride):
             part = token_scores[:, offset : offset + stride + longest - 1].float()
             inside = mask[:, offset : offset + stride + longest - 1]
-            logits = span_logits(part, length_scores)[:, :stride]
-            best, label = logits[..., 1:].max(-1)
-            ratio = best - logits[..., 0]
-            keep = (ratio >= math.log(floor)) & valid_spans(inside, longest)[:, :stride]
+            odds = entity_odds(part, length_scores)[:, :stride]
+            keep = (odds >= math.log(floor)) & valid_spans(inside, longest)[:, :stride]
             row, start, length = keep.nonzero(as_tuple=True)
-            found.append(torch.stack([row, start + offset, start + offset + length + 1, label[keep] + 1], dim=1))
-            odds.append(ratio[keep])
-        return torch.cat(found), torch.cat(odds)
+            found.append(torch.stack([row, start + offset, start + offset + length + 1], dim=1))
+        spans = torch.cat(found)
+        logits, _ = self.span_scores(token_scores, spans)
+        best, label = logits[:, 1:].max(1)
+        return torch.cat([spans, label[:, None] + 1], dim=1), best - logits[:, 0]
 
     def propose(self, token_scores: Tensor, mask: Tensor, decoding: str = "flat") -> Tensor:
         """The most probable set of entities of each row, without overlap ("flat") or without crossing ("nested").
@@ -149,5 +149,5 @@ def resolved(spans: Tensor, odds: Tensor, decoding: str) -> Tensor:
     return spans[chosen]
 
 
-#: Most scores held at once while looking through all spans (floats; 64 MB).
-_CELLS = 16_000_000
+#: Most spans looked at at once (8 MB).
+_CELLS = 1_000_000

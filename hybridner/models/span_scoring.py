@@ -70,6 +70,23 @@ def span_logits(token_scores: Tensor, length_scores: Tensor) -> Tensor:
     return reachable + start[:, :, None] + length_scores
 
 
+def entity_odds(token_scores: Tensor, length_scores: Tensor) -> Tensor:
+    """[B, n, L] how much the best label of each span scores above O: ln of how many times as probable it is.
+
+    Worked out label by label, so that nothing of size K + 1 is built. Arguments and entries as in `span_logits`.
+    """
+    longest, num_labels = length_scores.shape
+    start, end = (part.movedim(-1, 0) for part in token_scores.chunk(2, dim=-1))
+    start, end = start[1:] - start[:1], functional.pad(end[1:] - end[:1], (0, longest - 1))
+    length = (length_scores[:, 1:] - length_scores[:, :1]).t()
+    best = token_scores.new_full((*token_scores.shape[:2], longest), -torch.inf)
+    odds = torch.empty_like(best)
+    for label in range(num_labels - 1):
+        torch.add(end[label].unfold(1, longest, 1), length[label], out=odds)
+        torch.maximum(best, odds.add_(start[label, :, :, None]), out=best)
+    return best
+
+
 def valid_spans(mask: Tensor, longest: int) -> Tensor:
     """[B, n, L] bool: whether the span of j + 1 characters from b ends inside its text; `mask` is [B, n] bool."""
     rows = mask.sum(1)[:, None, None]

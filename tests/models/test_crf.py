@@ -132,3 +132,11 @@ def test_a_long_sequence_neither_overflows_nor_vanishes() -> None:
     assert torch.isfinite(value).all()
     assert value.item() <= 0
     torch.testing.assert_close(crf.marginals(emissions, mask).sum(2), torch.ones(1, 3000, dtype=torch.double))
+
+
+def test_what_is_decoded_stays_as_it_is() -> None:
+    crf, emissions = LinearChainCrf(TAGS), torch.randn(1, 6, TAGS)
+    before, mask = emissions.clone(), torch.ones(1, 6, dtype=torch.bool)
+    crf.viterbi(emissions, mask)
+    crf.marginals(emissions, mask)
+    assert torch.equal(emissions, before)

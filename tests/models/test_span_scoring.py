@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hybridner.models.span_scoring import AdditiveSpanScorer, span_logits, span_targets, valid_spans
+from hybridner.models.span_scoring import AdditiveSpanScorer, entity_odds, span_logits, span_targets, valid_spans
 
 B, N, D, L, LABELS = 2, 9, 8, 4, 3
 
@@ -35,6 +35,13 @@ def test_additive_scores_equal_gathered_ones_forward_and_backward() -> None:
     theirs = torch.autograd.grad((reference * weight).sum(), parameters)
     for a, b in zip(mine, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
+
+
+def test_odds_are_those_of_the_best_label_against_o() -> None:
+    torch.manual_seed(1)
+    token_scores, length_scores = torch.randn(B, N, 2 * LABELS), torch.randn(L, LABELS)
+    logits = span_logits(token_scores, length_scores)
+    torch.testing.assert_close(entity_odds(token_scores, length_scores), logits[..., 1:].amax(-1) - logits[..., 0])
 
 
 def test_only_spans_inside_their_text_are_valid() -> None:

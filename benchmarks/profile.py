@@ -1,0 +1,134 @@
+"""Which share of the pipeline's time each of its steps takes: `python -m benchmarks.profile TEXTS COMPOSITE...`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModel
+from transformers.utils import logging
+
+from benchmarks.side_by_side import report
+from hybridner import HybridNerPipeline, pipeline
+from hybridner.data import read_records
+from hybridner.hybrid import reading
+from hybridner.models import SpannerModel, TaggerModel
+
+#: Texts, windows per forward pass, and passes over the texts of which the median counts.
+TEXTS, BATCH, ROUNDS = 2000, 32, 5
+
+#: Where each step begins: the object, the name of its function, and what the step is called.
+STEPS: tuple[tuple[Any, str, str], ...] = (
+    (reading, "window_batches", "windows"),
+    (HybridNerPipeline, "forward", "forward pass"),
+    (reading, "score_texts", "stringing scores together"),
+    (TaggerModel, "propose", "Viterbi"),
+    (SpannerModel, "likely_spans", "all spans' scores"),
+    (TaggerModel, "span_probabilities", "CRF marginals"),
+    (SpannerModel, "span_scores", "candidates' scores"),
+    (reading, "cast_ballot", "ballot"),
+    (reading, "decide", "combining and decoding"),
+    (pipeline, "entity_dict", "entities as dicts"),
+)
+
+
+class Stopwatch:
+    """Processor time by step; what a step calls that is a step itself counts there alone."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self._open: list[str] = []
+        self._since = time.process_time()
+
+    def _switch(self) -> None:
+        now = time.process_time()
+        self.seconds[self._open[-1] if self._open else "everything else"] += now - self._since
+        self._since = now
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        self._switch()
+        self._open.append(name)
+        try:
+            yield
+        finally:
+            self._switch()
+            self._open.pop()
+
+    def of(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """The function, timed; a generator's time is that of its steps."""
+
+        def timed(*arguments: Any, **named: Any) -> Any:
+            with self.step(name):
+                result = function(*arguments, **named)
+            return self._each(result, name) if isinstance(result, Iterator) else result
+
+        return timed
+
+    def _each(self, items: Iterator[Any], name: str) -> Iterator[Any]:
+        while True:
+            with self.step(name):
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+            yield item
+
+
+@contextmanager
+def timed_steps(watch: Stopwatch) -> Iterator[None]:
+    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in STEPS]
+    for (owner, name, original), (_, _, step) in zip(originals, STEPS, strict=True):
+        setattr(owner, name, watch.of(original, step))
+    try:
+        yield
+    finally:
+        for owner, name, original in originals:
+            setattr(owner, name, original)
+
+
+def shares(pipe: HybridNerPipeline, texts: list[str]) -> dict[str, Any]:
+    """Microseconds of processor time per text and the share of each step."""
+    pipe(texts[: 4 * BATCH])
+    rounds = []
+    for _ in range(ROUNDS):
+        watch = Stopwatch()
+        with timed_steps(watch):
+            pipe(texts)
+            watch.step("").__enter__()
+        rounds.append(watch.seconds)
+    middle = sorted(rounds, key=lambda seconds: sum(seconds.values()))[ROUNDS // 2]
+    total = sum(middle.values())
+    return {
+        "texts_per_second": len(texts) / total,
+        "steps": {
+            name: {"microseconds_per_text": 1e6 * seconds / len(texts), "share": seconds / total}
+            for name, seconds in middle.most_common()
+        },
+    }
+
+
+def main() -> None:
+    if len(sys.argv) < 3:
+        sys.exit("usage: python -m benchmarks.profile TEXTS COMPOSITE...")
+    logging.disable_progress_bar()
+    torch.set_num_threads(1)
+    texts = [record.text for record in read_records(sys.argv[1])][:TEXTS]
+    figures = {}
+    for path in sys.argv[2:]:
+        model = AutoModel.from_pretrained(path)
+        figures[Path(path).name] = {
+            "model": type(model).__name__,
+            **shares(HybridNerPipeline(model, device="cpu", batch_size=BATCH), texts),
+        }
+    report("profile", {"texts": len(texts), "characters": sum(map(len, texts)), "batch_size": BATCH, "composites": figures})
+
+
+if __name__ == "__main__":
+    main()
