@@ -118,7 +118,7 @@ def fine_tune(
     return model, _train(model, base, records, settings)
 
 
-def adapted_settings(config: HybridNerConfig, labels: LabelSet) -> dict[str, Any]:
+def adapted_settings(config: Any, labels: LabelSet) -> dict[str, Any]:
     """Fields of a composite's configuration for another label set; what was calibrated for the old one is left out."""
     stored = labels.to_dict()
     members = [{**entry, "config": {**entry["config"], "label_set": stored}} for entry in config.members or []]

@@ -18,14 +18,19 @@ def carry_over(old: MemberModel, new: MemberModel) -> None:
     """Copy into `new` what it has in common with `old`, a head of the same kind: every layer below the output, and of the output
     layers the rows of the labels that both know by the same name (and of O, when there is such a label).
     """
-    known = {name: number for number, name in old.config.id2label.items()}
-    pairs = [(number, known[name]) for number, name in new.config.id2label.items() if name in known]
+    known = {name: number for number, name in enumerate(_outputs(old))}
+    pairs = [(number, known[name]) for number, name in enumerate(_outputs(new)) if name in known]
     mine, theirs = new.state_dict(), old.state_dict()
     for name, tensor in mine.items():
         if not name.startswith(_OUTPUT_LAYERS):
             tensor.copy_(theirs[name])
         elif len(pairs) > 1:
             _copy_rows(tensor, theirs[name], pairs, axes=tensor.dim() if name.startswith("crf.") else 1)
+
+
+def _outputs(head: MemberModel) -> list[str]:
+    """What each output stands for: labels or tags."""
+    return list((head.config.id2label or {}).values())
 
 
 def _copy_rows(mine: Tensor, theirs: Tensor, pairs: list[tuple[int, int]], axes: int) -> None:

@@ -108,7 +108,7 @@ def learn_calibration(
         )
     whole = predictions if old is None else concatenated([replace(old, folds=np.full(len(old), -1)), predictions])
     target = target or Target(share=_doubtful_share(model, whole))
-    return calibrate(model, whole, Choices(target=target, stackers=tuple(model.config.stackers or {})))  # type: ignore[arg-type]
+    return calibrate(model, whole, Choices(target=target, stackers=tuple(model.config.stackers or {})))
 
 
 def learn_answers(model: HybridNerModel, reviews: Iterable[Review], llm: str) -> int:

@@ -56,10 +56,10 @@ class AdaptedHybridNerModel(HybridNerModel):
         model.encoders = nn.ModuleList(_with_lora(_twin(encoder), config.lora or {}, trainable) for encoder in base.encoders)
         model.members = nn.ModuleDict(
             {
-                name: MEMBER_CLASSES[member.model_type](member, with_encoder=False).to(base.device, base.dtype)
+                name: MEMBER_CLASSES[member.model_type](member, with_encoder=False)
                 for name, member in config.member_configs().items()
             }
-        )
+        ).to(base.device, base.dtype)
         model.vocabularies = base.vocabularies
         return model.train(base.training)
 
@@ -131,7 +131,8 @@ class AdaptedHybridNerModel(HybridNerModel):
         model.members.load_state_dict(self.members.state_dict())
         for mine, adapted in zip(model.encoders, self.encoders, strict=True):
             mine.load_state_dict(_merged_weights(adapted))
-        return model.to(self.device, self.dtype).train(self.training)  # type: ignore[no-any-return]
+        nn.Module.to(model, self.device, self.dtype)
+        return model.train(self.training)
 
 
 def base_fingerprint(base: HybridNerModel) -> str:
@@ -147,6 +148,8 @@ def base_fingerprint(base: HybridNerModel) -> str:
 
 def _load_base(name: str | None, adapter: str, kwargs: Mapping[str, Any]) -> HybridNerModel:
     options = {key: kwargs[key] for key in _OF_BASE if kwargs.get(key) is not None}
+    if name is None:
+        raise ModelError(f"the adapter {adapter} does not say what its base is; give it as `base`")
     try:
         base = AutoModel.from_pretrained(name, **options)
     except (OSError, ValueError) as error:
@@ -170,14 +173,14 @@ def _with_lora(encoder: Any, settings: Mapping[str, Any], trainable: bool) -> An
 
 def _merged_weights(encoder: nn.Module) -> dict[str, Tensor]:
     """The weights of an encoder without LoRA that gives the same as this one with it."""
-    from peft.tuners.lora import LoraLayer
+    from peft.tuners.lora import Linear
 
     weights = {
         name.replace(".base_layer.", "."): tensor.clone() for name, tensor in encoder.state_dict().items() if ".lora_" not in name
     }
     for name, layer in encoder.named_modules():
-        if isinstance(layer, LoraLayer):
-            weights[f"{name}.weight"] += layer.get_delta_weight("default").to(weights[f"{name}.weight"].dtype)
+        if isinstance(layer, Linear):
+            weights[f"{name}.weight"] += layer.get_delta_weight("default")
     return weights
 
 

@@ -104,7 +104,7 @@ def train_jointly(
         model=model,
         args=arguments,
         data_collator=JointCollator(model),
-        train_dataset=joint_features(records, model),  # type: ignore[arg-type]
+        train_dataset=joint_features(records, model),
         optimizer_cls_and_kwargs=(torch.optim.AdamW, {"params": joint_parameter_groups(model, training)}),
     )
     trainer.train()

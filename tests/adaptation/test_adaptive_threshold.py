@@ -4,12 +4,13 @@ import json
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridner import AdaptiveThreshold, HybridNerModel, HybridNerPipeline
 from hybridner.errors import ModelError
 from tests.conftest import TEXT
+from tests.llm.scripted_server import KEY, ScriptedServer, problem
 
 labels = st.sampled_from(["State", "System", "O"])
 streams = st.lists(st.tuples(labels, st.floats(0, 1)), max_size=400)
@@ -22,6 +23,7 @@ thresholds = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(thresholds, streams)
 def test_the_budget_holds_for_every_stream(threshold: AdaptiveThreshold, stream: list[tuple[str, float]]) -> None:
     doubtful = sum(threshold.judge(label, u) for label, u in stream)
@@ -30,6 +32,7 @@ def test_the_budget_holds_for_every_stream(threshold: AdaptiveThreshold, stream:
     assert abs(doubtful - threshold.budget * len(stream)) <= threshold.slack + 1e-6
 
 
+@settings(deadline=None)
 @given(st.floats(0.02, 0.5), st.sampled_from(["certain", "doubtful", "turns"]))
 def test_even_a_stream_that_never_crosses_a_fixed_threshold_keeps_to_it(budget: float, kind: str) -> None:
     """All spans alike, and then all alike in another way: no fixed τ could route a share of them."""
@@ -40,6 +43,7 @@ def test_even_a_stream_that_never_crosses_a_fixed_threshold_keeps_to_it(budget: 
     assert abs(threshold.share - budget) <= threshold.slack / 2000
 
 
+@settings(deadline=None)
 @given(thresholds, streams, labels, st.floats(0, 1), st.floats(0, 1))
 def test_who_is_less_certain_is_doubted_first(
     threshold: AdaptiveThreshold, stream: list[tuple[str, float]], label: str, a: float, b: float
@@ -51,6 +55,7 @@ def test_who_is_less_certain_is_doubted_first(
     assert threshold.judge(label, low) <= other.judge(label, high)
 
 
+@settings(deadline=None)
 @given(thresholds, streams, streams)
 def test_it_goes_on_from_what_was_stored(
     threshold: AdaptiveThreshold, before: list[tuple[str, float]], after: list[tuple[str, float]]
@@ -130,3 +135,19 @@ def test_a_dry_run_does_not_move_it(composite: HybridNerModel) -> None:
     )
     assert plan.usage.calls > 0
     assert threshold.seen == 0
+
+
+def test_with_an_llm_the_budget_is_what_is_routed(composite: HybridNerModel) -> None:
+    server = ScriptedServer(lambda body, number: problem(400))
+    pipe = HybridNerPipeline(composite, device="cpu")
+    threshold = AdaptiveThreshold(0.2, step=0.5)
+    llm = {"model": "some-model", "base_url": server.url, "api_key": KEY, "max_retries": 0}
+    try:
+        results = pipe([TEXT] * 20, threshold=threshold, llm=llm, llm_settings={"kinds": ("entity",)})
+    finally:
+        server.stop()
+    asked = [entity for entities in results for entity in entities if entity["llm_status"] == "failed"]
+    assert len(asked) == threshold.doubtful == pipe.llm_report.spans_routed
+    assert 0.1 < threshold.share < 0.3
+    # The server had no answer: a person should look at all that were routed, and at nothing else.
+    assert all(entity["needs_review"] == (entity["llm_status"] == "failed") for entities in results for entity in entities)

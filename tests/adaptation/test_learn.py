@@ -163,7 +163,7 @@ def test_doubtful_texts_come_first_and_repetitions_last() -> None:
     assert next_to_annotate(texts, rows, 2) == [0, 2]
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.tuples(st.text("俄北约机信号，", max_size=8), st.lists(st.floats(0, 1), max_size=3)), max_size=8),
     st.integers(0, 10),
