@@ -15,7 +15,7 @@ _ELSEWHERE = ("_name_or_path", "transformers_version", "architectures")
 
 
 def fingerprint(model: HybridNerModel) -> str:
-    """SHA-256 (first 16 digits) over configuration, vocabularies, weights and what else belongs to a model; the same everywhere."""
+    """SHA-256 (first 16 digits) over configuration, vocabularies, weights and what else a model has; the same everywhere."""
     digest = hashlib.sha256()
     config = {name: value for name, value in model.config.to_dict().items() if name not in _ELSEWHERE}
     vocabularies = [vocabulary.to_dict() for vocabulary in model.vocabularies]

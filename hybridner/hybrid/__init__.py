@@ -5,7 +5,7 @@ from hybridner.hybrid.configuration_hybrid import HybridNerConfig
 from hybridner.hybrid.examples import ExampleIndex
 from hybridner.hybrid.modeling_adapted import AdaptedHybridNerModel
 from hybridner.hybrid.modeling_hybrid import HybridNerModel, HybridNerOutput
-from hybridner.hybrid.reading import decide_ballot, read_texts
+from hybridner.hybrid.reading import decide_ballot, predict, read_texts
 
 __all__ = [
     "AdaptedHybridNerConfig",
@@ -14,5 +14,7 @@ __all__ = [
     "HybridNerConfig",
     "HybridNerModel",
     "HybridNerOutput",
+    "decide_ballot",
+    "predict",
     "read_texts",
 ]

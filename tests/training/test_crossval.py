@@ -100,7 +100,8 @@ def test_a_killed_run_goes_on_and_gives_the_same(finished: Path, tmp_path: Path)
         process = subprocess.Popen(command, env=environment(), stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 240
         while not (tmp_path / "run" / "crossval" / "0-of-3.parquet").exists():
-            assert process.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < deadline, "no fold was finished"
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
