@@ -83,9 +83,10 @@ class AnswerCache:
 
     def usage(self) -> Usage:
         """Calls and tokens that the answers kept here took."""
-        tokens = (f"total(json_extract(answer, '$.{name}'))" for name in ("prompt_tokens", "completion_tokens"))
-        ((calls, prompt, completion),) = self._run(f"SELECT count(*), {', '.join(tokens)} FROM answers")
-        return Usage(calls, int(prompt), int(completion))
+        names = ("prompt_tokens", "completion_tokens", "cached_prompt_tokens")
+        tokens = ", ".join(f"total(json_extract(answer, '$.{name}'))" for name in names)
+        ((calls, *counts),) = self._run(f"SELECT count(*), {tokens} FROM answers")
+        return Usage(calls, *map(int, counts))
 
     def record(self, path: str | Path) -> int:
         """Write all answers as JSON lines, sorted by key; returns how many."""

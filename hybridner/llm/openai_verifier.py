@@ -242,15 +242,17 @@ def _read(completion: ChatCompletion, latency: float, attempt: int, asked: str) 
         hint = "; a thinking model needs more max_tokens, or thinking switched off in extra_body" if finish == "length" else ""
         raise _TryError(f"blank answer (finish_reason {finish}{hint})")
     usage = getattr(completion, "usage", None)
+    prompt, details = _count(getattr(usage, "prompt_tokens", None)), getattr(usage, "prompt_tokens_details", None)
     served = getattr(completion, "model", None)
     return Answer(
         content=content,
         model=served if isinstance(served, str) and served else asked,
-        prompt_tokens=_count(getattr(usage, "prompt_tokens", None)),
+        prompt_tokens=prompt,
         completion_tokens=_count(getattr(usage, "completion_tokens", None)),
         latency=latency,
         attempts=attempt,
         truncated=finish == "length",
+        cached_prompt_tokens=min(prompt, _count(getattr(details, "cached_tokens", None))),
     )
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import yaml
 
-from hybridner.llm.verifier import LlmError, Message
+from hybridner.llm.verifier import Answer, LlmError, Message
 
 _TABLE = Path(__file__).parent / "prices.yaml"
-_KEYS = {"input", "output", "currency", "source"}
+_NUMBERS = ("input", "cached_input", "output")
+_KEYS = {*_NUMBERS, "currency", "source"}
 #: Tokens per character: Chinese about one, Latin about a third. On the high side, so that budgets are kept rather than broken.
 _PER_WIDE, _PER_NARROW = 1.0, 0.34
 #: Tokens around each message of a chat.
@@ -21,21 +22,23 @@ _PER_MESSAGE = 4
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Calls and tokens, measured or estimated."""
+    """Calls and tokens, measured or estimated; `cached_prompt_tokens` are those of `prompt_tokens` in the provider's cache."""
 
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_prompt_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.calls + other.calls,
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
+            self.cached_prompt_tokens + other.cached_prompt_tokens,
         )
 
     def __neg__(self) -> Usage:
-        return Usage(-self.calls, -self.prompt_tokens, -self.completion_tokens)
+        return Usage(-self.calls, -self.prompt_tokens, -self.completion_tokens, -self.cached_prompt_tokens)
 
     @property
     def tokens(self) -> int:
@@ -48,22 +51,27 @@ class Price:
 
     Attributes:
         input, output: per million tokens sent and received.
-        currency: unit of both.
+        currency: unit of all.
         source: where the figures come from.
+        cached_input: per million tokens sent that the provider had in its prompt cache; None for as much as the others.
     """
 
     input: float
     output: float
     currency: str = "USD"
     source: str = ""
+    cached_input: float | None = None
 
     def __post_init__(self) -> None:
-        if not (self.input >= 0 and self.output >= 0):
-            raise LlmError(f"a price must not be negative, got input {self.input}, output {self.output}")
+        if not (self.input >= 0 and self.output >= 0 and (self.cached_input is None or self.cached_input >= 0)):
+            raise LlmError(f"a price must not be negative, got {self}")
 
     def of(self, usage: Usage) -> float:
         """Cost of the tokens in `currency`."""
-        return (usage.prompt_tokens * self.input + usage.completion_tokens * self.output) / 1e6
+        cached = usage.cached_prompt_tokens
+        cached_input = self.input if self.cached_input is None else self.cached_input
+        whole = (usage.prompt_tokens - cached) * self.input + cached * cached_input + usage.completion_tokens * self.output
+        return whole / 1e6
 
 
 def load_prices(path: str | Path | None = None) -> dict[str, Price]:
@@ -83,11 +91,17 @@ def load_prices(path: str | Path | None = None) -> dict[str, Price]:
     for model, entry in table.items():
         where = f"{path}, {model}"
         if not isinstance(entry, Mapping) or not {"input", "output"} <= set(entry) or set(entry) - _KEYS:
-            raise LlmError(f"{where}: expected `input` and `output` (and perhaps `currency`, `source`)")
-        if not all(isinstance(entry[key], (int, float)) and not isinstance(entry[key], bool) for key in ("input", "output")):
-            raise LlmError(f"{where}: `input` and `output` must be numbers per million tokens")
+            raise LlmError(f"{where}: expected `input` and `output` (and perhaps `cached_input`, `currency`, `source`)")
+        numbers = [entry[key] for key in _NUMBERS if key in entry]
+        if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in numbers):
+            raise LlmError(f"{where}: `input`, `cached_input` and `output` must be numbers per million tokens")
         prices[str(model)] = Price(**entry)
     return prices
+
+
+def usage_of(answer: Answer) -> Usage:
+    """What the call that brought an answer used, as the server counted it."""
+    return Usage(1, answer.prompt_tokens, answer.completion_tokens, answer.cached_prompt_tokens)
 
 
 def estimate_tokens(text: str) -> int:

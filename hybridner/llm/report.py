@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hybridner.llm.prices import Price, Usage
+from hybridner.llm.prices import Price, Usage, usage_of
 from hybridner.llm.verifier import Answer
 
 
@@ -24,7 +24,7 @@ class LlmReport:
         calls: questions that were answered by a call (in a replay: by the record of one); `cached` were answered without one.
         attempts: requests sent for all questions, including those that failed.
         failed: questions without an answer; `unparsed` answers that were none of the labels.
-        prompt_tokens, completion_tokens: as counted by the servers.
+        prompt_tokens, completion_tokens: as counted by the servers; `cached_prompt_tokens` of them from their own prompt caches.
         seconds: time spent in calls, added up; `p50`, `p95` of one call.
         models: how many answers each served model gave.
         all_calls, all_prompt_tokens, all_completion_tokens: what sending every text to the LLM would have used; estimated, see
@@ -44,6 +44,7 @@ class LlmReport:
     unparsed: int
     prompt_tokens: int
     completion_tokens: int
+    cached_prompt_tokens: int
     seconds: float
     p50: float | None
     p95: float | None
@@ -81,6 +82,7 @@ class LlmReport:
             ("requests, with repeats", f"{self.attempts}", "–"),
             ("failed / unparsed", f"{self.failed} / {self.unparsed}", "–"),
             ("tokens in", f"{self.prompt_tokens}", f"{self.all_prompt_tokens}"),
+            ("of them in the server's prompt cache", f"{self.cached_prompt_tokens}", "as large a share"),
             ("tokens out", f"{self.completion_tokens}", f"{self.all_completion_tokens}"),
             ("price", _money(self.cost, self.currency), _money(self.all_cost, self.currency)),
             ("seconds in calls", f"{self.seconds:.1f}", all_seconds),
@@ -100,7 +102,7 @@ class Tally:
         self._counts: Counter[str] = Counter()
         self._models: Counter[str] = Counter()
         self._latencies = array("d")
-        self._whole = Usage()
+        self._spent = self._whole = Usage()
         self._estimated_prompt = 0
         self._missing: dict[str, None] = {}
 
@@ -111,10 +113,9 @@ class Tally:
 
     def answered(self, answer: Answer, estimate: int) -> None:
         """A call brought this answer; its prompt was estimated to have so many tokens."""
-        self.add(
-            calls=1, attempts=answer.attempts, prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens
-        )
         with self._lock:
+            self._counts["attempts"] += answer.attempts
+            self._spent += usage_of(answer)
             self._latencies.append(answer.latency)
             self._models[answer.model] += 1
             self._estimated_prompt += estimate if answer.prompt_tokens else 0
@@ -146,15 +147,14 @@ class Tally:
         """The counts so far.
 
         What every text would cost is estimated from its prompt; where calls were made, the estimate is scaled by how far the
-        estimates of those were off.
+        estimates of those were off, and the same share is taken to be in the server's prompt cache.
         """
         with self._lock:
-            counts = self._counts
-            scale = (
-                counts["prompt_tokens"] / self._estimated_prompt if self._estimated_prompt and counts["prompt_tokens"] else 1.0
-            )
-            whole = Usage(self._whole.calls, round(self._whole.prompt_tokens * scale), self._whole.completion_tokens)
-            spent = Usage(counts["calls"], counts["prompt_tokens"], counts["completion_tokens"])
+            counts, spent = self._counts, self._spent
+            scale = spent.prompt_tokens / self._estimated_prompt if self._estimated_prompt and spent.prompt_tokens else 1.0
+            prompt = round(self._whole.prompt_tokens * scale)
+            cached = round(prompt * spent.cached_prompt_tokens / spent.prompt_tokens) if spent.prompt_tokens else 0
+            whole = Usage(self._whole.calls, prompt, self._whole.completion_tokens, cached)
             latencies = sorted(self._latencies)
             return LlmReport(
                 texts=counts["texts"],
@@ -169,6 +169,7 @@ class Tally:
                 unparsed=counts["unparsed"],
                 prompt_tokens=spent.prompt_tokens,
                 completion_tokens=spent.completion_tokens,
+                cached_prompt_tokens=spent.cached_prompt_tokens,
                 seconds=sum(latencies),
                 p50=_quantile(latencies, 0.5),
                 p95=_quantile(latencies, 0.95),

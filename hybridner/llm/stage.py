@@ -16,7 +16,7 @@ from hybridner.llm.asker import Asker, LoopThread, run_all
 from hybridner.llm.cache import AnswerCache
 from hybridner.llm.confusion import ConfusionMatrix
 from hybridner.llm.fusion import FUSIONS, Fused, resolve_again
-from hybridner.llm.prices import Ledger, Price, Usage, estimate_prompt, load_prices
+from hybridner.llm.prices import Ledger, Price, Usage, estimate_prompt, load_prices, usage_of
 from hybridner.llm.prompts import Prompter, PromptTemplate
 from hybridner.llm.report import LlmReport, Tally
 from hybridner.llm.routing import ExampleFinder, Plan, PlannedCall, Routed, estimate_usage, plan_calls, route
@@ -273,8 +273,7 @@ class LlmStage:
         try:
             answer, cached = await self._asker.ask(question)
             if not cached:
-                measured = answer.prompt_tokens + answer.completion_tokens > 0
-                used = Usage(1, answer.prompt_tokens, answer.completion_tokens) if measured else estimate_usage(question)
+                used = usage_of(answer) if answer.prompt_tokens + answer.completion_tokens > 0 else estimate_usage(question)
             return answer, cached
         finally:
             self._ledger.settle(reserved, used)

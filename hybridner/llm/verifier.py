@@ -41,6 +41,7 @@ class Answer:
         content: the text of the answer, not yet read.
         model: name of the model that answered, as the server gave it.
         prompt_tokens, completion_tokens: as counted by the server; 0 where it did not say.
+        cached_prompt_tokens: those of the prompt that the server had in its own prompt cache, which many providers bill at less.
         latency: seconds from sending the attempt that succeeded to its last byte.
         attempts: how many times the question was sent until this answer came.
         truncated: whether the answer was cut at the token limit.
@@ -55,6 +56,7 @@ class Answer:
     attempts: int = 1
     truncated: bool = False
     probabilities: tuple[tuple[float, ...], ...] = ()
+    cached_prompt_tokens: int = 0
 
 
 class LlmError(HybridNerError):

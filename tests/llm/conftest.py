@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 
+import openai  # noqa: F401  # its import takes a while, which time limits in the tests are not meant for
 import pytest
 
 from hybridner.spans import Label, LabelSet

@@ -195,6 +195,13 @@ def test_a_cut_answer_is_marked_and_missing_counts_are_zero(serve: Serve) -> Non
     assert (answer.truncated, answer.prompt_tokens, answer.model) == (True, 0, "some-model")
 
 
+@pytest.mark.parametrize(("details", "cached"), [({"cached_tokens": 80}, 80), ({"cached_tokens": 900}, 100), ({}, 0), (5, 0)])
+def test_tokens_of_the_servers_prompt_cache_are_recorded(serve: Serve, details: object, cached: int) -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 3, "total_tokens": 103, "prompt_tokens_details": details}
+    answer = ask(verifier(serve(chat("LOC", usage=usage))))
+    assert (answer.prompt_tokens, answer.cached_prompt_tokens) == (100, cached)
+
+
 def test_one_verifier_serves_several_event_loops(serve: Serve) -> None:
     asked = verifier(serve(chat("LOC")))
     assert [asyncio.run(asked.ask(QUESTION)).content for _ in range(2)] == ["LOC", "LOC"]

@@ -21,6 +21,7 @@ from hybridner.llm import (
     load_prices,
     route,
 )
+from hybridner.llm.prices import Usage
 from hybridner.spans import LabelSet
 from tests.llm.scripted_server import candidate
 
@@ -201,10 +202,13 @@ def test_a_users_price_table(tmp_path: Path) -> None:
     table = tmp_path / "prices.yaml"
     table.write_text("my-model: {input: 1, output: 2.5, currency: CNY}\n")
     assert load_prices(table) == {"my-model": Price(1, 2.5, "CNY")}
+    table.write_text("my-model: {input: 1, cached_input: 0.1, output: 2}\n")
+    assert load_prices(table)["my-model"].of(Usage(3, 1_000_000, 500_000, 400_000)) == pytest.approx(0.6 + 0.04 + 1.0)
     assert load_prices()["deepseek-v3-paper"].input == 0.14
     for wrong in (
         "m: {input: 1}",
         "m: {input: x, output: 1}",
+        "m: {input: 1, output: 1, cached_input: x}",
         "m: {input: 1, output: 1, in: 1}",
         "- 1",
         "m: [",
