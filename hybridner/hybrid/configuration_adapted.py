@@ -11,7 +11,7 @@ class AdaptedHybridNerConfig(HybridNerConfig):
     """A composite's configuration, and which base the adapter stands on.
 
     Args:
-        base: folder or Hub id of the base.
+        base: folder or Hub id of the base, or "bundled".
         base_fingerprint: of the base's encoders and vocabularies, see `base_fingerprint`.
         lora: settings of `peft.LoraConfig`: rank `r`, `lora_alpha`, `target_modules`.
     """

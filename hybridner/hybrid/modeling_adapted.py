@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoModel
 from typing_extensions import Self
 
+from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
 from hybridner.errors import ModelError
 from hybridner.hybrid.configuration_adapted import AdaptedHybridNerConfig
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
@@ -151,7 +152,7 @@ def _load_base(name: str | None, adapter: str, kwargs: Mapping[str, Any]) -> Hyb
     if name is None:
         raise ModelError(f"the adapter {adapter} does not say what its base is; give it as `base`")
     try:
-        base = AutoModel.from_pretrained(name, **options)
+        base = AutoModel.from_pretrained(BUNDLED_FOLDER if name == BUNDLED else name, **options)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"cannot load {name}, the base of the adapter {adapter}: {error}; when it lies elsewhere, give it as `base`"
