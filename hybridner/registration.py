@@ -6,6 +6,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from hybridner.export import OnnxHybridNerConfig, OnnxHybridNerModel
+from hybridner.bundled import BUNDLED_FOLDER
 from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, HybridNerConfig, HybridNerModel
 from hybridner.models import MEMBER_CLASSES, TaggerModel
 from hybridner.pipeline import HybridNerPipeline
@@ -27,4 +28,10 @@ def register() -> None:
     ):
         AutoConfig.register(config.model_type, config, exist_ok=True)
         AutoModel.register(config, composite, exist_ok=True)
-    PIPELINE_REGISTRY.register_pipeline(TASK, pipeline_class=HybridNerPipeline, pt_model=AutoModel, type="text")
+    PIPELINE_REGISTRY.register_pipeline(
+        TASK,
+        pipeline_class=HybridNerPipeline,
+        pt_model=AutoModel,
+        default={"model": (str(BUNDLED_FOLDER), "main")},
+        type="text",
+    )

@@ -1,4 +1,4 @@
-"""The Space: the page of `hybridner space` for the model that HYBRIDNER_MODEL names."""
+"""The Space: the page of `hybridner space` for the model that HYBRIDNER_MODEL names, or the bundled one."""
 
 from __future__ import annotations
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
 from hybridner.cli.loading import load_composite
 from hybridner.cli.predict import read_texts
-from hybridner.hybrid.compact import common_characters, compact, save_half
+from hybridner.hub.records import TRAINING_FILE, public_report, training_reports
+from hybridner.hybrid.compact import common_characters, compact
 
 _EXAMPLES = """\
 examples:
@@ -16,7 +18,7 @@ examples:
   hybridner compact runs/mine/composite --text train.jsonl --window 254 --output small
 
 Kept are ASCII, the symbols and the 3,755 level-one characters of GB 2312, and every character of the files given with --text;
-others are read as unknown. What was measured or calibrated before stays as it is: do both before, measure once more after.
+others are read as unknown. Settings and the record of training go along; calibrate and measure afterwards.
 """
 
 
@@ -29,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL", help="folder or Hub id of a composite")
-    parser.add_argument("--text", action="append", default=[], metavar="FILE", help="keep its characters too (several times)")
+    parser.add_argument("--text", nargs="+", default=[], metavar="FILE", help="keep the characters of these files too")
     parser.add_argument("--window", type=int, metavar="N", help="read at most N characters at once (default: as many as now)")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder of the small composite")
     parser.set_defaults(run=run)
@@ -38,7 +40,12 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     characters = common_characters().union(*read_texts([], options.text)) if options.text else common_characters()
     model = compact(load_composite(options.model), characters, options.window)
-    save_half(model, options.output)
-    size = sum(path.stat().st_size for path in Path(options.output).iterdir())
+    output = Path(options.output)
+    model.save_pretrained(output)
+    reports = training_reports(Path(options.model), model.config.member_configs())
+    if reports:
+        shown = {"members": {name: public_report(report) for name, report in reports.items()}}
+        (output / TRAINING_FILE).write_text(json.dumps(shown, indent=2, ensure_ascii=False), encoding="utf-8")
+    size = sum(path.stat().st_size for path in output.iterdir())
     print(f"{sum(p.numel() for p in model.parameters()):,} weights, {size / 1e6:.1f} MB: {options.output}")
     return 0

@@ -1,21 +1,24 @@
-"""`hybridner demo`: the whole way from labelled sentences to entities of new ones, offline."""
+"""`hybridner demo`: entities of unseen sentences at once, or the whole way from labelled sentences; offline."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
+from hybridner.cli.loading import load_composite
 from hybridner.cli.predict import print_entities
 from hybridner.data.catalogue import label_set
 from hybridner.data.sncm import corpus_splits
 from hybridner.evaluation import evaluate_systems
 from hybridner.hybrid import HybridNerModel
 from hybridner.pipeline import HybridNerPipeline
-from hybridner.training import recipe_from_dict, train_and_assemble
+from hybridner.spans import Record
 
 #: Small enough for two cores: one encoder layer with random weights under each head.
 _ENCODER = {
@@ -38,18 +41,56 @@ _UNSEEN = (
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "demo",
-        help="train four small members on the bundled corpus, assemble them, read unseen sentences (about 2 minutes)",
-        description="Train four small members on the bundled SNCM-open corpus, assemble them into a composite, save it and "
-        "let it read sentences it has never seen. Needs neither a network nor a GPU. The members start from random weights, "
-        "so what they find shows the way, not what a pretrained encoder reaches.",
+        help="read unseen sentences with the bundled model (a few seconds), or train one with --train (about 2 minutes)",
+        description="Let the model that comes with hybridner read sentences it has never seen, and measure it on the test "
+        "sentences of SNCM-open. With --train: train four small members on SNCM-open first, assemble them into a composite, save "
+        "it and use that. Needs neither a network nor a GPU. The members of --train start from random weights, so what they find "
+        "shows the way, not what a pretrained encoder reaches.",
     )
-    parser.add_argument("--output", default="hybridner-demo", metavar="DIR", help="where the models go (hybridner-demo)")
-    parser.add_argument("--epochs", type=int, default=6, help="passes over the training sentences (6)")
+    parser.add_argument("--train", action="store_true", help="train four small members and use them")
+    parser.add_argument(
+        "--output", default="hybridner-demo", metavar="DIR", help="with --train: where the models go (hybridner-demo)"
+    )
+    parser.add_argument("--epochs", type=int, default=6, help="with --train: passes over the training sentences (6)")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     console = Console(highlight=False)
+    splits = {name: [sentence.record for sentence in sentences] for name, sentences in corpus_splits().items()}
+    console.print(
+        f"SNCM-open: {len(splits['train'])} sentences to train on, {len(splits['validation'])} to choose the best epoch, "
+        f"{len(splits['test'])} to test; 13 types of satellite-navigation countermeasures"
+    )
+    source = _train(options, splits) if options.train else BUNDLED_FOLDER
+    model = load_composite(str(source))
+    console.print("\nSentences the model has never seen:\n")
+    pipe = HybridNerPipeline(model)
+    for text, entities in zip(_UNSEEN, pipe(list(_UNSEEN)), strict=True):
+        print_entities(console, text, entities)
+    _print_scores(console, model, splits["test"])
+    name = source if options.train else BUNDLED
+    argument = f', model="{source}"' if options.train else ""
+    console.print(
+        f"\nThe model lies in {Path(source).resolve()}. Use it with\n"
+        f'  hybridner predict {name} "你的句子"\n'
+        f'or in Python: import hybridner; transformers.pipeline("hybrid-ner"{argument})',
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _print_scores(console: Console, model: HybridNerModel, test: Sequence[Record]) -> None:
+    scores = evaluate_systems(model, test, [model.config.strategy])
+    console.print("\nEntity F1 on the test sentences (four members, then the composite):")
+    for name, result in scores.items():
+        console.print(f"  {100 * result.micro.f1:5.1f} %  {name.removeprefix('strategy:')}")
+
+
+def _train(options: argparse.Namespace, splits: Mapping[str, Sequence[Record]]) -> Path:
+    """Train and assemble four small members; the folder of the composite."""
+    from hybridner.training import recipe_from_dict, train_and_assemble
+
     logging.getLogger("transformers.trainer").setLevel(logging.WARNING)
     recipe = recipe_from_dict(
         {
@@ -64,25 +105,4 @@ def run(options: argparse.Namespace) -> int:
             },
         }
     )
-    splits = {name: [s.record for s in sentences] for name, sentences in corpus_splits().items()}
-    console.print(
-        f"SNCM-open: {len(splits['train'])} sentences to train on, {len(splits['validation'])} to choose the best epoch, "
-        f"{len(splits['test'])} to test; 13 types of satellite-navigation countermeasures"
-    )
-    composite = train_and_assemble(recipe, splits["train"], splits["validation"], label_set("sncm"))
-    model = HybridNerModel.from_pretrained(composite)
-    scores = evaluate_systems(model, splits["test"], [model.config.strategy])
-    console.print("\nEntity F1 on the test sentences (four members, then the composite):")
-    for name, result in scores.items():
-        console.print(f"  {100 * result.micro.f1:5.1f} %  {name.removeprefix('strategy:')}")
-    console.print("\nSentences it has never seen:\n")
-    pipe = HybridNerPipeline(model)
-    for text, entities in zip(_UNSEEN, pipe(list(_UNSEEN)), strict=True):
-        print_entities(console, text, entities)
-    console.print(
-        f"\nThe model lies in {Path(composite).resolve()}. Use it with\n"
-        f'  hybridner predict {composite} "你的句子"\n'
-        f'or in Python: import hybridner; transformers.pipeline("hybrid-ner", model="{composite}")',
-        soft_wrap=True,
-    )
-    return 0
+    return train_and_assemble(recipe, splits["train"], splits["validation"], label_set("sncm"))

@@ -7,13 +7,14 @@ from typing import Any
 from transformers import AutoModel
 from transformers.utils import logging
 
+from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
 from hybridner.errors import ModelError
 from hybridner.hybrid import HybridNerModel
 from hybridner.models import MemberModel
 
 
 def load_composite(source: str) -> HybridNerModel:
-    """A composite from a folder or the Hub; a single member becomes a composite of one.
+    """A composite from a folder or the Hub, or the bundled one; a single member becomes a composite of one.
 
     Raises:
         ModelError: there is neither at `source`.
@@ -39,6 +40,7 @@ def load_member(source: str) -> MemberModel:
 
 
 def _load(source: str) -> Any:
+    source = str(BUNDLED_FOLDER) if source == BUNDLED else source
     logging.disable_progress_bar()
     try:
         return AutoModel.from_pretrained(source)

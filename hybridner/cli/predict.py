@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from hybridner.bundled import BUNDLED
 from hybridner.cli.loading import load_composite
 from hybridner.ensemble import COMBINERS
 from hybridner.errors import DataError
@@ -23,10 +24,11 @@ _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red", "bright_cyan", 
 
 _EXAMPLES = """\
 examples:
-  hybridner predict my-composite "2023年，俄罗斯在叙利亚部署了克拉苏哈-4S干扰机。"
+  hybridner predict bundled "2023年，俄罗斯在叙利亚部署了克拉苏哈-4S干扰机。"
   hybridner predict my-composite --file report.txt --json > entities.jsonl
-  cat notes.txt | hybridner predict my-composite --threshold 0.3
+  cat notes.txt | hybridner predict --threshold 0.3
 
+The model that comes with hybridner is called "bundled"; it is used when no other is named.
 A .jsonl file gives one text per object (its "text"); any other file, and standard input, one text per line.
 """
 
@@ -39,7 +41,9 @@ def add_parser(subparsers: Any) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", help="folder or Hub id of a composite or a member")
+    parser.add_argument(
+        "model", nargs="?", default=BUNDLED, metavar="MODEL", help=f"folder or Hub id of a composite or a member ({BUNDLED})"
+    )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, --file or standard input is read")
     parser.add_argument("--file", action="append", default=[], metavar="FILE", help="read texts from a file (several times)")
     parser.add_argument("--json", action="store_true", help="one JSON object per text: {text, entities}")

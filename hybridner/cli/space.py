@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from hybridner.bundled import BUNDLED
 from hybridner.cli.loading import load_composite
 from hybridner.errors import ModelError
 from hybridner.pipeline import HybridNerPipeline
@@ -16,7 +17,8 @@ MODEL_VARIABLE = "HYBRIDNER_MODEL"
 
 _EXAMPLES = f"""\
 examples:
-  hybridner space --model hybridner-demo/composite
+  hybridner space
+  hybridner space --model runs/mine/composite
   {MODEL_VARIABLE}=me/my-composite hybridner space --host 0.0.0.0 --llm-host llm.example.org
 
 On this computer's own address (the default) the page may ask any LLM server. On any other it asks only well-known public
@@ -32,7 +34,9 @@ def add_parser(subparsers: Any) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", metavar="MODEL", help=f"folder or Hub id of a composite or a member ({MODEL_VARIABLE})")
+    parser.add_argument(
+        "--model", metavar="MODEL", help=f"folder or Hub id of a composite or a member ({MODEL_VARIABLE}, or the bundled one)"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (the first free one from 7860)")
     parser.add_argument("--llm-host", action="append", default=[], metavar="HOST", help="an LLM server visitors may use too")
@@ -51,20 +55,15 @@ def serve(
     """Serve the page until Ctrl-C.
 
     Args:
-        model: folder or Hub id; None for what HYBRIDNER_MODEL says.
+        model: folder or Hub id; None for what HYBRIDNER_MODEL says, or the bundled one.
         host, port: where to listen; without a port the first free one from 7860.
         llm_hosts: LLM servers that visitors may use beside the well-known ones.
         device: where the model runs.
 
     Raises:
-        ModelError: no model, one that cannot be loaded, an address that is taken, or gradio is missing.
+        ModelError: a model that cannot be loaded, an address that is taken, or gradio is missing.
     """
-    source = model or os.environ.get(MODEL_VARIABLE)
-    if not source:
-        raise ModelError(
-            f"no model to show: give one with --model or {MODEL_VARIABLE}. `hybridner demo` trains a small one in about two "
-            "minutes, without a network; then `hybridner space --model hybridner-demo/composite`"
-        )
+    source = model or os.environ.get(MODEL_VARIABLE) or BUNDLED
     try:
         from hybridner.space.page import build, launch_settings
     except ImportError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection
-from os import PathLike
 from typing import Any, cast
 
 from hybridner.errors import ModelError
@@ -24,7 +23,7 @@ def common_characters() -> frozenset[str]:
 
 
 def compact(model: HybridNerModel, characters: Collection[str], max_characters: int | None = None) -> HybridNerModel:
-    """The same composite with smaller tables; it says the same about texts that need no more than these.
+    """The same composite with smaller tables, to be stored in half precision; it says the same about texts that need no more.
 
     Args:
         model: the composite; BERT-type encoders with a table of absolute positions.
@@ -39,6 +38,7 @@ def compact(model: HybridNerModel, characters: Collection[str], max_characters: 
         raise ModelError(f"max_characters must be from 16 to {model.max_characters}, not {longest}")
     cuts = [vocabulary.restricted_to(characters) for vocabulary in model.vocabularies]
     config = cast("HybridNerConfig", copy.deepcopy(model.config))
+    config.half_precision = True
     entries = config.encoders or []
     state = model.state_dict()
     for number, (encoder, entry) in enumerate(zip(cast("list[Any]", model.encoders), entries, strict=True)):
@@ -55,9 +55,3 @@ def compact(model: HybridNerModel, characters: Collection[str], max_characters: 
     smaller.vocabularies = [vocabulary for vocabulary, _ in cuts]
     smaller.stackers = model.stackers
     return smaller.eval()
-
-
-def save_half(model: HybridNerModel, folder: str | PathLike[str]) -> None:
-    """As `save_pretrained`, with matrices in half precision; `from_pretrained` gives single precision back."""
-    state = {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in model.state_dict().items()}
-    model.save_pretrained(folder, state_dict=state)

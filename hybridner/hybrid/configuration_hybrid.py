@@ -31,6 +31,7 @@ class HybridNerConfig(PreTrainedConfig):
         fitted: weights of the strategies that need them, as `hybridner.ensemble.Fitted` gives them.
         stackers: for each stacker stored beside the weights, the label numbers that it knows.
         llm_answers: by the name of an LLM, its answers that people judged: true label, answer, and how often.
+        half_precision: whether matrices are stored in half precision; they are loaded in single precision all the same.
         near_miss: spans whose best label is at least so many times as probable as O are candidates though nobody proposed them.
     """
 
@@ -50,6 +51,7 @@ class HybridNerConfig(PreTrainedConfig):
     stackers: dict[str, list[int]] | None = None
     llm_answers: dict[str, list[list[Any]]] | None = None
     near_miss: float = 0.1
+    half_precision: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
         check_choice("strategy", self.strategy, COMBINERS)

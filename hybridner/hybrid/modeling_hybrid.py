@@ -137,6 +137,9 @@ class HybridNerModel(VocabularyMixin):
                 (Path(save_directory) / name).unlink(missing_ok=True)
                 if kind in self.stackers:
                     (Path(save_directory) / name).write_bytes(self.stackers[kind].data)
+        if self.config.half_precision:
+            state = kwargs.get("state_dict") or self.state_dict()
+            kwargs["state_dict"] = {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in state.items()}
         return super().save_pretrained(save_directory, *args, **kwargs)
 
     @classmethod

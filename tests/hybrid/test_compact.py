@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from transformers import AutoModel
 from hybridner import HybridNerModel
 from hybridner.cli.main import main
 from hybridner.errors import ModelError
-from hybridner.hybrid.compact import common_characters, compact, save_half
+from hybridner.hybrid.compact import common_characters, compact
 from hybridner.hybrid.reading import read_texts, window_batches
 from tests.conftest import TEXT
 
@@ -47,12 +48,12 @@ def test_settings_and_names_stay(composite: HybridNerModel) -> None:
     model = HybridNerModel.assemble(members, strategy="majority", threshold=0.3, temperature=1.7)
     small = compact(model, set(TEXT))
     changed = {key for key, value in small.config.to_dict().items() if model.config.to_dict()[key] != value}
-    assert changed <= {"encoders"}
+    assert changed <= {"encoders", "half_precision"}
     assert model.config.encoders[0]["config"]["vocab_size"] == len(set(TEXT)) + 4, "the model itself is left as it was"
 
 
 def test_half_precision_is_for_the_disk_only(composite: HybridNerModel, tmp_path: Path) -> None:
-    save_half(composite, tmp_path)
+    compact(composite, set(TEXT)).save_pretrained(tmp_path)
     stored = load_file(tmp_path / "model.safetensors")
     assert {tensor.dtype for tensor in stored.values() if tensor.dim() > 1} == {torch.float16}
     loaded = AutoModel.from_pretrained(tmp_path)
@@ -60,7 +61,8 @@ def test_half_precision_is_for_the_disk_only(composite: HybridNerModel, tmp_path
     for ours, theirs in zip(scores(loaded, TEXT), scores(composite, TEXT), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-2)
     again = tmp_path / "again"
-    save_half(loaded, again)
+    loaded.save_pretrained(again)
+    assert (again / "model.safetensors").stat().st_size == (tmp_path / "model.safetensors").stat().st_size
     assert read_texts(AutoModel.from_pretrained(again), [TEXT], batch_size=4) == read_texts(loaded, [TEXT], batch_size=4)
 
 
@@ -83,11 +85,15 @@ def test_the_command_keeps_what_the_files_hold(make_member: Callable, tmp_path: 
     ids["龘"] = ids.pop("！")
     HybridNerModel.assemble(members).save_pretrained(tmp_path / "model")
     (tmp_path / "text.txt").write_text("龘\n")
+    (tmp_path / "spanner").mkdir()
+    report = {"member": "spanner", "recipe": {"members": {"spanner": {"type": "spanner"}}}}
+    (tmp_path / "spanner" / "training.json").write_text(json.dumps(report))
     command = ["compact", str(tmp_path / "model"), "--window", "20", "--output"]
     assert main([*command, str(tmp_path / "small"), "--text", str(tmp_path / "text.txt")]) == 0
     assert "MB" in capsys.readouterr().out
     model = AutoModel.from_pretrained(tmp_path / "small")
     assert model.max_characters == 20
+    assert json.loads((tmp_path / "small" / "training.json").read_text()) == {"members": {"spanner": report}}
     assert ["龘" in vocabulary.ids for vocabulary in model.vocabularies] == [False, True]
     assert main([*command, str(tmp_path / "smaller")]) == 0
     assert not any("龘" in vocabulary.ids for vocabulary in AutoModel.from_pretrained(tmp_path / "smaller").vocabularies)

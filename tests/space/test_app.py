@@ -76,9 +76,8 @@ def test_many_at_once_all_get_their_own_answer(space: Space, client: Client) -> 
         assert max(e["end"] for e in entities) > 15
 
 
-def test_without_a_model_the_entry_says_how_to_get_one_even_without_gradio() -> None:
+def test_without_gradio_the_entry_says_how_to_get_it() -> None:
     environment = quiet_environment()
-    environment.pop(command.MODEL_VARIABLE, None)
     program = (
         "import runpy, sys; sys.modules['gradio'] = None\n"
         "import hybridner.space.views\n"
@@ -88,7 +87,7 @@ def test_without_a_model_the_entry_says_how_to_get_one_even_without_gradio() -> 
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 1
-    assert "hybridner demo" in done.stderr
+    assert "hybridner[space]" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -107,15 +106,14 @@ def test_the_command_takes_the_model_from_option_or_environment(composite_folder
     assert command.run(parsed("--model", str(composite_folder), "--host", "0.0.0.0", "--port", "1234", "--device", "cpu")) == 0
     monkeypatch.setenv(command.MODEL_VARIABLE, str(composite_folder))
     assert command.run(parsed("--device", "cpu")) == 0
-    assert [(one["server_name"], one["server_port"]) for one in launched] == [("0.0.0.0", 1234), ("127.0.0.1", None)]
+    monkeypatch.delenv(command.MODEL_VARIABLE)
+    assert command.run(parsed("--device", "cpu")) == 0, "the bundled model"
+    assert [(one["server_name"], one["server_port"]) for one in launched] == [("0.0.0.0", 1234), *[("127.0.0.1", None)] * 2]
     # What the browser keeps of a run would hold the key of the LLM.
     assert all(one["run_history"] is False for one in launched)
 
 
 def test_the_command_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv(command.MODEL_VARIABLE, raising=False)
-    with pytest.raises(ModelError, match="hybridner demo"):
-        command.run(parsed())
     with pytest.raises(ModelError, match="cannot load"):
         command.run(parsed("--model", str(tmp_path)))
     monkeypatch.setitem(sys.modules, "gradio", None)
