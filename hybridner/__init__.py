@@ -4,7 +4,7 @@ Importing the package registers its model classes with transformers' Auto classe
 """
 
 from hybridner.ensemble.adaptive import AdaptiveThreshold
-from hybridner.hybrid import HybridNerConfig, HybridNerModel
+from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, HybridNerConfig, HybridNerModel
 from hybridner.llm import LlmSettings, OpenAIVerifier, TransformersVerifier
 from hybridner.models import (
     BertBiLstmCrfConfig,
@@ -23,6 +23,8 @@ from hybridner.spans import Label, LabelSet, Record, Span
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdaptedHybridNerConfig",
+    "AdaptedHybridNerModel",
     "AdaptiveThreshold",
     "BertBiLstmCrfConfig",
     "BertBiLstmCrfModel",
