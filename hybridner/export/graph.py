@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from hybridner.errors import ModelError
 from hybridner.export.operators import ATTENTION, in_exported_form, register_attention
+from hybridner.export.outliers import EXACT, split_outliers
 from hybridner.hybrid import HybridNerModel
 from hybridner.models.modeling_member import SPECIAL_TOKENS
 
@@ -33,11 +34,13 @@ INPUTS = ("input_ids", "attention_mask")
 class _Scores(nn.Module):
     """A composite's forward in operators that export, with a plain tuple of tensors as its output."""
 
-    def __init__(self, model: HybridNerModel) -> None:
+    def __init__(self, model: HybridNerModel, *, int8: bool) -> None:
         super().__init__()
         prepared: Any = in_exported_form(copy.deepcopy(model).cpu().float().eval())
-        for encoder in prepared.encoders:
+        for encoder, entry in zip(prepared.encoders, prepared.config.encoders, strict=True):
             encoder.config._attn_implementation = ATTENTION
+            if int8:
+                split_outliers(encoder, model.vocabularies[entry["vocabulary"]])
         self.model = prepared
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
@@ -63,7 +66,7 @@ def write_graph(model: HybridNerModel, path: Path, *, int8: bool) -> None:
     require("onnx", "onnxscript", "onnxruntime")
     register_attention()
     with _quietly():
-        program = _exported(model)
+        program = _exported(model, int8=int8)
         if not int8:
             program.save(str(path), external_data=False)
             return
@@ -75,14 +78,14 @@ def write_graph(model: HybridNerModel, path: Path, *, int8: bool) -> None:
             whole.unlink(missing_ok=True)
 
 
-def _exported(model: HybridNerModel) -> Any:
+def _exported(model: HybridNerModel, *, int8: bool) -> Any:
     longest = model.max_characters + SPECIAL_TOKENS
     ids = torch.zeros(2, len(model.vocabularies), min(12, longest), dtype=torch.long)
     mask = torch.ones(2, ids.size(2), dtype=torch.long)
     rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens", min=SPECIAL_TOKENS + 1, max=longest)
     try:
         return torch.onnx.export(
-            _Scores(model),
+            _Scores(model, int8=int8),
             (ids, mask),
             dynamo=True,
             input_names=list(INPUTS),
@@ -99,9 +102,18 @@ def _exported(model: HybridNerModel) -> Any:
 
 
 def _quantize(source: Path, target: Path) -> None:
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    quantize_dynamic(source, target, weight_type=QuantType.QInt8, op_types_to_quantize=list(QUANTIZED))
+    nodes = onnx.load(source, load_external_data=False).graph.node
+    quantize_dynamic(
+        source,
+        target,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        op_types_to_quantize=list(QUANTIZED),
+        nodes_to_exclude=[node.name for node in nodes if any(name.endswith(EXACT) for name in node.input)],
+    )
 
 
 def require(*names: str) -> None:
