@@ -91,4 +91,5 @@ def test_every_recipe_of_the_repository_is_valid(file: Path, monkeypatch: pytest
     monkeypatch.setenv("HYBRIDNER_DATA", "data")
     monkeypatch.setenv("ENCODER", "bert-base-chinese")
     monkeypatch.setenv("SNCM", "sncm")
+    monkeypatch.setenv("PREPARED", "prepared")
     assert load_recipe(file).members
