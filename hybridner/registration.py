@@ -5,8 +5,8 @@ from __future__ import annotations
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification
 from transformers.pipelines import PIPELINE_REGISTRY
 
-from hybridner.export import OnnxHybridNerConfig, OnnxHybridNerModel
 from hybridner.bundled import BUNDLED_FOLDER
+from hybridner.export import OnnxHybridNerConfig, OnnxHybridNerModel
 from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, HybridNerConfig, HybridNerModel
 from hybridner.models import MEMBER_CLASSES, TaggerModel
 from hybridner.pipeline import HybridNerPipeline
