@@ -90,13 +90,15 @@ def measure(
         start = time.process_time()
         found = read(model, case, texts)
         rates.append(len(texts) / (time.process_time() - start))
+        if time.process_time() - start > 30:
+            break  # long enough to be timed once
     gold = [{(e["start"], e["end"], e["label"]) for e in record["entities"]} for record in case.test]
     result = {
         "system": system,
         "f1": f1(gold, [set(spans) for spans in found]),
         "training_cpu_seconds": busy,
         "training_seconds": seconds,
-        "sentences_per_cpu_second": sorted(rates)[1],
+        "sentences_per_cpu_second": sorted(rates)[len(rates) // 2],
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "train": len(case.train),
         "test": len(case.test),
