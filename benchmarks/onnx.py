@@ -1,6 +1,6 @@
 """A model in torch, as an ONNX graph, and with 8-bit weights: quality, size, and speed side by side.
 
-usage: python -m benchmarks.onnx NAME=MODEL=DATA [NAME=MODEL=DATA ...] [--limit 500] [--threads 1 2] [--work FOLDER]
+usage: python -m benchmarks.onnx NAME=MODEL=DATA [NAME=MODEL=DATA ...] [--limit 500] [--timed 256] [--threads 1 2] [--work FOLDER]
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hybridner.export import GRAPH_FILE, export_onnx
 from hybridner.hybrid.reading import window_batches
 from hybridner.spans import Record, Span
 
-BATCH, TIMED, ROUNDS = 32, 256, 5
+BATCH, ROUNDS = 32, 3
 KINDS = ("torch fp32", "onnx fp32", "onnx int8")
 
 
@@ -83,7 +83,7 @@ def in_turns(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, 
     }
 
 
-def measure(source: str, records: Sequence[Record], work: Path, threads: Sequence[int]) -> dict[str, Any]:
+def measure(source: str, records: Sequence[Record], work: Path, timed: int, threads: Sequence[int]) -> dict[str, Any]:
     folders = exported(source, work)
     texts = [record.text for record in records]
     gold = [record.entities for record in records]
@@ -101,15 +101,15 @@ def measure(source: str, records: Sequence[Record], work: Path, threads: Sequenc
         "megabytes": {kind: size(folder) for kind, folder in folders.items()},
         "speed": {},
     }
-    timed = texts[:TIMED]
+    some = texts[:timed]
     for number in threads:
         torch.set_num_threads(number)
         # onnxruntime takes the number of threads when a graph is opened.
         models = {kind: load_composite(str(folder)) for kind, folder in folders.items()}
         pipes = {kind: HybridNerPipeline(model, device="cpu", batch_size=BATCH) for kind, model in models.items()}
         figures["speed"][str(number)] = {
-            "forward": in_turns({kind: forward_passes(model, timed) for kind, model in models.items()}, ROUNDS),
-            "pipeline": in_turns({kind: (lambda pipe=pipe: pipe(timed)) for kind, pipe in pipes.items()}, ROUNDS),
+            "forward": in_turns({kind: forward_passes(model, some) for kind, model in models.items()}, ROUNDS),
+            "pipeline": in_turns({kind: (lambda pipe=pipe: pipe(some)) for kind, pipe in pipes.items()}, ROUNDS),
         }
     return figures
 
@@ -143,6 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="+", metavar="NAME=MODEL=DATA")
     parser.add_argument("--limit", type=int, default=500, help="texts of each file")
+    parser.add_argument("--timed", type=int, default=256, help="so many of them are timed")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--work", type=Path, help="folder that keeps the exported models")
     options = parser.parse_args()
@@ -152,16 +153,19 @@ def main() -> None:
             name, source, data = case.split("=")
             torch.set_num_threads(options.threads[0])
             folder = (options.work or Path(scratch)) / name.replace(" ", "-")
-            figures[name] = measure(source, read_records(data)[: options.limit], folder, options.threads)
+            figures[name] = measure(source, read_records(data)[: options.limit], folder, options.timed, options.threads)
     versions = {package: version(package) for package in ("onnx", "onnxruntime", "onnxscript")}
     whole = {
         "machine": {**machine(), "threads": options.threads, **versions},
         "batch_size": BATCH,
-        "timed_texts": TIMED,
-        **figures,
+        "timed_texts": options.timed,
     }
-    (RESULTS / "onnx.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
-    print(table(figures))
+    # Models that were measured by earlier runs stay.
+    file = RESULTS / "onnx.json"
+    known = json.loads(file.read_text(encoding="utf-8"))["models"] if file.exists() else {}
+    whole["models"] = {**known, **figures}
+    file.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+    print(table(whole["models"]))
 
 
 if __name__ == "__main__":

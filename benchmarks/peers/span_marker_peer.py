@@ -14,7 +14,7 @@ from transformers import TrainingArguments, set_seed
 
 #: SpanMarker's own default. Every span of up to so many words costs two marker tokens, so it is also what its time depends on.
 LONGEST = 8
-#: A third of the others': a sentence is read several times over, with 256 markers each time; one epoch takes as long as their six.
+#: A third of the others': a sentence is read several times over, with 256 markers each time; one epoch costs their six.
 EPOCHS = 2
 #: Longest sentence in tokens, and marker pairs beside it: SpanMarker's defaults are 512 and 128.
 TOKENS, MARKERS = 64, 128
