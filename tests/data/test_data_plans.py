@@ -142,7 +142,7 @@ def test_cmeee_stays_nested_and_says_where_its_files_are_to_be_had(cmeee, tmp_pa
 def test_public_files_are_fetched(cluener, msra, tmp_path, monkeypatch):
     archive = shutil.make_archive(str(tmp_path / "cluener_public"), "zip", cluener)
     for name, urls in (("cluener", {"all": archive}), ("msra", {s: str(msra / f"msra_{s}_bio") for s in ("train", "test")})):
-        monkeypatch.setitem(SOURCES, name, Source("t", "h", "l", "c", "g", urls))
+        monkeypatch.setitem(SOURCES, name, Source("t", "h", "l", "c", "g", urls=urls))
         builder = builder_class(name)(cache_dir=str(tmp_path / "cache"))
         builder.download_and_prepare()
         assert set(builder.as_dataset()) == {"train", "validation", "test"}
