@@ -13,6 +13,7 @@ from transformers.utils import logging
 
 from hybridner.annotation.identity import fingerprint
 from hybridner.annotation.table import entities_array, entities_type
+from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
 from hybridner.errors import DataError, ModelError
 from hybridner.pipeline import HybridNerPipeline
 
@@ -37,7 +38,7 @@ class Annotator:
     A row whose text is null or no string gets null for entities; every row stays in its place.
 
     Args:
-        model: folder or Hub id of a composite or a member.
+        model: folder or Hub id of a composite or a member, or "bundled".
         text: column of the texts.
         output: name of the new column.
         device: such as "cuda:0"; by default an accelerator where there is one.
@@ -68,9 +69,10 @@ class Annotator:
         if os.getpid() != self._home:
             torch.set_num_threads(1)
         load: Any = pipeline
+        source = str(BUNDLED_FOLDER) if self.model == BUNDLED else self.model
         logging.disable_progress_bar()
         try:
-            pipe: HybridNerPipeline = load("hybrid-ner", model=self.model, device=self.device, **self.settings)
+            pipe: HybridNerPipeline = load("hybrid-ner", model=source, device=self.device, **self.settings)
         except OSError as error:
             raise ModelError(f"cannot load a model from {self.model!r}: {error}") from error
         finally:

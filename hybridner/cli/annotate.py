@@ -13,6 +13,7 @@ from accelerate.utils import parse_flag_from_env
 
 from hybridner.annotation import KINDS, Fields, FileSource, How, Source, StreamSource, annotate
 from hybridner.annotation.manifest import revision_of
+from hybridner.bundled import BUNDLED
 from hybridner.cli.loading import load_composite
 from hybridner.ensemble import COMBINERS
 from hybridner.errors import DataError
@@ -54,7 +55,7 @@ def add_parser(subparsers: Any) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that the command and the module `hybridner.annotate` share."""
-    parser.add_argument("model", metavar="MODEL", help="folder or Hub id of a composite or a member")
+    parser.add_argument("model", metavar="MODEL", help=f"folder or Hub id of a composite or a member, or {BUNDLED}")
     parser.add_argument("input", metavar="INPUT", nargs="+", help="files, or one data set")
     parser.add_argument("--output", required=True, metavar="DIR", help="where shards, rejects and manifest go")
     parser.add_argument("--kind", choices=KINDS, help="kind of the files (default: by the ending of the first one)")
