@@ -7,7 +7,6 @@ of TRAIN that no run is trained on, never on DEV.
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import statistics
 import tempfile
@@ -16,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.side_by_side import RESULTS, report
+from benchmarks.side_by_side import RESULTS, kept, report
 from hybridner import HybridNerModel, LabelSet
 from hybridner.adaptation import AdaptationSettings, adapt, fine_tune
 from hybridner.data import labels_of, read_records
@@ -53,16 +52,6 @@ def one_run(
         "megabytes": round(megabytes, 2),
         **{key: value for key, value in made.items() if key != "history"},
     }
-
-
-def kept(path: Path, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The result of a run, from its file when it has been done before."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(run(), indent=1), encoding="utf-8")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    print(path.stem, {key: found[key] for key in ("f1", "cpu_seconds")}, flush=True)
-    return found
 
 
 def summary(runs: Sequence[dict[str, Any]], system: str) -> dict[str, float]:

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import random
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.side_by_side import RESULTS, report
+from benchmarks.side_by_side import RESULTS, kept, report
 from hybridner import HybridNerModel
 from hybridner.adaptation import AdaptationSettings, adapt
 from hybridner.adaptation.learn import GENTLE, learn_calibration, learn_members
@@ -119,15 +118,6 @@ def curve(
         points.append({"sentences": len(taken), "characters": sum(len(r.text) for r in taken), "f1": f1(model, dev)})
         print(how, seed, points[-1], flush=True)
     return {"points": points}
-
-
-def kept(path: Path, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(run(), indent=1), encoding="utf-8")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    print(path.stem, json.dumps(found)[:400], flush=True)
-    return found
 
 
 def draw(curves: dict[str, list[dict[str, float]]], start: float, path: Path) -> None:

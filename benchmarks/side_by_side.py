@@ -1,4 +1,4 @@
-"""Two things timed in turns, so that a machine whose speed drifts cannot favour one of them."""
+"""What the benchmarks share: two things timed in turns, long runs that are kept, reports."""
 
 from __future__ import annotations
 
@@ -55,3 +55,13 @@ def report(name: str, figures: dict[str, Any]) -> None:
     print(text)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def kept(path: Path, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The result of a long run, from its file when it has been done before."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(run(), indent=1), encoding="utf-8")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    print(path.stem, json.dumps(found)[:400], flush=True)
+    return found
