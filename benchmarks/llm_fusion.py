@@ -13,11 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.side_by_side import report
 from hybridner import HybridNerModel, LabelSet
 from hybridner.data import label_set, read_records
 from hybridner.ensemble import Candidate, Predictions
 from hybridner.evaluation import score_spans
+from hybridner.evaluation.metrics import text_counts
+from hybridner.evaluation.significance import bootstrap_p, f1_of, interval, resample
 from hybridner.hybrid import ExampleIndex, decide_ballot, read_texts
 from hybridner.llm import (
     AnswerCache,
@@ -88,13 +92,25 @@ class Bench:
             return rows, stage.report().to_dict()
 
 
+def entities(rows: Sequence[Sequence[Candidate]]) -> list[list[Span]]:
+    return [[Span(c.start, c.end, c.label) for c in row if c.chosen] for row in rows]
+
+
 def f1(material: Material, rows: Sequence[Sequence[Candidate]]) -> dict[str, float]:
-    predicted = [[Span(c.start, c.end, c.label) for c in row if c.chosen] for row in rows]
-    return score_spans(material.gold, predicted).micro.to_dict()
+    return score_spans(material.gold, entities(rows)).micro.to_dict()
 
 
-def fused_f1(material: Material, rows: Sequence[Sequence[Verified]]) -> dict[str, float]:
-    return f1(material, [[item.candidate for item in row] for row in rows])
+def fused(rows: Sequence[Sequence[Verified]]) -> list[list[Candidate]]:
+    return [[item.candidate for item in row] for row in rows]
+
+
+def gain(material: Material, rows: Sequence[Sequence[Candidate]]) -> dict[str, Any]:
+    """F1 points above the composite alone: difference, 95 % interval and p of the paired bootstrap over sentences."""
+    counts = np.stack([text_counts(material.gold, entities(side)) for side in (material.candidates, rows)], axis=1)
+    resampled = 100 * f1_of(resample(counts))
+    differences = resampled[:, 1] - resampled[:, 0]
+    before, after = 100 * f1_of(counts.sum(0))
+    return {"points": after - before, "interval": interval(differences), "p": bootstrap_p(differences)}
 
 
 def accuracy(material: Material, rows: Sequence[Sequence[Verified]]) -> dict[str, float]:
@@ -126,11 +142,13 @@ def with_llm(bench: Bench, fitting: Material, measured: Material, examples: Exam
         "bayes, accuracy on the fitting spans": replace(base, fusion="bayes", accuracy=right),
         "bayes, fitted matrix": replace(base, fusion="bayes", confusion=matrix),
     }
-    rows = {name: bench.verify(measured, settings, examples) for name, settings in ways.items()}
+    verified = {name: bench.verify(measured, settings, examples) for name, settings in ways.items()}
+    rows = {name: fused(found) for name, found in verified.items()}
     return {
         "fitting": {"sentences": len(fitting.records), "answers": len(pairs), **accuracy(fitting, fit_rows)},
-        "routed": accuracy(measured, rows["replace"]),
-        "f1": {name: fused_f1(measured, found) for name, found in rows.items()},
+        "routed": accuracy(measured, verified["replace"]),
+        "f1": {name: f1(measured, found) for name, found in rows.items()},
+        "gain": {name: gain(measured, found) for name, found in rows.items()},
         "confusion": matrix.to_dict(),
         "cost": bench.cost(measured, base, examples),
         "cost_of_fitting": bench.cost(fitting, base, examples),

@@ -118,12 +118,12 @@ def extract(
 
 
 def read_extraction(text: str, content: str, reader: AnswerReader, *, truncated: bool = False) -> Extraction:
-    """Recover spans from lines of "category: entity".
+    """Recover spans from lines of "category: entity"; several in one line, divided by semicolons, count as several.
 
     The k-th line with the same words is their k-th occurrence in the text. Words that are not in the text as they stand are
     looked for once more without what surrounds them and without regard to spaces, case and width.
     """
-    lines = [line for line in without_reasoning(content).splitlines() if line.strip()]
+    lines = [part for line in without_reasoning(content).splitlines() for part in _entries(line, reader)]
     if truncated:
         lines = lines[:-1]
     if len(lines) == 1 and reader.label(lines[0]) == NON_ENTITY:
@@ -146,6 +146,18 @@ def read_extraction(text: str, content: str, reader: AnswerReader, *, truncated:
         altered += not exact
         spans.add(Span(*place, label))
     return Extraction(tuple(sorted(spans)), altered, tuple(unfound), unreadable, truncated)
+
+
+def _entries(line: str, reader: AnswerReader) -> list[str]:
+    """A line, cut at the semicolons behind which a category and a colon follow: those within an entity stay."""
+    entries: list[str] = []
+    for part in re.split("(?<=[;；])", line):
+        match = _LINE.match(part)
+        if entries and not (match and reader.label(match[1])):
+            entries[-1] += part
+        else:
+            entries.append(part)
+    return [bare for entry in entries if (bare := entry.strip(" \t;；"))]
 
 
 def _next_place(text: str, words: str, used: dict[str, int]) -> tuple[tuple[int, int] | None, bool]:

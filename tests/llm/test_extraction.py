@@ -25,6 +25,7 @@ TEXT = "张三在北京，李四也在北京。ＧＰＳ 导航"
     [
         ("PER: 张三\nLOC: 北京", [(0, 2, "PER"), (3, 5, "LOC")]),
         ("- 人名：张三\n2. 地名：北京\n3. 地名：北京", [(0, 2, "PER"), (3, 5, "LOC"), (10, 12, "LOC")]),
+        ("PER: 张三; 地名：北京；LOC: 北京；", [(0, 2, "PER"), (3, 5, "LOC"), (10, 12, "LOC")]),
         ("<think>PER: 李四</think>PER: 张三", [(0, 2, "PER")]),
         ("Non-Entity", []),
         ("非实体。", []),
@@ -45,6 +46,11 @@ def test_what_was_not_copied_faithfully_is_found_or_counted() -> None:
     assert found.altered == 2
     assert found.unfound == (("PER", "王五"), ("LOC", "北京"))
     assert found.unreadable == 2
+
+
+def test_a_semicolon_may_be_part_of_an_entity() -> None:
+    found = read_extraction("看《甲；乙》", "LOC: 甲；乙; PER: 看", READER)
+    assert (found.spans, found.altered) == ((Span(0, 1, "PER"), Span(2, 5, "LOC")), 0)
 
 
 def test_the_last_line_of_a_cut_answer_is_left_out() -> None:
