@@ -24,6 +24,7 @@ from hybridner.annotation.shards import Shards, sweep, write_shard
 from hybridner.annotation.sources import Piece, Source
 from hybridner.annotation.table import entities_array, entities_type, shard_table
 from hybridner.errors import DataError, HybridNerError
+from hybridner.launch import processes
 from hybridner.pipeline import Entity, HybridNerPipeline
 
 #: A text that any model reads.
@@ -77,7 +78,7 @@ def annotate(
         DataError: the folder holds another job, or one is at work in it.
         HybridNerError: settings that cannot work.
     """
-    state, folder, how = PartialState(), Path(output), how or How()
+    state, folder, how = processes(), Path(output), how or How()
     job = {
         "input": source.describe(),
         "model": fingerprint(pipe.model),

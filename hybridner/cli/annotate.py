@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
-from accelerate import PartialState
-from accelerate.utils import parse_flag_from_env
 
 from hybridner.annotation import KINDS, Fields, FileSource, How, Source, StreamSource, annotate
 from hybridner.annotation.manifest import revision_of
@@ -17,11 +14,9 @@ from hybridner.bundled import BUNDLED
 from hybridner.cli.loading import load_composite
 from hybridner.ensemble import COMBINERS
 from hybridner.errors import DataError
+from hybridner.launch import processes
 from hybridner.pipeline import HybridNerPipeline
 from hybridner.spans import RESOLVERS
-
-#: Processes wait for each other only at the beginning and the end; one that is done early may wait long.
-_PATIENCE = timedelta(days=30)
 
 _EXAMPLES = """\
 examples:
@@ -74,8 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    # Of itself only an Accelerator looks whether the launcher wants processes on CPUs.
-    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=_PATIENCE)
+    state = processes()
     if options.records_per_shard < 1:
         raise DataError(f"--records-per-shard must be at least 1, not {options.records_per_shard}")
     llm = _read_llm(options.llm) if options.llm else {}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from accelerate import PartialState
-
 from hybridner.cli.train import add_recipe_arguments, recipe_of
+from hybridner.launch import processes
 from hybridner.training.crossval import run_crossval
 
 _EXAMPLES = """\
@@ -42,6 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     path = run_crossval(recipe_of(options), options.fold, options.overwrite)
-    if PartialState().is_main_process and path.exists():
+    if processes().is_main_process and path.exists():
         print(f"out-of-fold predictions: {path}")
     return 0

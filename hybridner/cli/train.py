@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
 from rich.console import Console
 from rich.table import Table
 
 from hybridner.errors import RecipeError
+from hybridner.launch import processes
 from hybridner.training import Recipe, load_recipe, run_recipe
 from hybridner.training.run import REPORT
 
@@ -66,7 +66,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
 def run(options: argparse.Namespace) -> int:
     recipe = recipe_of(options)
     composite = run_recipe(recipe, options.member, options.overwrite)
-    if not PartialState().is_main_process:
+    if not processes().is_main_process:
         return 0
     output = Path(recipe.training.output)
     table = Table(title=f"best entity F1 on dev (seed {recipe.training.seed})")

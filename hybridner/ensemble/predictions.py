@@ -92,9 +92,7 @@ class Predictions:
                 "end": per_record(ballot.spans[:, 2], pa.int32()),
                 "votes": per_record(ballot.votes.T, pa.int16()),
                 "logits": per_record(ballot.logits, pa.float32()),
-                "probabilities": per_record(
-                    ballot.probabilities.transpose(1, 0, 2).reshape(ballot.logits.shape[0], -1), pa.float32()
-                ),
+                "probabilities": per_record(np.concatenate(ballot.probabilities, axis=1), pa.float32()),
             }
         )
         content = {"labels": self.labels, "members": self.members, "scorer": ballot.scorer, "about": self.about}

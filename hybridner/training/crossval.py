@@ -22,6 +22,7 @@ from hybridner.ensemble import Predictions, concatenated
 from hybridner.errors import RecipeError
 from hybridner.hybrid import HybridNerModel
 from hybridner.hybrid.reading import predict
+from hybridner.launch import processes
 from hybridner.spans import LabelSet, Record
 from hybridner.training.recipe import Recipe
 from hybridner.training.run import load_data, train_and_assemble
@@ -56,7 +57,7 @@ def run_crossval(recipe: Recipe, only: Sequence[int] = (), overwrite: bool = Fal
     numbers = np.array(fold_numbers(train, folds, recipe.training.seed))
     output = Path(recipe.training.output)
     paths = [output / _FOLDS / f"{fold}-of-{folds}.parquet" for fold in range(folds)]
-    state = PartialState()
+    state = processes()
     about = _about(recipe, train, dev)
     for fold in only or range(folds):
         if not _finished(paths[fold], about, overwrite, state):
@@ -88,7 +89,7 @@ def _one_fold(
     held_out = [record for record, number in zip(train, numbers, strict=True) if number == fold]
     part = replace(recipe, training=replace(recipe.training, output=str(folder)), hub=None)
     composite = train_and_assemble(part, others, dev, labels, overwrite=overwrite)
-    if PartialState().is_main_process:
+    if processes().is_main_process:
         model = HybridNerModel.from_pretrained(composite)
         predictions = predict(model, held_out)
         replace(predictions, folds=np.full(len(held_out), fold), about=about).save(path)

@@ -24,6 +24,7 @@ from hybridner.data.catalogue import SOURCES
 from hybridner.errors import DataError, RecipeError
 from hybridner.hub import push_folder
 from hybridner.hybrid import HybridNerModel
+from hybridner.launch import processes
 from hybridner.models import MEMBER_CLASSES, MemberModel, SpannerModel
 from hybridner.spans import LabelSet, Record
 from hybridner.text import CharacterVocabulary
@@ -129,7 +130,7 @@ def train_and_assemble(
     overwrite: bool = False,
 ) -> Path:
     """As `run_recipe`, on records that are already in memory."""
-    state = PartialState()
+    state = processes()
     output = Path(recipe.training.output)
     if recipe.training.shared_encoder:
         folders = [output / name for name in (*recipe.members, SHARED)]
