@@ -46,7 +46,7 @@ class AdaptationSettings:
     rank: int = 8
     epochs: int | None = None
     batch_size: int = 8
-    encoder_lr: float = 2e-3
+    encoder_lr: float = 1e-3
     head_lr: float = 3e-3
     seed: int = 42
     mixed_precision: str = "auto"
