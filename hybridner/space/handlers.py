@@ -14,7 +14,7 @@ from hybridner.hybrid.configuration_hybrid import check_threshold
 from hybridner.space.files import json_lines, new_result, read_texts_of_file
 from hybridner.space.limits import LimitError
 from hybridner.space.reading import Reading, entity_dicts
-from hybridner.space.review import Row, review_of, review_rows
+from hybridner.space.review import Row, review_of, review_rows, reworded_rows
 from hybridner.space.service import Choice, LlmChoice, Service
 from hybridner.space.views import Views, note, quiet
 from hybridner.space.wording import wording
@@ -123,22 +123,25 @@ class Handlers:
             readings: list[Reading] = []
             for reading in self.service.read_many(texts, Choice(strategy, decoding, uncertainty)):
                 readings.append(reading)
-                done = words.file_progress.format(done=len(readings), total=len(texts))
-                progress((len(readings), len(texts)), desc=done)
+                progress((len(readings), len(texts)), desc=words.file_progress, unit=words.file_unit)
         except HybridNerError as error:
-            return said(error, language), gr.update(value=None, interactive=False)
+            return said(error, language), gr.skip()
         content = json_lines(texts, (entity_dicts(reading, threshold) for reading in readings))
         result = self._new_result("entities.jsonl")
         result.write_text(content, encoding="utf-8")
         summary = self._views(language).file_summary(readings, threshold, _SHOWN_OF_FILE)
-        return summary, gr.update(value=str(result), interactive=True)
+        return summary, gr.update(value=str(result), visible=True)
 
     def rows(self, reading: Reading | None, language: str) -> Any:
         """The table in which the visitor says what is right."""
-        words = wording(language)
         rows = [] if reading is None else review_rows(reading, self._views(language).name)
         blank: Row = [None, "", "", True]  # for an entity that the model missed
-        return gr.update(value=[*rows, blank], headers=list(words.review_columns))
+        return self.reworded([*rows, blank], language)
+
+    def reworded(self, rows: list[Row], language: str) -> Any:
+        """The same table in another language; what the visitor has changed in it stays."""
+        rows = reworded_rows(rows, self.service.labels, self._views(language).name)
+        return gr.update(value=rows, headers=list(wording(language).review_columns))
 
     def review(
         self, reading: Reading | None, rows: list[Row], complete: bool, reviews: dict[str, Review] | None, language: str

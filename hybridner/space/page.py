@@ -10,31 +10,33 @@ from gradio.events import api
 from hybridner.ensemble import UNCERTAINTIES
 from hybridner.space.examples import EXAMPLES
 from hybridner.space.handlers import Handlers
+from hybridner.space.markup import escape
 from hybridner.space.service import DEFAULT_LLM, Service
-from hybridner.space.style import CSS, FONTS, JS
-from hybridner.space.views import quiet
+from hybridner.space.style import CSS, FONTS, JS, TELL_LANGUAGE
+from hybridner.space.views import Views, quiet
 from hybridner.space.wording import preferred_language, wording
 from hybridner.spans import RESOLVERS
 
 _FIRST_LANGUAGE = "zh"
+_HEAD = '<div class="hn-head"><h1>hybridner <span>{title}</span></h1><p>{subtitle}</p></div>'
+_FOOT = '<p class="hn-foot"><a href="?view=api" target="_blank">{api}</a> · {privacy}</p>'
 #: An example of further fields of a question.
 _NO_THINKING = '{"thinking": {"type": "disabled"}}'
 
 
 def words_of_parts(service: Service, language: str) -> dict[str, dict[str, Any]]:
     """What each part of the page says in a language, as arguments of its component."""
-    words, limits = wording(language), service.limits
+    words, views, limits = wording(language), Views(service.labels, language), service.limits
     info = words.file_info.format(
         texts=f"{limits.file_texts:,}", characters=f"{limits.file_characters:,}", megabytes=f"{limits.file_bytes / 1e6:g}"
     )
-    domain, members = service.labels.domain or "–", ", ".join(service.members)
-    about = words.about_model.format(domain=domain, labels=len(service.labels), members=members)
     strategies = [(words.strategies.get(name, name), name) for name in service.strategies]
     uncertainties = [(words.uncertainties.get(name, name), name) for name in UNCERTAINTIES]
     decodings = [(words.decodings.get(name, name), name) for name in RESOLVERS]
     return {
-        "head": {"value": f'<div class="hn-head"><h1>hybridner</h1><p>{words.subtitle}</p></div>'},
-        "about": {"value": quiet(about)},
+        "head": {"value": _HEAD.format(title=escape(words.title), subtitle=escape(words.subtitle))},
+        "about": {"value": views.about(service.members)},
+        "foot": {"value": _FOOT.format(api=escape(words.api), privacy=escape(words.privacy))},
         "tab_text": {"label": words.tab_text},
         "tab_file": {"label": words.tab_file},
         "text": {"label": words.text, "placeholder": words.text_hint.format(limit=f"{limits.characters:,}")},
@@ -46,7 +48,7 @@ def words_of_parts(service: Service, language: str) -> dict[str, dict[str, Any]]
         "decoding": {"label": words.decoding, "choices": decodings},
         "uncertainty": {"label": words.uncertainty, "choices": uncertainties},
         "llm": {"label": words.llm},
-        "use_llm": {"label": words.use_llm},
+        "use_llm": {"label": words.use_llm, "info": words.use_llm_info},
         "endpoint": {"label": words.endpoint},
         "llm_model": {"label": words.llm_model},
         "key": {"label": words.key, "info": words.key_info},
@@ -56,7 +58,7 @@ def words_of_parts(service: Service, language: str) -> dict[str, dict[str, Any]]
         "read_file": {"value": words.read_file},
         "download": {"label": words.download},
         "review": {"label": words.review_title},
-        "review_info": {"value": quiet(words.review_info)},
+        "review_info": {"value": quiet(words.review_info) + quiet(words.review_types) + views.types()},
         "review_complete": {"label": words.review_complete},
         "review_keep": {"value": words.review_keep},
         "review_download": {"label": words.review_download},
@@ -84,9 +86,9 @@ def _lay_out(service: Service, words: dict[str, dict[str, Any]]) -> dict[str, An
         part["language"] = gr.Radio(
             [("中文", "zh"), ("English", "en")], value=_FIRST_LANGUAGE, show_label=False, container=False, elem_id="language"
         )
-    part["about"] = gr.HTML(**words["about"])
+    part["about"] = gr.HTML(**words["about"], elem_id="about")
     with gr.Row():
-        with gr.Column(scale=7, min_width=320), gr.Tabs():
+        with gr.Column(scale=3, min_width=320), gr.Tabs():
             with gr.Tab(**words["tab_text"], id="text") as part["tab_text"]:
                 # No `max_length`: it would cut what is pasted without a word. Too long a text is told instead.
                 part["text"] = gr.Textbox("", **words["text"], lines=4, max_lines=14, elem_id="text")
@@ -98,7 +100,7 @@ def _lay_out(service: Service, words: dict[str, dict[str, Any]]) -> dict[str, An
                 part["analyse"] = gr.Button(**words["analyse"], variant="primary", elem_id="analyse")
                 part["message"] = gr.HTML(elem_id="message")
                 part["threshold"] = gr.Slider(
-                    0, 1, config.threshold, step=0.01, **words["threshold"], elem_id="threshold", buttons=[]
+                    0, 1, round(config.threshold, 2), step=0.01, **words["threshold"], elem_id="threshold", buttons=[]
                 )
                 part["preview"] = gr.HTML(elem_id="preview")
                 part["marks"] = gr.HTML(quiet(wording(_FIRST_LANGUAGE).before), elem_id="marks")
@@ -109,8 +111,8 @@ def _lay_out(service: Service, words: dict[str, dict[str, Any]]) -> dict[str, An
                 part["file_info"] = gr.HTML(**words["file_info"])
                 part["read_file"] = gr.Button(**words["read_file"], variant="primary", elem_id="read-file")
                 part["file_result"] = gr.HTML(elem_id="file-result", min_height=90)
-                part["download"] = gr.DownloadButton(**words["download"], interactive=False, elem_id="download")
-        with gr.Column(scale=3, min_width=270):
+                part["download"] = gr.DownloadButton(**words["download"], visible=False, elem_id="download")
+        with gr.Column(scale=1, min_width=280, elem_id="settings"):
             part["strategy"] = gr.Radio(value=config.strategy, **words["strategy"], elem_id="strategy")
             part["decoding"] = gr.Radio(value=config.decoding, **words["decoding"], elem_id="decoding")
             part["uncertainty"] = gr.Radio(value=config.uncertainty, **words["uncertainty"], elem_id="uncertainty")
@@ -128,6 +130,7 @@ def _lay_out(service: Service, words: dict[str, dict[str, Any]]) -> dict[str, An
                     html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
                 )
                 part["extra"] = gr.Textbox("", **words["extra"], placeholder=_NO_THINKING, elem_id="extra")
+    part["foot"] = gr.HTML(**words["foot"])
     return part
 
 
@@ -141,6 +144,8 @@ def _lay_out_review(part: dict[str, Any], words: dict[str, dict[str, Any]]) -> N
             type="array",
             interactive=True,
             static_columns=[0],
+            column_widths=["15%", "35%", "30%", "20%"],
+            wrap=True,
             show_label=False,
             buttons=[],
             elem_id="review-rows",
@@ -165,22 +170,26 @@ def _connect(page: gr.Blocks, service: Service, part: dict[str, Any], spoken: li
     readers = {"concurrency_id": "readers", "concurrency_limit": limits.readers, "api_visibility": "private"}
     at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
-    gr.on(
-        [part["analyse"].click, part["text"].submit],
-        handlers.read,
-        [part["text"], *settings, *these("use_llm llm_model language")],
-        result,
-        show_progress_on=[part["marks"]],
-        **readers,
-    ).then(
-        handlers.ask,
-        these("state use_llm threshold endpoint llm_model key extra language"),
-        result,
-        show_progress_on=[part["message"]],
-        concurrency_id="askers",
-        concurrency_limit=limits.askers,
-        api_visibility="private",
-    ).then(**reviewing, **at_once)
+    filled = [
+        part[f"example_{number}"].click(lambda text=example.text: text, None, part["text"], **at_once)
+        for number, example in enumerate(EXAMPLES)
+    ]
+    for asked_for in (part["analyse"].click, part["text"].submit, *(example.then for example in filled)):
+        asked_for(
+            handlers.read,
+            [part["text"], *settings, *these("use_llm llm_model language")],
+            result,
+            show_progress_on=[part["marks"]],
+            **readers,
+        ).then(
+            handlers.ask,
+            these("state use_llm threshold endpoint llm_model key extra language"),
+            result,
+            show_progress_on=[part["message"]],
+            concurrency_id="askers",
+            concurrency_limit=limits.askers,
+            api_visibility="private",
+        ).then(**reviewing, **at_once)
     for name in ("strategy", "decoding", "uncertainty"):
         part[name].input(
             handlers.read_again,
@@ -199,6 +208,8 @@ def _connect(page: gr.Blocks, service: Service, part: dict[str, Any], spoken: li
     part["threshold"].change(handlers.show, **shown, trigger_mode="always_last", **at_once)
     part["llm_model"].change(handlers.show, **shown, trigger_mode="always_last", **at_once)
     part["read_file"].click(
+        lambda: ("", gr.update(value=None, visible=False)), None, these("file_result download"), **at_once
+    ).then(
         handlers.read_file,
         [part["file"], *settings, part["language"]],
         these("file_result download"),
@@ -207,19 +218,19 @@ def _connect(page: gr.Blocks, service: Service, part: dict[str, Any], spoken: li
         concurrency_limit=1,
         api_visibility="private",
     )
-    for number, example in enumerate(EXAMPLES):
-        part[f"example_{number}"].click(lambda text=example.text: text, None, part["text"], **at_once)
 
     def speak(language: str) -> list[Any]:
         now = words_of_parts(service, language)
-        return [gr.update(**now[name]) for name in spoken]
+        return [*(gr.update(**now[name]) for name in spoken), "", ""]
 
     def greet(request: gr.Request) -> str:
         return preferred_language(request.headers.get("accept-language"))
 
-    part["language"].change(speak, part["language"], [part[name] for name in spoken], **at_once).then(
+    # Notes tell what has just happened; they are not told again in the other language.
+    said = [*(part[name] for name in spoken), *these("message review_message")]
+    part["language"].change(speak, part["language"], said, js=TELL_LANGUAGE, **at_once).then(
         handlers.show, **shown, **at_once
-    ).then(**reviewing, **at_once)
+    ).then(handlers.reworded, these("review_rows language"), part["review_rows"], **at_once)
     page.load(greet, None, part["language"], **at_once)
 
 
@@ -229,7 +240,7 @@ def launch_settings(service: Service) -> dict[str, Any]:
         "theme": gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=FONTS, font_mono=("ui-monospace", "monospace")),
         "css": CSS,
         "js": JS,
-        "footer_links": ["api"],
+        "footer_links": [],  # The page has its own foot, which speaks its language.
         # A history of runs would keep the LLM's key in the browser's storage.
         "run_history": False,
         "max_file_size": service.limits.file_bytes,

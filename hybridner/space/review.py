@@ -22,6 +22,12 @@ def review_rows(reading: Reading, name: Callable[[str], str]) -> list[Row]:
     ]
 
 
+def reworded_rows(rows: Iterable[Row], labels: LabelSet, name: Callable[[str], str]) -> list[Row]:
+    """The rows as the visitor left them, with the types that are known called as `name` says."""
+    types = _types(labels)
+    return [[row[0], row[1], name(types[said]) if (said := _stripped(row[2])) in types else row[2], row[3]] for row in rows]
+
+
 def review_of(reading: Reading, rows: Iterable[Row], labels: LabelSet, *, complete: bool) -> Review:
     """The review that a visitor's rows amount to.
 
@@ -38,11 +44,11 @@ def review_of(reading: Reading, rows: Iterable[Row], labels: LabelSet, *, comple
     Raises:
         LimitError: a word that is not in the text, a type that the model does not know, or an entity given twice.
     """
-    types = {name: label.name for label in labels.labels for name in (label.name, label.title) if name}
+    types = _types(labels)
     judged: list[ReviewedEntity] = []
     added: list[tuple[str, str]] = []
     for row in rows:
-        word, right = str(row[1] or "").strip(), row[3] in (True, "true", "True", 1)
+        word, right = _stripped(row[1]), row[3] in (True, "true", "True", 1)
         item = _item(reading, row[0])
         if item is None:
             if word:
@@ -75,8 +81,17 @@ def _item(reading: Reading, number: object) -> Any:
     return reading.entities[index] if 0 <= index < len(reading.entities) else None
 
 
+def _types(labels: LabelSet) -> dict[str, str]:
+    """The name of each type by what a row may call it."""
+    return {name: label.name for label in labels.labels for name in (label.name, label.title) if name}
+
+
+def _stripped(cell: object) -> str:
+    return str(cell or "").strip()
+
+
 def _type(said: object, types: Mapping[str, str]) -> str:
-    name = str(said or "").strip()
+    name = _stripped(said)
     if name not in types:
         raise LimitError("review_type", type=name or "–", types=", ".join(dict.fromkeys(types.values())))
     return types[name]

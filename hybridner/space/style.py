@@ -6,15 +6,33 @@ gradio puts its own class before every selector, but of several after `.dark` it
 from __future__ import annotations
 
 from hybridner.space.colours import INK
+from hybridner.space.wording import WORDINGS
 
 FONTS = ("Noto Sans SC", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "system-ui", "sans-serif")
 
+#: gradio's own words in the upload follow the browser's language; these follow the page's.
+_DROP = "\n".join(
+    f'#file:lang({language}) [data-testid="upload-text"]::after {{ content: "{words.drop}"; }}'
+    for language, words in WORDINGS.items()
+)
+
 CSS = (
-    f":root {{ --hn-ink: {INK['light']}; }} .dark {{ --hn-ink: {INK['dark']}; }}\n"
+    f":root {{ --hn-ink: {INK['light']}; }} .dark {{ --hn-ink: {INK['dark']}; }}\n{_DROP}\n"
     + """
-.gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
+.gradio-container { max-width: 1240px !important; margin: 0 auto !important; }
 .hn-head h1 { margin: 0; font-size: 1.7rem; letter-spacing: -.01em; }
-.hn-head p { margin: .15rem 0 0; }
+.hn-head h1 span { font-size: .58em; font-weight: 600; letter-spacing: 0; padding: .2em .6em; margin-left: .3em;
+  border-radius: 6px; vertical-align: .22em; white-space: nowrap;
+  color: #17304f; background: #dbe8fb; border: 1.5px solid #7fa7d8; }
+.dark .hn-head h1 span { color: #d7e6fa; background: #1b3a63; border-color: #5d8fce; }
+.hn-head p { margin: .3rem 0 0; }
+.hn-about { font-size: .9rem; color: var(--body-text-color-subdued); }
+.hn-about summary { cursor: pointer; width: fit-content; }
+.hn-types { display: flex; flex-wrap: wrap; gap: .35rem; margin: .4rem 0 !important; }
+.hn-types .hn-chip { cursor: help; }
+.hn-jump { display: none; padding: 0; font-size: .9rem; }
+.hn-foot { margin: .4rem 0; text-align: center; font-size: .84rem; color: var(--body-text-color-subdued); }
+.hn-foot a { padding: 0; color: inherit; text-decoration: underline; text-underline-offset: 3px; }
 .hn-quiet { margin: .3rem 0; color: var(--body-text-color-subdued); font-size: .86rem; }
 .html-container { padding: 0 !important; }
 #top { align-items: flex-start; gap: .6rem 1rem; }
@@ -23,16 +41,32 @@ CSS = (
 #language { flex: 0 0 auto; min-width: 0 !important; }
 #language .wrap { flex-wrap: nowrap; }
 #language label { white-space: nowrap; }
+#settings fieldset .wrap { flex-direction: column; gap: .1rem; }
+#settings fieldset label { width: 100%; padding: .3rem .5rem; border-color: transparent; background: transparent;
+  box-shadow: none; }
+#settings fieldset label:hover { background: var(--background-fill-secondary); }
+#settings fieldset label:has(:checked) { background: var(--background-fill-secondary); font-weight: 600; }
+.dark #threshold { --neutral-200: #475569; }
+#file [data-testid="upload-text"] { font-size: 0; }
+#file [data-testid="upload-text"] .or { display: none; }
+#file [data-testid="upload-text"]::after { font-size: 1rem; margin-top: .5rem; }
+#llm .form { border: 0; }
+#llm .form > * { padding: .3rem 0; }
+#review-rows { --font-mono: var(--font); }
+#review-rows th svg { display: none; }
+.gradio-container:not(:has(#marks .hn-text)) #review { display: none; }
 #message:not(:has(.hn-note)) { display: none; }
 #preview:not(:has(.hn-preview)) { display: none; }
 #table:not(:has(table)) { display: none; }
 #examples { gap: .4rem; flex-wrap: wrap; align-items: center; }
+#examples-title .hn-quiet { margin: 0; }
 #examples-title { flex: 0 0 auto; min-width: 0 !important; width: auto; }
 #examples button { flex: 0 1 auto; min-width: 0; font-weight: 400; padding: .25rem .6rem; }
 
 .hn-preview { padding: .55rem .8rem; border-radius: 8px; background: var(--background-fill-secondary);
   border: 1px solid var(--border-color-primary); font-size: .93rem; }
-.hn-share { display: block; height: 5px; margin-top: .45rem; border-radius: 3px; overflow: hidden;
+.hn-preview small { color: var(--body-text-color-subdued); font-size: .84rem; }
+.hn-share { display: block; height: 5px; margin: .4rem 0; border-radius: 3px; overflow: hidden;
   background: var(--border-color-primary); }
 .hn-share i { display: block; height: 100%; background: #e8890c; transition: width .15s; }
 
@@ -48,11 +82,12 @@ CSS = (
 .hn-mark .hn-mark { padding: .04em .25em; }
 .hn-mark::after { content: "\\2060" attr(data-tag); font-size: .64em; font-weight: 600; margin-left: .5em; opacity: .86;
   user-select: none; white-space: nowrap; }
-.hn-chip { padding: .08em .5em; font-size: .86rem; white-space: nowrap; }
+.hn-chip { display: inline-block; padding: .08em .5em; font-size: .86rem; white-space: nowrap; }
 .hn-short { white-space: pre; }
 .hn-plain { border-width: 1.5px; border-style: solid; background: transparent !important;
   color: var(--body-text-color); border-color: var(--body-text-color-subdued); }
 .hn-doubt { border-style: dashed !important; border-color: #d2620a !important; box-shadow: 0 0 0 2px rgb(232 137 12 / 28%); }
+.dark .hn-doubt { border-color: #ffb057 !important; box-shadow: 0 0 0 2px rgb(255 176 87 / 30%); }
 .hn-by-llm::before { content: "◆"; font-size: .7em; margin-right: .3em; user-select: none; }
 .hn-hint { border-bottom: 2px dotted #e8890c; padding-bottom: .1em; cursor: help; }
 .hn-mark:focus-visible, .hn-hint:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 1px; }
@@ -63,7 +98,8 @@ CSS = (
 .hn-table { width: 100%; border: 0 !important; border-collapse: collapse; font-size: .92rem; }
 .hn-table tr { border: 0; }
 .hn-table td:nth-child(n+3):nth-child(-n+5) { white-space: nowrap; }
-.hn-table th { text-align: left; font-weight: 600; color: var(--body-text-color-subdued); font-size: .82rem; }
+.hn-table th { text-align: left; white-space: nowrap; font-weight: 600; color: var(--body-text-color-subdued);
+  font-size: .82rem; }
 .hn-table th, .hn-table td { padding: .42rem .6rem; border: 0 !important;
   border-bottom: 1px solid var(--border-color-primary) !important; vertical-align: top; }
 .hn-bar { display: inline-block; width: 54px; height: 7px; margin-right: .45em; border-radius: 4px; overflow: hidden;
@@ -90,18 +126,27 @@ CSS = (
 .dark #hn-tip { background: #eef1f7; color: #1c2230; }
 
 @media (max-width: 680px) {
-  .gradio-container { padding: .6rem !important; }
+  .main.app { padding: .8rem !important; }
+  #top { position: relative; }
+  #language { position: absolute !important; top: .1rem; right: 0; }
+  #language label { padding: .2rem .5rem; font-size: .84rem; }
+  .hn-head h1 span { display: none; }
+  .hn-jump { display: inline-block; margin-top: .3rem; }
   .hn-text { padding: .4rem .6rem; }
   .hn-table thead { display: none; }
-  .hn-table tr { display: grid; grid-template-columns: 1fr 1fr; border-radius: 8px;
+  .hn-table tr { display: grid; grid-template-columns: 4fr 3fr 4fr 5fr; border-radius: 8px;
     border: 1px solid var(--border-color-primary) !important; margin-bottom: .6rem; padding: .2rem .2rem; }
-  .hn-table td { display: flex; justify-content: space-between; gap: .5rem; border: 0 !important;
-    min-width: 0 !important; padding: .22rem .6rem; }
-  .hn-table td::before { content: attr(data-column); color: var(--body-text-color-subdued); font-size: .82rem; flex: none; }
-  .hn-table td:nth-child(2) { justify-content: flex-end; }
+  .hn-table td { border: 0 !important; min-width: 0 !important; padding: .2rem .6rem; }
+  .hn-table td::before { content: attr(data-column); color: var(--body-text-color-subdued); font-size: .76rem; display: block;
+    white-space: nowrap; }
+  .hn-table td:nth-child(1) { grid-column: 1 / 3; }
+  .hn-table td:nth-child(2) { grid-column: 3 / 5; text-align: right; }
+  .hn-table td:has(details[open]) { grid-column: 1 / -1; }
   .hn-table td:nth-child(-n+2)::before { content: none; }
-  .hn-table td:last-child { grid-column: 1 / -1; justify-content: flex-start; }
-  .hn-bar { display: none; margin-left: auto; align-self: center; }
+  .hn-table td:last-child { grid-column: 1 / -1; }
+  .hn-table td:last-child::before { display: inline; margin-right: .6em; }
+  .hn-bar { display: none; }
+  #review-rows th { padding-inline: .4rem; white-space: nowrap; }
 }
 """
 )
@@ -109,6 +154,7 @@ CSS = (
 #: Shows the tip of the innermost mark under pointer or focus; a tap shows it on phones, Escape hides it.
 JS = """
 () => {
+  document.documentElement.lang = document.querySelector("#language input:checked")?.value ?? "zh";
   const tip = document.createElement("div");
   tip.id = "hn-tip";
   tip.setAttribute("aria-hidden", "true");
@@ -129,3 +175,6 @@ JS = """
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 }
 """
+
+#: Before the language changes: screen readers, hyphenation and the style sheet should know of it.
+TELL_LANGUAGE = "(language) => { document.documentElement.lang = language; return [language]; }"

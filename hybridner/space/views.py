@@ -12,7 +12,7 @@ from hybridner.space.markup import Hint, Mark, escape, marked
 from hybridner.space.reading import Reading, is_doubtful, other_routed
 from hybridner.space.service import DEFAULT_LLM, LlmOutcome
 from hybridner.space.wording import Wording, wording
-from hybridner.spans import NON_ENTITY, LabelSet
+from hybridner.spans import NON_ENTITY, Label, LabelSet
 
 
 class Views:
@@ -26,6 +26,7 @@ class Views:
     def __init__(self, labels: LabelSet, language: object) -> None:
         self.words: Wording = wording(language)
         self.language = "en" if language == "en" else "zh"
+        self._labels = labels
         self._colours = label_colours(labels.names)
         chinese = {label.name: label.title or label.name for label in labels.labels}
         self._names = dict.fromkeys(chinese) if language == "en" else chinese
@@ -33,6 +34,26 @@ class Views:
     def name(self, label: str) -> str:
         """What a label is called in this language."""
         return self.words.tip_no_vote if label == NON_ENTITY else self._names.get(label) or label
+
+    def about(self, members: Sequence[str]) -> str:
+        """What the model knows, in a line that opens to its entity types and members."""
+        words = self.words
+        domain = words.about_domain.format(domain=self._labels.domain) if self._labels.domain else ""
+        said = words.about.format(domain=domain, labels=len(self._labels))
+        who = words.about_members.format(members=", ".join(members))
+        return (
+            f'<details class="hn-about"><summary>{escape(said)}</summary>{self.types()}{quiet(who)}</details>'
+            f'<a class="hn-jump" href="#settings">{escape(words.to_settings)}</a>'
+        )
+
+    def types(self) -> str:
+        """All entity types in their colours; hovering one shows what belongs to it."""
+        return f'<p class="hn-types">{" ".join(map(self._type, self._labels.labels))}</p>'
+
+    def _type(self, label: Label) -> str:
+        tip = f' tabindex="0" data-tip="{escape(label.description)}"' if label.description else ""
+        style = self._colours[label.name].style
+        return f'<span class="hn-chip" style="{style}"{tip}>{escape(self.name(label.name))}</span>'
 
     def text(self, reading: Reading, threshold: float, *, with_hints: bool = True) -> str:
         """The text with its marks, and the legend below it."""
@@ -140,13 +161,13 @@ class Views:
         )
 
     def preview(self, reading: Reading, plan: Plan, threshold: float, model: str, calls_limit: int) -> str:
-        """Which spans would be routed and what that would cost, in a sentence."""
+        """How many spans would be routed and what that would cost; always of the same height, however the slider moves."""
         words = self.words
         routed = [item for call in plan.calls for item in call.routed]
         count, candidates = len(routed) + len(plan.over_budget), len(reading.local)
         if not count:
-            said = words.preview_none.format(threshold=threshold, candidates=candidates)
-            return f'<div class="hn-preview">{escape(said)}</div>'
+            none = words.preview_none.format(threshold=threshold, candidates=candidates)
+            return _preview(none, words.preview_free, 0, 0)
         by_kind = Counter(item.kind for item in (*routed, *plan.over_budget))
         kinds = ", ".join(f"{words.kinds[kind]} {by_kind[kind]}" for kind in KINDS if by_kind[kind])
         usage = plan.usage
@@ -155,22 +176,18 @@ class Views:
             routed=count,
             candidates=candidates,
             kinds=kinds if self.language == "en" else kinds.replace(", ", "、"),
-            calls=usage.calls,
-            tokens_in=f"{usage.prompt_tokens:,}",
-            tokens_out=f"{usage.completion_tokens:,}",
+        )
+        costs = words.preview_calls.format(
+            calls=usage.calls, tokens_in=f"{usage.prompt_tokens:,}", tokens_out=f"{usage.completion_tokens:,}"
         )
         model = model.strip() or DEFAULT_LLM
         if plan.cost is not None and plan.price is not None:
-            said += words.preview_cost.format(cost=plan.cost, currency=plan.price.currency, model=model)
+            costs += words.preview_cost.format(cost=plan.cost, currency=plan.price.currency, model=model)
         else:
-            said += words.preview_no_price.format(model=model)
+            costs += words.preview_no_price.format(model=model)
         if plan.over_budget:
-            said += " " + words.preview_over.format(limit=calls_limit, over=len(plan.over_budget))
-        share = round(100 * count / max(candidates, 1))
-        return (
-            f'<div class="hn-preview" data-routed="{count}">{escape(said)}'
-            f'<span class="hn-share" aria-hidden="true"><i style="width:{share}%"></i></span></div>'
-        )
+            costs += " " + words.preview_over.format(limit=calls_limit, over=len(plan.over_budget))
+        return _preview(said, costs, count, round(100 * count / max(candidates, 1)))
 
     def outcome(self, outcome: LlmOutcome) -> str:
         """What came of asking the LLM, as one note or two."""
@@ -201,7 +218,7 @@ class Views:
         """Counts over a file, and its first texts with their marks."""
         entities = [item for reading in readings for item in reading.entities]
         review = sum(is_doubtful(item, threshold) for item in entities)
-        done = self.words.file_done.format(texts=len(readings), entities=len(entities), review=review)
+        done = self.words.file_done.format(texts=len(readings), entities=len(entities), review=review, threshold=threshold)
         first = list(readings[:shown])
         heading = f'<p class="hn-quiet">{escape(self.words.file_first.format(count=len(first)))}</p>'
         return note(done) + heading + "".join(map(_boxed, self._plain_texts(first, threshold)))
@@ -209,6 +226,13 @@ class Views:
     def _plain_texts(self, readings: Sequence[Reading], threshold: float) -> Iterable[str]:
         for reading in readings:
             yield marked(reading.text, [self._mark(item, threshold) for item in reading.entities])
+
+
+def _preview(said: str, costs: str, routed: int, percent: int) -> str:
+    return (
+        f'<div class="hn-preview" data-routed="{routed}">{escape(said)}'
+        f'<span class="hn-share" aria-hidden="true"><i style="width:{percent}%"></i></span><small>{escape(costs)}</small></div>'
+    )
 
 
 def _boxed(body: str) -> str:

@@ -210,7 +210,7 @@ def test_a_review_is_kept_and_downloaded(
     visitor.wait(lambda: not visitor.one(box).is_selected())
     visitor.click("#review-complete input")
     visitor.click("#review-keep")
-    visitor.wait(lambda: "已记下，共 1 条文本" in visitor.text("#review-message"))
+    visitor.wait(lambda: "已保存，共 1 条文本" in visitor.text("#review-message"))
     visitor.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     visitor.wait(lambda: visitor.one("#review-download").is_enabled())
     visitor.click("#review-download")
@@ -219,6 +219,19 @@ def test_a_review_is_kept_and_downloaded(
     assert (review.text, review.complete) == (TEXT, True)
     assert [entity.review for entity in review.entities] == ["deleted", *["accepted"] * (len(entities) - 1)]
     assert [[*entity.span] for entity in review.entities] == [[e["start"], e["end"], e["entity_group"]] for e in entities]
+
+
+def test_another_language_leaves_the_review_as_it_is(visitor: Visitor) -> None:
+    visitor.analyse()
+    visitor.click("#review button")
+    box = "#review-rows [data-row='0'][data-col='3'] input[type=checkbox]"
+    visitor.wait(lambda: visitor.all(box))
+    visitor.click(box)
+    visitor.wait(lambda: not visitor.one(box).is_selected())
+    visitor.click("#language input[value=en]")
+    visitor.wait(lambda: "Keep this review" in visitor.text("#review-keep"))
+    visitor.wait(lambda: "Type" in visitor.text("#review-rows thead"))
+    assert not visitor.one(box).is_selected()
 
 
 def test_html_in_the_text_stays_text(visitor: Visitor) -> None:
@@ -240,9 +253,10 @@ def test_blank_and_long_texts_get_a_message(visitor: Visitor) -> None:
     assert not visitor.all("#marks mark")
 
 
-def test_examples_fill_the_box(visitor: Visitor) -> None:
+def test_an_example_is_read_at_once(visitor: Visitor) -> None:
     visitor.click("#example_3")
     visitor.wait(lambda: "支原体肺炎" in visitor.one("#text textarea").get_property("value"))
+    visitor.wait(lambda: "支原体肺炎" in visitor.text("#marks .hn-text"))
 
 
 def with_llm(visitor: Visitor, endpoint: str) -> None:

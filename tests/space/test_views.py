@@ -202,7 +202,7 @@ def test_answers_of_the_llm_are_worked_in(service: Service, llm_server: Scripted
     assert set(llm_server.keys) == {f"Bearer {KEY}"}
     expected = service.pipe(TEXT, threshold=0.6, llm={"model": "some-model", "base_url": llm_server.url, "api_key": KEY})
     assert entity_dicts(outcome.reading, 0.6) == expected
-    assert f"{outcome.report.calls} calls" in Views(service.labels, "en").outcome(outcome)
+    assert f"Calls: {outcome.report.calls};" in Views(service.labels, "en").outcome(outcome)
     assert outcome.reading.local == seen.local
 
 
