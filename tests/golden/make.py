@@ -103,12 +103,16 @@ def reading(model: HybridNerModel) -> dict[str, Any]:
         for strategy in available(model.fitted)
         for decoding in RESOLVERS
     }
+    # Of a strategy's own distribution the pipeline shows only what it decides; "combined" shows the distribution.
+    cases = [*((measure, None) for measure in UNCERTAINTIES), *(("combined", strategy) for strategy in available(model.fitted))]
     doubts = {
-        measure: {
+        measure if strategy is None else f"{measure}, {strategy}": {
             name: [candidate.uncertainty for candidate in entities(found)]
-            for name, found in zip(TEXTS, read_texts(model, texts, batch_size=4, uncertainty=measure), strict=True)
+            for name, found in zip(
+                TEXTS, read_texts(model, texts, batch_size=4, strategy=strategy, uncertainty=measure), strict=True
+            )
         }
-        for measure in UNCERTAINTIES
+        for measure, strategy in cases
     }
     return {"entities": said, "uncertainties": doubts}
 
