@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,12 @@ def test_what_is_saved_comes_back(predictions: Predictions, tmp_path: Path) -> N
     assert_same(Predictions.load(tmp_path / "deep" / "oof.parquet"), predictions)
     assert Predictions.stored_in(tmp_path / "deep" / "oof.parquet")
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["oof.parquet"]
+
+
+def test_where_nobody_proposed_anything_that_comes_back_too(predictions: Predictions, tmp_path: Path) -> None:
+    silent = replace(predictions, ballot=predictions.ballot.of_candidates(np.arange(0)))
+    silent.save(tmp_path / "oof.parquet")
+    assert_same(Predictions.load(tmp_path / "oof.parquet"), silent)
 
 
 def test_a_saved_file_is_a_data_set_for_everybody(predictions: Predictions, tmp_path: Path) -> None:

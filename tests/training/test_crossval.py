@@ -110,3 +110,18 @@ def test_a_killed_run_goes_on_and_gives_the_same(finished: Path, tmp_path: Path)
     again, known = (Predictions.load(folder / "run" / "oof.parquet") for folder in (tmp_path, finished))
     np.testing.assert_array_equal(again.ballot.spans, known.ballot.spans)
     np.testing.assert_allclose(again.ballot.logits, known.ballot.logits, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("module", "said"), [("train", "composite: "), ("crossval", "out-of-fold predictions: ")])
+def test_two_processes_with_nothing_left_to_train_know_of_each_other(finished: Path, module: str, said: str) -> None:
+    """It is no Trainer that tells them; one of them assembles and speaks for both."""
+    recipe = finished / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(crossval_data(finished)))
+    command = [
+        *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"),
+        *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
+        *("-m", f"hybridner.{module}", str(recipe)),
+    ]
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert result.stdout.count(said) == 1
