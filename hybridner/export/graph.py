@@ -28,6 +28,8 @@ from hybridner.models.modeling_member import SPECIAL_TOKENS
 OPSET = 20
 #: What is stored in 8 bits: matrix products, embeddings and LSTMs. onnxruntime has no 8-bit GRU.
 QUANTIZED = ("MatMul", "Gemm", "Gather", "LSTM")
+#: The first torch whose exporter can do what is asked of it here.
+_OLDEST_TORCH = "2.8"
 INPUTS = ("input_ids", "attention_mask")
 
 
@@ -61,8 +63,11 @@ def write_graph(model: HybridNerModel, path: Path, *, int8: bool) -> None:
         int8: whether weights are stored in 8 bits, and activations quantised as they come.
 
     Raises:
-        ModelError: onnx is not installed, or the encoder has something that cannot be exported.
+        ModelError: onnx is not installed, torch is too old, or the encoder has something that cannot be exported.
     """
+    # A TorchVersion, which knows that 2.10 comes after 2.8.
+    if torch.__version__ < _OLDEST_TORCH:
+        raise ModelError(f"exporting to ONNX needs torch {_OLDEST_TORCH} or later, and this is {torch.__version__}; update torch")
     require("onnx", "onnxscript", "onnxruntime")
     register_attention()
     with _quietly():

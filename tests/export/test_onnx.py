@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.torch_version import TorchVersion
 from transformers import AutoModel, pipeline
 
 from hybridner import HybridNerModel, HybridNerPipeline
@@ -140,6 +142,17 @@ def test_a_graph_that_is_missing_or_damaged_is_named(exported_folder: Path, tmp_
     if damage is None:
         with pytest.raises(ModelError, match=GRAPH_FILE):
             read_model(tmp_path / "damaged")
+
+
+@pytest.mark.parametrize(("version", "old"), [("2.7.1+cu126", True), ("2.8.0", False), ("2.10.0", False)])
+def test_an_older_torch_is_told_apart(
+    composite: HybridNerModel, version: str, old: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next thing that is looked for is onnx, which is not there either."""
+    monkeypatch.setattr(torch, "__version__", TorchVersion(version))
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ModelError, match="needs torch 2.8 or later" if old else "onnx is not installed"):
+        export_onnx(composite, tmp_path)
 
 
 def test_int8_by_the_command_line_with_one_shared_encoder(tmp_path: Path, make_member: Callable) -> None:
