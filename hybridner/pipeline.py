@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from itertools import islice
 from os import PathLike
 from typing import Any
@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from transformers import Pipeline
+from transformers import AutoModel, Pipeline
 
 from hybridner.ensemble import COMBINERS, Candidate, entities
 from hybridner.ensemble.adaptive import AdaptiveThreshold
 from hybridner.ensemble.thresholds import LabelThresholds, Threshold
-from hybridner.errors import InputError, ModelError
+from hybridner.errors import HybridNerError, InputError, ModelError
 from hybridner.export import as_onnx
 from hybridner.hybrid import ExampleIndex, HybridNerModel, HybridNerOutput, read_texts
 from hybridner.hybrid.configuration_hybrid import check_choice, check_threshold
@@ -107,12 +107,17 @@ class HybridNerPipeline(Pipeline):
     def __init__(self, model: HybridNerModel | MemberModel, backend: str | None = None, **kwargs: Any) -> None:
         if backend is not None:
             check_choice("backend", backend, ("onnx",))
+        if isinstance(model, _NotLoaded):
+            raise model.error
         if isinstance(model, MemberModel):
             device = model.device
             model = HybridNerModel.assemble({model.config.model_type: model})
             nn.Module.to(model, device)
         if not isinstance(model, HybridNerModel):
-            raise ModelError(f"the hybrid-ner pipeline needs a composite or one of its members, not a {type(model).__name__}")
+            raise ModelError(
+                f"the hybrid-ner pipeline needs a composite or one of its members, not a {type(model).__name__}; "
+                "`hybridner train` makes them"
+            )
         super().__init__(model=(as_onnx(model) if backend == "onnx" else model).eval(), **kwargs)
 
     def get_inference_context(self) -> Any:
@@ -260,6 +265,27 @@ class HybridNerPipeline(Pipeline):
         """Entities of one text as dicts."""
         text, candidates = model_outputs
         return [entity_dict(text, candidate, "local", is_doubtful(candidate, threshold)) for candidate in entities(candidates)]
+
+
+class ModelForPipeline(AutoModel):
+    """What `transformers.pipeline` loads a model with.
+
+    It would turn an error of ours into one of its own with a whole traceback in its message; so the pipeline gets the error in
+    place of the model, and raises it.
+    """
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As `AutoModel.from_pretrained`, but where a HybridNerError is raised, something that holds it is given back."""
+        try:
+            return AutoModel.from_pretrained(*args, **kwargs)
+        except HybridNerError as error:
+            return _NotLoaded(error)
+
+
+@dataclass(frozen=True)
+class _NotLoaded:
+    error: HybridNerError
 
 
 def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool) -> Entity:

@@ -8,7 +8,7 @@ from transformers import AutoModel
 from transformers.utils import logging
 
 from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
-from hybridner.errors import ModelError
+from hybridner.errors import HybridNerError, ModelError
 from hybridner.hybrid import HybridNerModel
 from hybridner.models import MemberModel
 
@@ -23,7 +23,9 @@ def load_composite(source: str) -> HybridNerModel:
     if isinstance(model, MemberModel):
         return HybridNerModel.assemble({model.config.model_type: model})
     if not isinstance(model, HybridNerModel):
-        raise ModelError(f"{source} holds a {type(model).__name__}, neither a composite nor one of its members")
+        raise ModelError(
+            f"{source} holds a {type(model).__name__}, neither a composite nor one of its members; `hybridner train` makes them"
+        )
     return model
 
 
@@ -44,7 +46,10 @@ def _load(source: str) -> Any:
     logging.disable_progress_bar()
     try:
         return AutoModel.from_pretrained(source)
+    except HybridNerError:
+        raise
     except (OSError, ValueError) as error:
-        raise ModelError(f"cannot load a model from {source!r}: {error}") from error
+        problem = str(error).rstrip(".")
+        raise ModelError(f"cannot load a model from {source!r}: {problem}; give the folder or Hub id of a whole model") from error
     finally:
         logging.enable_progress_bar()

@@ -54,6 +54,7 @@ class HybridNerConfig(PreTrainedConfig):
     half_precision: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
+        _check_layout(self.encoders or [], self.members or [])
         check_choice("strategy", self.strategy, COMBINERS)
         check_choice("decoding", self.decoding, RESOLVERS)
         check_choice("uncertainty", self.uncertainty, UNCERTAINTIES)
@@ -104,6 +105,28 @@ class HybridNerConfig(PreTrainedConfig):
             encoder = (self.encoders or [])[member["encoder"]]
             configs[member["name"]] = MEMBER_CLASSES[model_type].config_class(encoder_config=encoder["config"], **settings)
         return configs
+
+
+def _check_layout(encoders: list[dict[str, Any]], members: list[dict[str, Any]]) -> None:
+    """Raise a ModelError where encoders and members are not stored as this version stores them."""
+    for kind, entries, keys in (
+        ("member", members, ("name", "config", "encoder")),
+        ("encoder", encoders, ("config", "vocabulary")),
+    ):
+        for number, entry in enumerate(entries):
+            missing = [key for key in keys if key not in entry]
+            if missing:
+                raise ModelError(
+                    f"{kind} {entry.get('name', number)!r} in the composite's config.json has no {', '.join(missing)}: it was "
+                    "saved in a layout that this version of hybridner does not read; put the composite together again from its "
+                    "members with `hybridner assemble`"
+                )
+    for member in members:
+        if member["encoder"] not in range(len(encoders)):
+            raise ModelError(
+                f"member {member['name']!r} reads through encoder {member['encoder']!r}, but the composite's config.json has "
+                f"only {len(encoders)}; it is damaged, fetch the folder again"
+            )
 
 
 def check_choice(name: str, value: object, choices: Any) -> None:

@@ -24,7 +24,7 @@ from hybridner.hybrid.configuration_adapted import AdaptedHybridNerConfig
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
 from hybridner.hybrid.modeling_hybrid import HybridNerModel, load_stackers
 from hybridner.models import MEMBER_CLASSES
-from hybridner.models.modeling_member import companion_file
+from hybridner.models.modeling_member import companion_file, plain_errors
 
 _WEIGHTS = "model.safetensors"
 
@@ -76,12 +76,14 @@ class AdaptedHybridNerModel(HybridNerModel):
             **kwargs: as for `PreTrainedModel.from_pretrained`.
 
         Raises:
-            ModelError: the base cannot be loaded or is not the one the adapter was trained on.
+            ModelError: a file is missing or damaged, or the base cannot be loaded or is not the one the adapter was trained on.
         """
         source = str(pretrained_model_name_or_path)
-        config = cls.config_class.from_pretrained(
-            source, **{key: kwargs[key] for key in _OF_ADAPTER if kwargs.get(key) is not None}
-        )
+        with plain_errors(source):
+            config = cls.config_class.from_pretrained(
+                source, **{key: kwargs[key] for key in _OF_ADAPTER if kwargs.get(key) is not None}
+            )
+            weights = load_file(companion_file(source, _WEIGHTS, kwargs))
         if not isinstance(base, HybridNerModel):
             base = _load_base(base or config.base, source, kwargs)
         if kwargs.get("dtype") in (None, "auto") and base_fingerprint(base) != config.base_fingerprint:
@@ -90,7 +92,7 @@ class AdaptedHybridNerModel(HybridNerModel):
                 "or adapt again"
             )
         model = cls.over(base, config)
-        model.load_adapter_weights(load_file(companion_file(source, _WEIGHTS, kwargs)))
+        model.load_adapter_weights(weights)
         model.stackers = load_stackers(config, source, kwargs)
         return model.eval()
 

@@ -147,10 +147,12 @@ class HybridNerModel(VocabularyMixin):
         """As `PreTrainedModel.from_pretrained`, from a folder or the Hub.
 
         Raises:
-            ModelError: the vocabularies or a stacker that the configuration names are missing.
+            ModelError: a file is missing or damaged, or a stacker or vocabulary that the configuration names is missing.
         """
         loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
+        if any(not 0 <= entry["vocabulary"] < len(model.vocabularies) for entry in model.config.encoders):
+            raise ModelError(f"{pretrained_model_name_or_path}: characters.json belongs to another model; fetch the folder again")
         model.stackers = load_stackers(model.config, pretrained_model_name_or_path, kwargs)
         return loaded
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers import initialization as init
@@ -29,6 +30,8 @@ from hybridner.text.characters import VOCABULARY_FILE, CharacterVocabulary, load
 #: [CLS] and [SEP] around the characters.
 SPECIAL_TOKENS = 2
 
+#: What helps where files are missing or damaged.
+_FETCH = "fetch the whole folder again, or save the model there again with save_pretrained"
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "force_download", "local_files_only", "subfolder", "proxies")
 
 
@@ -57,14 +60,32 @@ class VocabularyMixin(PreTrainedModel):
         """As `PreTrainedModel.from_pretrained`, from a folder or the Hub.
 
         Raises:
-            ModelError: `characters.json` is missing or damaged.
+            ModelError: a file is missing or damaged, or weights are missing or of another size than the configuration says (with
+                ``ignore_mismatched_sizes=True`` these start at random, as in transformers).
         """
-        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
-        model = loaded[0] if isinstance(loaded, tuple) else loaded
-        path = companion_file(pretrained_model_name_or_path, VOCABULARY_FILE, kwargs)
-        model.vocabularies = load_vocabularies(path)
+        source = pretrained_model_name_or_path
+        lenient = {"ignore_mismatched_sizes": True, "output_loading_info": True}
+        # transformers only warns of weights that are not there, in a long table, and leaves them random.
+        with plain_errors(source), _without_load_report():
+            model, found = super().from_pretrained(source, *args, **{**kwargs, **lenient})
+        wrong = [*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])]
+        if wrong and not kwargs.get("ignore_mismatched_sizes"):
+            raise ModelError(
+                f"the weights in {source} do not fit its config.json: {len(wrong)} are missing or of another size, such as "
+                f"{min(wrong)}; {_FETCH}"
+            )
+        model.vocabularies = load_vocabularies(companion_file(source, VOCABULARY_FILE, kwargs))
         _align(model)
-        return loaded
+        return (model, found) if kwargs.get("output_loading_info") else model
+
+
+@contextmanager
+def plain_errors(source: Any) -> Iterator[None]:
+    """Raise a ModelError where the files of a model at `source` cannot be read."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"cannot load a model from {str(source)!r}: {str(error).rstrip('.')}; {_FETCH}") from error
 
 
 def companion_file(model: Any, name: str, options: Mapping[str, Any]) -> str:
@@ -81,7 +102,7 @@ def companion_file(model: Any, name: str, options: Mapping[str, Any]) -> str:
     try:
         return str(cached_file(model, name, **hub))
     except OSError as error:
-        raise ModelError(f"{model} has no {name}; was it saved with save_pretrained of hybridner?") from error
+        raise ModelError(f"{model} has no {name}; was it saved with save_pretrained of hybridner? If so, {_FETCH}") from error
 
 
 class MemberModel(VocabularyMixin):

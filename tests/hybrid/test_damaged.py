@@ -1,0 +1,144 @@
+"""Folders that are damaged, of an older layout or of something else: each way to load them says what is wrong and what helps."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file, save_file
+from transformers import AutoModel, BertConfig, BertModel, pipeline
+
+from hybridner import HybridNerModel
+from hybridner.cli.main import main
+from hybridner.errors import HybridNerError
+
+Damage = Callable[[Path], None]
+
+
+def without(name: str) -> Damage:
+    return lambda folder: (folder / name).unlink()
+
+
+def cut_short(name: str) -> Damage:
+    def damage(folder: Path) -> None:
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: len(content) // 2])
+
+    return damage
+
+
+def settings(change: Callable[[dict[str, Any]], object]) -> Damage:
+    def damage(folder: Path) -> None:
+        content = json.loads((folder / "config.json").read_text())
+        change(content)
+        (folder / "config.json").write_text(json.dumps(content))
+
+    return damage
+
+
+def older_layout(content: dict[str, Any]) -> None:
+    """Every member with its own encoder, as composites were stored before members could share one."""
+    for member in content["members"]:
+        member["config"]["encoder_config"] = content["encoders"][member.pop("encoder")]["config"]
+    del content["encoders"]
+
+
+def weights(change: Callable[[dict[str, Any]], object]) -> Damage:
+    def damage(folder: Path) -> None:
+        tensors = load_file(folder / "model.safetensors")
+        change(tensors)
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+    return damage
+
+
+def emptied(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def plain_bert(folder: Path) -> None:
+    emptied(folder)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "vocab_size": 30}
+    BertModel(BertConfig(**sizes)).save_pretrained(folder)
+
+
+SCORER = "members.spanner.scorer.bias"
+#: How a folder is damaged, what is said about it, and what helps. All but the last two are found by whatever loads it.
+CASES: dict[str, tuple[Damage, str, str]] = {
+    "older layout": (settings(older_layout), "'bert-bilstm-crf'.*no encoder", "hybridner assemble"),
+    "no encoders": (settings(lambda content: content.pop("encoders")), "encoder 0.*only 0", "fetch"),
+    "no members": (settings(lambda content: content.pop("members")), "at least one member", "assemble"),
+    "no weights": (without("model.safetensors"), "no file named model.safetensors", "fetch the whole folder"),
+    "weights cut short": (
+        cut_short("model.safetensors"),
+        "cannot load a model.*file not fully covered",
+        "fetch the whole folder",
+    ),
+    "weights missing": (weights(lambda tensors: tensors.pop(SCORER)), f"1 are missing.*{SCORER}", "fetch the whole folder"),
+    "weights of another size": (
+        weights(lambda tensors: tensors.update({SCORER: tensors[SCORER][:2].clone()})),
+        f"of another size, such as {SCORER}",
+        "fetch the whole folder",
+    ),
+    "no vocabularies": (without("characters.json"), "no characters.json", "fetch the whole folder"),
+    "vocabularies cut short": (cut_short("characters.json"), "characters.json is damaged", "fetch the model"),
+    "too few vocabularies": (settings(lambda content: content["encoders"][1].update(vocabulary=3)), "characters.json", "fetch"),
+    "a plain BERT": (plain_bert, "at least one member|a BertModel", "assemble|hybridner train"),
+    "settings cut short": (cut_short("config.json"), "not a valid JSON", "fetch the whole|give the folder"),
+    "empty": (emptied, "cannot load a model", "fetch the whole|give the folder"),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest, composite_folder: Path, tmp_path: Path) -> tuple[str, Path, str]:
+    """Name, folder, and what an error must say."""
+    damage, problem, advice = CASES[request.param]
+    folder = tmp_path / "damaged"
+    shutil.copytree(composite_folder, folder)
+    damage(folder)
+    return request.param, folder, f"(?s)(?:{problem}).*(?:{advice})"
+
+
+def test_from_pretrained_says_so(case: tuple[str, Path, str]) -> None:
+    name, folder, message = case
+    with pytest.raises(HybridNerError, match=message):
+        HybridNerModel.from_pretrained(folder)
+    # What hybridner has no hand in is transformers' own business.
+    if name not in ("a plain BERT", "settings cut short", "empty"):
+        with pytest.raises(HybridNerError, match=message):
+            AutoModel.from_pretrained(folder)
+
+
+def test_the_pipeline_says_so(case: tuple[str, Path, str]) -> None:
+    name, folder, message = case
+    if name in ("settings cut short", "empty"):
+        # transformers cannot tell yet that the folder is one of ours; its own error is as plain.
+        with pytest.raises((OSError, ValueError), match=str(folder)):
+            pipeline("hybrid-ner", model=str(folder), device="cpu")
+        return
+    with pytest.raises(HybridNerError, match=message) as problem:
+        pipeline("hybrid-ner", model=str(folder), device="cpu")
+    assert "Traceback" not in str(problem.value)
+
+
+def test_the_command_says_so(case: tuple[str, Path, str], capsys: pytest.CaptureFixture[str]) -> None:
+    _, folder, message = case
+    assert main(["predict", str(folder), "俄罗斯", "--device", "cpu"]) == 1
+    # Above it transformers may warn.
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("hybridner: error: ")
+    assert re.search(message, error)
+
+
+def test_weights_of_another_size_may_be_wanted(composite_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(composite_folder, tmp_path / "damaged")
+    CASES["weights of another size"][0](tmp_path / "damaged")
+    model, found = HybridNerModel.from_pretrained(tmp_path / "damaged", ignore_mismatched_sizes=True, output_loading_info=True)
+    assert isinstance(model, HybridNerModel)
+    assert [name for name, *_ in found["mismatched_keys"]] == [SCORER]
