@@ -67,7 +67,8 @@ class VocabularyMixin(PreTrainedModel):
         lenient = {"ignore_mismatched_sizes": True, "output_loading_info": True}
         # transformers only warns of weights that are not there, in a long table, and leaves them random.
         with plain_errors(source), _without_load_report():
-            model, found = super().from_pretrained(source, *args, **{**kwargs, **lenient})
+            loaded: Any = super().from_pretrained(source, *args, **{**kwargs, **lenient})
+        model, found = loaded
         wrong = [*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])]
         if wrong and not kwargs.get("ignore_mismatched_sizes"):
             raise ModelError(
