@@ -109,8 +109,12 @@ def adapt(
 def fine_tune(
     base: HybridNerModel, records: Sequence[Record], labels: LabelSet, settings: AdaptationSettings
 ) -> tuple[HybridNerModel, Report]:
-    """As `adapt`, but all weights of a copy of the base are trained, and an ordinary composite comes out."""
+    """As `adapt`, but all weights of a copy of the base are trained, and an ordinary composite comes out.
+
+    The base may be an adapted one.
+    """
     _check_records(records, labels)
+    base = base.merged() if isinstance(base, AdaptedHybridNerModel) else base
     set_seed(settings.seed)
     model = HybridNerModel(HybridNerConfig(**adapted_settings(base.config, labels)))
     model.vocabularies = base.vocabularies

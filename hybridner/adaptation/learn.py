@@ -15,7 +15,7 @@ from hybridner.calibration import Choices, Target, calibrate
 from hybridner.data.feedback import Review
 from hybridner.ensemble import Predictions, concatenated, decide, entities
 from hybridner.errors import DataError
-from hybridner.hybrid import AdaptedHybridNerModel, HybridNerModel
+from hybridner.hybrid import HybridNerModel
 from hybridner.hybrid.reading import predict
 from hybridner.llm.routing import kind_of
 from hybridner.spans import Record
@@ -153,8 +153,7 @@ def learn_members(
     if not new:
         raise DataError('members learn only from texts that were gone through completely ("complete": true); there is none')
     replayed = random.Random(settings.seed).sample(list(old), min(len(old), REPLAY * len(new)))
-    whole = model.merged() if isinstance(model, AdaptedHybridNerModel) else model
-    learned, report = fine_tune(whole, [*new, *replayed], model.config.labels, settings)
+    learned, report = fine_tune(model, [*new, *replayed], model.config.labels, settings)
     for field in ("threshold", "label_thresholds", "temperature", "fitted", "strategy", "stackers", "llm_answers"):
         setattr(learned.config, field, getattr(model.config, field))
     learned.stackers = model.stackers

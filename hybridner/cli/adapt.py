@@ -10,11 +10,15 @@ from typing import Any
 
 from rich.console import Console
 
-from hybridner.adaptation import AdaptationSettings, adapt, labels_for
+from hybridner.adaptation import AdaptationSettings, adapt, fine_tune, labels_for
 from hybridner.adaptation.adapt import REPORT
 from hybridner.cli.loading import load_composite
 from hybridner.data import read_records
 from hybridner.evaluation import evaluate_systems
+from hybridner.hybrid import HybridNerModel
+
+#: The encoders' learning rate when all their weights are trained.
+_FULL_LR = 3e-4
 
 _EXAMPLES = """\
 examples:
@@ -25,6 +29,7 @@ examples:
 
 The adapter holds low-rank changes to the encoders (LoRA), heads and the label set: a few megabytes. It loads like any composite
 and fetches its base by the name given here, so keep the base where it is, or publish it first. 50 to 500 sentences will do.
+--full trains all weights and writes an ordinary composite: larger, and where the encoder is small a little better.
 """
 
 
@@ -32,13 +37,14 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "adapt",
         help="adapt a composite to a new domain or label set with few sentences",
-        description="Train an adapter for a composite: low-rank changes to its encoders, and heads of its own.",
+        description="Train an adapter for a composite: low-rank changes to its encoders, and heads of its own; or all weights.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL", help="folder or Hub id of a composite: the base")
     parser.add_argument("data", metavar="DATA", help="labelled file of the new domain, in any format `hybridner evaluate` reads")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder of the adapter")
+    parser.add_argument("--full", action="store_true", help="train all weights instead; the output is an ordinary composite")
     parser.add_argument("--labels", help="data set or YAML file with the label set (default: the base's, or what is in DATA)")
     parser.add_argument("--dev", metavar="FILE", help="labelled file to measure F1 on when training is over")
     defaults = AdaptationSettings()
@@ -46,7 +52,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--epochs", type=int, help="passes over DATA (default: about 3,000 sentences are read, 6 to 30 passes)")
     parser.add_argument("--batch-size", type=int, default=defaults.batch_size, help=f"sentences per step ({defaults.batch_size})")
     parser.add_argument(
-        "--encoder-lr", type=float, default=defaults.encoder_lr, help=f"of the LoRA matrices ({defaults.encoder_lr})"
+        "--encoder-lr", type=float, help=f"of the LoRA matrices ({defaults.encoder_lr}); with --full of the encoders ({_FULL_LR})"
     )
     parser.add_argument("--head-lr", type=float, default=defaults.head_lr, help=f"of the heads ({defaults.head_lr})")
     parser.add_argument("--seed", type=int, default=defaults.seed, help=f"({defaults.seed})")
@@ -60,10 +66,17 @@ def run(options: argparse.Namespace) -> int:
     records = read_records(options.data)
     dev = read_records(options.dev) if options.dev else []
     labels = labels_for(base.config.labels, [*records, *dev], options.labels)
-    settings = AdaptationSettings(**{field.name: getattr(options, field.name) for field in fields(AdaptationSettings)})
+    given = {field.name: getattr(options, field.name) for field in fields(AdaptationSettings)}
+    if options.encoder_lr is None:
+        given["encoder_lr"] = _FULL_LR if options.full else AdaptationSettings.encoder_lr
+    settings = AdaptationSettings(**given)
     # A folder is found again from anywhere; anything else is a name on the Hub.
     base_name = str(Path(options.model).resolve()) if Path(options.model).exists() else options.model
-    model, report = adapt(base, base_name, records, labels, settings)
+    model: HybridNerModel
+    if options.full:
+        model, report = fine_tune(base, records, labels, settings)
+    else:
+        model, report = adapt(base, base_name, records, labels, settings)
     output = Path(options.output)
     model.save_pretrained(output)
     if dev:
@@ -75,5 +88,6 @@ def run(options: argparse.Namespace) -> int:
             console.print(f"{100 * result.micro.f1:5.1f} % F1 on dev  {name.removeprefix('strategy:')}")
     (output / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
     size = sum(file.stat().st_size for file in output.iterdir()) / 1e6
-    console.print(f"adapter of {size:.1f} MB for {len(labels)} types, from {len(records)} sentences: {output}")
+    kind = "composite" if options.full else "adapter"
+    console.print(f"{kind} of {size:.1f} MB for {len(labels)} types, from {len(records)} sentences: {output}")
     return 0
