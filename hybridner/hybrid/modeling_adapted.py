@@ -24,7 +24,7 @@ from hybridner.hybrid.configuration_adapted import AdaptedHybridNerConfig
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
 from hybridner.hybrid.modeling_hybrid import HybridNerModel, load_stackers
 from hybridner.models import MEMBER_CLASSES
-from hybridner.models.modeling_member import companion_file, plain_errors
+from hybridner.models.modeling_member import FETCH_AGAIN, companion_file, plain_errors
 
 _WEIGHTS = "model.safetensors"
 
@@ -84,6 +84,9 @@ class AdaptedHybridNerModel(HybridNerModel):
                 source, **{key: kwargs[key] for key in _OF_ADAPTER if kwargs.get(key) is not None}
             )
             weights = load_file(companion_file(source, _WEIGHTS, kwargs))
+        # Where there is no config.json, transformers gives an empty configuration.
+        if not config.members:
+            raise ModelError(f"{source} has no config.json of an adapter; {FETCH_AGAIN}")
         if not isinstance(base, HybridNerModel):
             base = _load_base(base or config.base, source, kwargs)
         if kwargs.get("dtype") in (None, "auto") and base_fingerprint(base) != config.base_fingerprint:

@@ -31,7 +31,7 @@ from hybridner.text.characters import VOCABULARY_FILE, CharacterVocabulary, load
 SPECIAL_TOKENS = 2
 
 #: What helps where files are missing or damaged.
-_FETCH = "fetch the whole folder again, or save the model there again with save_pretrained"
+FETCH_AGAIN = "fetch the whole folder again, or save the model there again with save_pretrained"
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "force_download", "local_files_only", "subfolder", "proxies")
 
 
@@ -73,7 +73,7 @@ class VocabularyMixin(PreTrainedModel):
         if wrong and not kwargs.get("ignore_mismatched_sizes"):
             raise ModelError(
                 f"the weights in {source} do not fit its config.json: {len(wrong)} are missing or of another size, such as "
-                f"{min(wrong)}; {_FETCH}"
+                f"{min(wrong)}; {FETCH_AGAIN}"
             )
         model.vocabularies = load_vocabularies(companion_file(source, VOCABULARY_FILE, kwargs))
         _align(model)
@@ -86,7 +86,7 @@ def plain_errors(source: Any) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"cannot load a model from {str(source)!r}: {str(error).rstrip('.')}; {_FETCH}") from error
+        raise ModelError(f"cannot load a model from {str(source)!r}: {str(error).rstrip('.')}; {FETCH_AGAIN}") from error
 
 
 def companion_file(model: Any, name: str, options: Mapping[str, Any]) -> str:
@@ -103,7 +103,9 @@ def companion_file(model: Any, name: str, options: Mapping[str, Any]) -> str:
     try:
         return str(cached_file(model, name, **hub))
     except OSError as error:
-        raise ModelError(f"{model} has no {name}; was it saved with save_pretrained of hybridner? If so, {_FETCH}") from error
+        raise ModelError(
+            f"{model} has no {name}; was it saved with save_pretrained of hybridner? If so, {FETCH_AGAIN}"
+        ) from error
 
 
 class MemberModel(VocabularyMixin):

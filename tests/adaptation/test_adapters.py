@@ -157,6 +157,21 @@ def test_damaged_weights_are_noticed(adapted: AdaptedHybridNerModel) -> None:
         adapted.load_adapter_weights({**weights, name: weights[name][:1]})
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("kept", [None, 0.5])
+def test_damaged_files_are_noticed(
+    adapter_folder: Path, base: HybridNerModel, tmp_path: Path, name: str, kept: float | None
+) -> None:
+    shutil.copytree(adapter_folder, tmp_path / "adapter")
+    path = tmp_path / "adapter" / name
+    content = path.read_bytes()
+    path.unlink()
+    if kept is not None:
+        path.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(ModelError, match=r"adapter.*fetch the whole folder again"):
+        AdaptedHybridNerModel.from_pretrained(tmp_path / "adapter", base=base)
+
+
 def test_all_weights_can_be_trained_instead(base: HybridNerModel) -> None:
     model, report = fine_tune(base, renamed_records(), NEW_LABELS, QUICK)
     assert type(model) is HybridNerModel
@@ -224,3 +239,7 @@ def test_the_commands(base_folder: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert "no adapter" in capsys.readouterr().err
     assert main(["adapt", str(adapter), data, "--output", str(tmp_path / "y")]) == 1
     assert "merge it first" in capsys.readouterr().err
+    assert main(["adapt", str(adapter), data, "--output", str(tmp_path / "full"), "--full", "--epochs", "1"]) == 0
+    assert "composite of" in capsys.readouterr().out
+    assert json.loads((tmp_path / "full" / "adaptation.json").read_text())["settings"]["encoder_lr"] == 3e-4
+    assert type(HybridNerModel.from_pretrained(tmp_path / "full")) is HybridNerModel
