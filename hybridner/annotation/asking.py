@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from hybridner.llm import AnswerCache, Budget, ConfusionMatrix, LlmError, Price, Verifier, as_verifier, load_prices
-from hybridner.llm.prices import Usage
+from hybridner.llm.prices import Usage, as_budget
 
 #: Folder of the answers; one file for each process, for SQLite is not to be shared over a network.
 _ANSWERS = "answers"
@@ -70,20 +70,6 @@ class Asking:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._answers.close()
-
-
-def as_budget(budget: Budget | Mapping[str, Any] | None) -> Budget:
-    """A budget from its fields.
-
-    Raises:
-        LlmError: an unknown field or a value that makes no sense.
-    """
-    if budget is None or isinstance(budget, Budget):
-        return budget or Budget()
-    try:
-        return Budget(**budget)
-    except TypeError as error:
-        raise LlmError(f"`budget` has calls_per_text, calls, tokens and cost, all numbers: {error}") from None
 
 
 def spent(folder: Path) -> Usage:

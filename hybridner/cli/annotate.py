@@ -6,11 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hybridner.annotation import KINDS, Fields, FileSource, How, Source, StreamSource, annotate
 from hybridner.annotation.manifest import revision_of
 from hybridner.bundled import BUNDLED
+from hybridner.cli.llm import LLM_FILE, read_llm
 from hybridner.cli.loading import load_composite
 from hybridner.ensemble import COMBINERS
 from hybridner.errors import DataError
@@ -30,9 +29,6 @@ which is streamed. DIR/data gets Parquet files with id, source, offset, text and
 why; DIR/manifest.json says what the job is and, at the end, what was done. A job that was stopped, however it was, goes on when
 the same command is given again, on any number of processes. Several machines need one DIR that all of them see.
 
-An LLM for the doubtful spans is described in a YAML file:
-  verifier: {model: some-model, base_url: "http://127.0.0.1:8901/v1", concurrency: 16}    # the key is taken from OPENAI_API_KEY
-  settings: {fusion: bayes, accuracy: 0.8, budget: {calls: 20000, tokens: 10000000}}      # the budget of the whole job
 """
 
 
@@ -41,7 +37,7 @@ def add_parser(subparsers: Any) -> None:
         "annotate",
         help="find the entities of whole corpora, on many processes, resumable",
         description="Find the entities of whole corpora.",
-        epilog=_EXAMPLES,
+        epilog=_EXAMPLES + LLM_FILE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_arguments(parser)
@@ -72,8 +68,8 @@ def run(options: argparse.Namespace) -> int:
     state = processes()
     if options.records_per_shard < 1:
         raise DataError(f"--records-per-shard must be at least 1, not {options.records_per_shard}")
-    llm = _read_llm(options.llm) if options.llm else {}
-    how = How(options.batch_size, options.strategy, options.decoding, options.threshold, llm.get("verifier"), llm.get("settings"))
+    llm = read_llm(options.llm) if options.llm else ()
+    how = How(options.batch_size, options.strategy, options.decoding, options.threshold, *llm)
     pipe = HybridNerPipeline(load_composite(options.model), device=state.device)
     totals = annotate(pipe, _source(options), options.output, how, name=options.model)
     if state.is_main_process:
@@ -88,18 +84,6 @@ def _source(options: argparse.Namespace) -> Source:
         revision = options.revision or revision_of(Path(options.output))
         return StreamSource(options.input[0], options.split, options.config, revision, fields, options.records_per_shard)
     return FileSource(options.input, options.kind, fields, options.records_per_shard)
-
-
-def _read_llm(path: str) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"cannot be read as YAML: {error}", path) from error
-    if not isinstance(content, dict) or not content.get("verifier") or set(content) - {"verifier", "settings"}:
-        raise DataError("expected `verifier` (model, base_url, ...) and, if you like, `settings`", path)
-    if isinstance(content["verifier"], dict) and "api_key" in content["verifier"]:
-        raise DataError("`verifier` must hold no key; put it into the environment variable OPENAI_API_KEY", path)
-    return content
 
 
 def _summary(totals: dict[str, Any], output: str) -> str:

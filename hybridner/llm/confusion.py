@@ -87,7 +87,13 @@ class ConfusionMatrix:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ConfusionMatrix:
-        return cls(tuple(data["labels"]), tuple(tuple(row) for row in data["rows"]))
+        """Raises LlmError when it is not what `to_dict` gives."""
+        try:
+            return cls(tuple(data["labels"]), tuple(tuple(row) for row in data["rows"]))
+        except (KeyError, TypeError) as error:
+            raise LlmError(
+                f"a confusion matrix has `labels` and `rows`, a row of probabilities for each label: {error!r}"
+            ) from None
 
 
 def knows_or_guesses(counts: Floats) -> Floats:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -135,6 +136,20 @@ class Budget:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise LlmError(f"budget `{name}` must not be negative, got {value}")
+
+
+def as_budget(budget: Budget | Mapping[str, Any] | None) -> Budget:
+    """A budget from its fields.
+
+    Raises:
+        LlmError: an unknown field or a value that makes no sense.
+    """
+    if budget is None or isinstance(budget, Budget):
+        return budget or Budget()
+    try:
+        return Budget(**budget)
+    except TypeError as error:
+        raise LlmError(f"`budget` has calls_per_text, calls, tokens and cost, all numbers: {error}") from None
 
 
 class Ledger:

@@ -4,17 +4,21 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from transformers import AutoModel, pipeline
 
 from hybridner.cli.main import _COMMANDS, build_parser, main
 from hybridner.data import write_jsonl
 from hybridner.evaluation.systems import SEQUENCE_VOTE
+from hybridner.llm import AnswerCache, Budget, ConfusionMatrix
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import Record, Span
 from tests.conftest import TEXT, small_records, tiny_member
+from tests.llm.scripted_server import KEY, ScriptedServer, chat
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,90 @@ def test_predict_shows_entities_to_people(model: str, capsys: pytest.CaptureFixt
     for entity in pipeline("hybrid-ner", model=model, device="cpu")(TEXT):
         assert f"{entity['entity_group']}  [{entity['start']}, {entity['end']})" in shown
     assert "needs review" in shown
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    running = ScriptedServer(lambda body, number: chat("State"))
+    yield running
+    running.stop()
+
+
+def test_predict_asks_an_llm_about_doubtful_spans(
+    model: str, server: ScriptedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["O", "State", "System", "Place"]
+    rows = [[0.91 if row == column else 0.03 for column in names] for row in names]
+    settings = {"kinds": ["entity"], "budget": {"calls": 4}, "confusion": {"labels": names, "rows": rows}}
+    verifier = {"model": "some-model", "base_url": server.url, "timeout": 20.0, "max_retries": 0}
+    (tmp_path / "llm.yaml").write_text(yaml.safe_dump({"verifier": verifier, "settings": settings}))
+    (tmp_path / "texts.txt").write_text(f"{TEXT}\n{TEXT[6:30]}\n", encoding="utf-8")
+    arguments = ["predict", model, "--file", str(tmp_path / "texts.txt"), "--threshold", "0.6", "--device", "cpu"]
+    arguments += ["--llm", str(tmp_path / "llm.yaml"), "--llm-cache", str(tmp_path / "answers.sqlite")]
+    assert main([*arguments, "--json"]) == 0
+    shown = capsys.readouterr()
+    assert "4 calls" in shown.err
+    assert len(server.requests) == 4
+    lines = [json.loads(line) for line in shown.out.splitlines()]
+    settings = {
+        "kinds": ("entity",),
+        "budget": Budget(calls=0),
+        "confusion": ConfusionMatrix(tuple(names), tuple(map(tuple, rows))),
+    }
+    cache = AnswerCache(tmp_path / "answers.sqlite")
+    pipe = pipeline("hybrid-ner", model=model, device="cpu", threshold=0.6)
+    expected = pipe([line["text"] for line in lines], llm=verifier, llm_settings=settings, llm_cache=cache)
+    cache.close()
+    kept = [{name: e[name] for name in e if name != "llm_status"} for line in lines for e in line["entities"]]
+    assert kept == [{name: e[name] for name in e if name != "llm_status"} for found in expected for e in found]
+    assert [e["llm_status"] for line in lines for e in line["entities"]].count("asked") > 0
+    assert any(e["source"] == "llm" for line in lines for e in line["entities"])
+    assert main(arguments) == 0
+    shown = capsys.readouterr()
+    assert "decided by the LLM" in shown.out
+    assert len(server.requests) == 8, "what was answered is kept, and the budget is that of each run"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "cannot be read as YAML"),
+        ("verifier: {", "cannot be read as YAML"),
+        ("model: some-model", "expected `verifier`"),
+        ("{verifier: {model: x}, threshold: 0.3}", "expected `verifier`"),
+        ("{verifier: {model: x, api_key: secret}}", "OPENAI_API_KEY"),
+        ("{verifier: {model: x}, settings: [bayes]}", "`settings` must be a mapping"),
+        ("{verifier: {model: x}, settings: {budget: {euros: 3}}}", "`budget` has calls_per_text"),
+        ("{verifier: {model: x}, settings: {confusion: {rows: 3}}}", "a confusion matrix has"),
+        ("{verifier: {model: x}, settings: {fusion: mix}}", "`fusion` must be one of"),
+    ],
+)
+@pytest.mark.parametrize("command", [["predict", "MODEL", TEXT], ["annotate", "MODEL", "FILE", "--output", "OUT"]])
+def test_what_is_wrong_with_an_llm_is_said(
+    command: list[str],
+    content: str | None,
+    problem: str,
+    model: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    (tmp_path / "a.txt").write_text(TEXT, encoding="utf-8")
+    if content is not None:
+        (tmp_path / "llm.yaml").write_text(content)
+    known = {"MODEL": model, "FILE": str(tmp_path / "a.txt"), "OUT": str(tmp_path / "out")}
+    assert main([*(known.get(word, word) for word in command), "--llm", str(tmp_path / "llm.yaml")]) == 1
+    shown = capsys.readouterr()
+    assert problem in shown.err
+    assert "secret" not in shown.err
+
+
+def test_a_cache_without_an_llm_is_a_mistake(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", model, TEXT, "--llm-cache", "answers.sqlite"]) == 1
+    assert "give --llm as well" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
