@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from transformers import PreTrainedConfig
 
-from hybridner.ensemble import COMBINERS, UNCERTAINTIES
+from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES
 from hybridner.ensemble.thresholds import LabelThresholds
 from hybridner.errors import ModelError
 from hybridner.models import MEMBER_CLASSES, MemberConfig
@@ -61,10 +61,12 @@ class HybridNerConfig(PreTrainedConfig):
         check_threshold(self.threshold)
         for value in (self.label_thresholds or {}).values():
             check_threshold(value)
-        if self.temperature <= 0:
-            raise ModelError(f"temperature must be positive, not {self.temperature}")
-        if not 0 < self.near_miss <= 1:
-            raise ModelError(f"near_miss must be above 0 and at most 1, not {self.near_miss}")
+        if not (_is_number(self.temperature) and self.temperature > 0):
+            raise ModelError(f"temperature must be positive, not {self.temperature!r}")
+        if not (_is_number(self.near_miss) and 0 < self.near_miss <= 1):
+            raise ModelError(f"near_miss must be above 0 and at most 1, not {self.near_miss!r}")
+        for kind in self.stackers or {}:
+            check_choice("a stacker", kind, STACKERS)
         if self.label_set is not None:
             self.id2label = dict(enumerate(self.labels.with_outside))
             self.label2id = {name: number for number, name in self.id2label.items()}
@@ -107,14 +109,18 @@ class HybridNerConfig(PreTrainedConfig):
         return configs
 
 
-def _check_layout(encoders: list[dict[str, Any]], members: list[dict[str, Any]]) -> None:
+def _check_layout(encoders: Any, members: Any) -> None:
     """Raise a ModelError where encoders and members are not stored as this version stores them."""
     for kind, entries, keys in (
-        ("member", members, ("name", "config", "encoder")),
-        ("encoder", encoders, ("config", "vocabulary")),
+        ("member", members, {"name": str, "config": dict, "encoder": int}),
+        ("encoder", encoders, {"config": dict, "vocabulary": int}),
     ):
+        if not (isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)):
+            raise ModelError(
+                f"`{kind}s` in the composite's config.json must be a list of objects; it is damaged, fetch the folder again"
+            )
         for number, entry in enumerate(entries):
-            missing = [key for key in keys if key not in entry]
+            missing = [key for key, type_ in keys.items() if not isinstance(entry.get(key), type_)]
             if missing:
                 raise ModelError(
                     f"{kind} {entry.get('name', number)!r} in the composite's config.json has no {', '.join(missing)}: it was "
@@ -137,5 +143,9 @@ def check_choice(name: str, value: object, choices: Any) -> None:
 
 def check_threshold(value: object) -> None:
     """Raise a ModelError unless `value` is a number from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+    if not (_is_number(value) and 0 <= value <= 1):
         raise ModelError(f"threshold must be a number from 0 to 1, not {value!r}")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -147,14 +147,15 @@ class HybridNerModel(VocabularyMixin):
         """As `PreTrainedModel.from_pretrained`, from a folder or the Hub.
 
         Raises:
-            ModelError: a file is missing or damaged, or a stacker or vocabulary that the configuration names is missing.
+            ModelError: see `VocabularyMixin.from_pretrained`; or a stacker that the configuration names is missing.
         """
         loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
-        if any(not 0 <= entry["vocabulary"] < len(model.vocabularies) for entry in model.config.encoders):
-            raise ModelError(f"{pretrained_model_name_or_path}: characters.json belongs to another model; fetch the folder again")
         model.stackers = load_stackers(model.config, pretrained_model_name_or_path, kwargs)
         return loaded
+
+    def encoder_settings(self) -> list[tuple[int, Mapping[str, Any]]]:
+        return [(entry["vocabulary"], entry["config"]) for entry in self.config.encoders]
 
     @property
     def fitted(self) -> Fitted | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PreTrainedConfig
 
 from hybridner.errors import ModelError
@@ -32,8 +33,8 @@ class MemberConfig(PreTrainedConfig):
     standardize: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
-        if self.head_size < 2 or self.head_size % 2:
-            raise ModelError(f"head_size must be a positive even number, not {self.head_size}")
+        if not is_whole(self.head_size) or self.head_size < 2 or self.head_size % 2:
+            raise ModelError(f"head_size must be a positive even number, not {self.head_size!r}")
         if self.label_set is not None:
             self.id2label = dict(enumerate(self._output_names(self.labels)))
             self.label2id = {name: number for number, name in self.id2label.items()}
@@ -65,12 +66,18 @@ class MemberConfig(PreTrainedConfig):
         """The encoder's configuration as an object.
 
         Raises:
-            ModelError: none is stored, or its model_type is unknown to this version of transformers.
+            ModelError: none is stored, or this version of transformers does not know its model_type or a value in it.
         """
-        if self.encoder_config is None:
+        if not isinstance(self.encoder_config, dict):
             raise ModelError("this configuration has no encoder_config; start a member with from_encoder(encoder, labels)")
         settings = dict(self.encoder_config)
         try:
-            return AutoConfig.for_model(settings.pop("model_type"), **settings)
-        except (KeyError, ValueError) as error:
-            raise ModelError(f"encoder_config names no encoder known to transformers: {error}") from error
+            return AutoConfig.for_model(settings.pop("model_type", None), **settings)
+        except (KeyError, ValueError, StrictDataclassError) as error:
+            problem = " ".join(str(error).split())
+            raise ModelError(f"encoder_config describes no encoder known to transformers: {problem}") from error
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value, perhaps from a file, is a whole number."""
+    return isinstance(value, int) and not isinstance(value, bool)

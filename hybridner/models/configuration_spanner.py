@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hybridner.errors import ModelError
-from hybridner.models.configuration_member import MemberConfig
+from hybridner.models.configuration_member import MemberConfig, is_whole
 
 
 class SpannerConfig(MemberConfig):
@@ -24,6 +24,6 @@ class SpannerConfig(MemberConfig):
     outside_weight: float = 1.0
 
     def __post_init__(self, **kwargs: Any) -> None:
-        if self.max_span_length < 1:
-            raise ModelError(f"max_span_length must be at least 1, not {self.max_span_length}")
+        if not is_whole(self.max_span_length) or self.max_span_length < 1:
+            raise ModelError(f"max_span_length must be a whole number of at least 1, not {self.max_span_length!r}")
         super().__post_init__(**kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -60,8 +61,8 @@ class VocabularyMixin(PreTrainedModel):
         """As `PreTrainedModel.from_pretrained`, from a folder or the Hub.
 
         Raises:
-            ModelError: a file is missing or damaged, or weights are missing or of another size than the configuration says (with
-                ``ignore_mismatched_sizes=True`` these start at random, as in transformers).
+            ModelError: a file is missing, damaged or of another model; or weights are missing or of another size than the
+                configuration says (with ``ignore_mismatched_sizes=True`` these start at random, as in transformers).
         """
         source = pretrained_model_name_or_path
         lenient = {"ignore_mismatched_sizes": True, "output_loading_info": True}
@@ -75,9 +76,17 @@ class VocabularyMixin(PreTrainedModel):
                 f"the weights in {source} do not fit its config.json: {len(wrong)} are missing or of another size, such as "
                 f"{min(wrong)}; {FETCH_AGAIN}"
             )
-        model.vocabularies = load_vocabularies(companion_file(source, VOCABULARY_FILE, kwargs))
+        vocabularies = load_vocabularies(companion_file(source, VOCABULARY_FILE, kwargs))
+        for number, settings in model.encoder_settings():
+            if not 0 <= number < len(vocabularies) or vocabularies[number].size > settings.get("vocab_size", math.inf):
+                raise ModelError(f"{source}: {VOCABULARY_FILE} belongs to another model; {FETCH_AGAIN}")
+        model.vocabularies = vocabularies
         _align(model)
         return (model, found) if kwargs.get("output_loading_info") else model
+
+    def encoder_settings(self) -> list[tuple[int, Mapping[str, Any]]]:
+        """For each encoder the number of its vocabulary, and its own configuration."""
+        raise NotImplementedError
 
 
 @contextmanager
@@ -181,7 +190,7 @@ class MemberModel(VocabularyMixin):
             labels: the entity types.
             **settings: fields of this class's configuration.
         """
-        sizes = {"vocab_size": max(vocabulary.ids.values()) + 1, **encoder_config, "pad_token_id": vocabulary.pad}
+        sizes = {"vocab_size": vocabulary.size, **encoder_config, "pad_token_id": vocabulary.pad}
         return cls._new(AutoConfig.for_model(sizes.pop("model_type"), **sizes), vocabulary, labels, settings)
 
     @classmethod
@@ -198,6 +207,9 @@ class MemberModel(VocabularyMixin):
         model = cls(config)
         model.vocabularies = [vocabulary]
         return model
+
+    def encoder_settings(self) -> list[tuple[int, Mapping[str, Any]]]:
+        return [(0, self.config.encoder_config)]
 
     @property
     def vocabulary(self) -> CharacterVocabulary:

@@ -61,7 +61,7 @@ class LabelSet:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LabelSet:
         """From ``{"domain": ..., "labels": ["PER", {"name": ..., "title": ..., "description": ...}]}``."""
-        entries = data.get("labels")
+        entries = data.get("labels") if isinstance(data, Mapping) else None
         if not isinstance(entries, (list, tuple)):
             raise DataError("`labels` must be a list of names or of {name, title, description}")
         labels = []

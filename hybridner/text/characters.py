@@ -75,6 +75,11 @@ class CharacterVocabulary:
         characters = sorted({character for text in texts for character in text})
         return cls({character: index for index, character in enumerate(characters, start=4)}, pad=0, unk=1, cls=2, sep=3)
 
+    @property
+    def size(self) -> int:
+        """One more than the largest id."""
+        return max(*self.ids.values(), self.pad, self.unk, self.cls, self.sep) + 1
+
     @cached_property
     def _cache(self) -> dict[str, int]:
         return {}
@@ -124,9 +129,12 @@ def load_vocabularies(path: str | PathLike[str]) -> list[CharacterVocabulary]:
         ModelError: the file is not in that form.
     """
     try:
-        return [CharacterVocabulary(**entry) for entry in json.loads(Path(path).read_text(encoding="utf-8"))]
+        vocabularies = [CharacterVocabulary(**entry) for entry in json.loads(Path(path).read_text(encoding="utf-8"))]
     except (ValueError, TypeError) as error:
         raise ModelError(f"{path} is damaged ({error}); fetch the model again") from error
+    if not vocabularies:
+        raise ModelError(f"{path} is damaged (no vocabulary); fetch the model again")
+    return vocabularies
 
 
 VOCABULARY_FILE = "characters.json"

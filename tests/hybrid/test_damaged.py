@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,16 @@ def cut_short(name: str) -> Damage:
     return damage
 
 
-def settings(change: Callable[[dict[str, Any]], object]) -> Damage:
+def changed(name: str, change: Callable[[Any], object]) -> Damage:
     def damage(folder: Path) -> None:
-        content = json.loads((folder / "config.json").read_text())
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
         change(content)
-        (folder / "config.json").write_text(json.dumps(content))
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
 
     return damage
+
+
+settings, characters = partial(changed, "config.json"), partial(changed, "characters.json")
 
 
 def older_layout(content: dict[str, Any]) -> None:
@@ -89,6 +93,30 @@ CASES: dict[str, tuple[Damage, str, str]] = {
     "no vocabularies": (without("characters.json"), "no characters.json", "fetch the whole folder"),
     "vocabularies cut short": (cut_short("characters.json"), "characters.json is damaged", "fetch the model"),
     "too few vocabularies": (settings(lambda content: content["encoders"][1].update(vocabulary=3)), "characters.json", "fetch"),
+    "vocabularies of another model": (
+        characters(lambda content: content[0]["ids"].update(甲=99)),
+        "characters.json belongs to another model",
+        "fetch the whole folder",
+    ),
+    "no vocabulary": (characters(lambda content: content.clear()), "no vocabulary", "fetch the model"),
+    "members of another kind": (settings(lambda content: content.update(members="spanner")), "`members`.*list", "fetch"),
+    "labels of another kind": (settings(lambda content: content.update(label_set="labels")), "`labels` must be a list", ""),
+    "a stacker nobody knows": (
+        settings(lambda content: content.update(stackers={"oracle": [0]})),
+        "a stacker must be one of svm",
+        "got 'oracle'",
+    ),
+    "no temperature": (settings(lambda content: content.update(temperature=None)), "temperature must be positive", "not None"),
+    "a head of no size": (
+        settings(lambda content: content["members"][0]["config"].update(head_size="large")),
+        "head_size must be a positive even number",
+        "not 'large'",
+    ),
+    "an encoder of no size": (
+        settings(lambda content: content["encoders"][0]["config"].update(hidden_size="large")),
+        "encoder_config describes no encoder.*hidden_size",
+        "expected int",
+    ),
     "a plain BERT": (plain_bert, "at least one member|a BertModel", "assemble|hybridner train"),
     "settings cut short": (cut_short("config.json"), "not a valid JSON", "fetch the whole|give the folder"),
     "empty": (emptied, "cannot load a model", "fetch the whole|give the folder"),
