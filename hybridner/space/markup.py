@@ -11,7 +11,7 @@ from itertools import pairwise
 _TEMPLATE_SIGNS = {ord(sign): f"&#{ord(sign)};" for sign in "{}$`"}
 
 #: Marks no wider than so many Chinese characters, with their tags, are kept on one line; a phone has room for them.
-_SHORT = 15.0
+_SHORT = 16.0
 #: Width of a Latin letter, and of a tag's letters, beside a Chinese character of the text.
 _LATIN, _TAG = 0.55, 0.64
 

@@ -19,7 +19,9 @@ from hybridner.spans import RESOLVERS
 
 _FIRST_LANGUAGE = "zh"
 _HEAD = '<div class="hn-head"><h1>hybridner <span>{title}</span></h1><p>{subtitle}</p></div>'
-_FOOT = '<p class="hn-foot"><a href="?view=api" target="_blank">{api}</a> · {privacy}</p>'
+_FOOT = '<p class="hn-foot"><button type="button">{api}</button> · {privacy}</p>'
+#: gradio's grey for small print is too faint on a white page.
+_READABLE = {"body_text_color_subdued": "*neutral_500", "block_info_text_color": "*neutral_500"}
 #: An example of further fields of a question.
 _NO_THINKING = '{"thinking": {"type": "disabled"}}'
 
@@ -236,11 +238,12 @@ def _connect(page: gr.Blocks, service: Service, part: dict[str, Any], spoken: li
 
 def launch_settings(service: Service) -> dict[str, Any]:
     """Arguments of `launch` that belong to the page."""
+    theme = gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=FONTS, font_mono=("ui-monospace", "monospace"))
     return {
-        "theme": gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=FONTS, font_mono=("ui-monospace", "monospace")),
+        "theme": theme.set(**_READABLE),
         "css": CSS,
         "js": JS,
-        "footer_links": [],  # The page has its own foot, which speaks its language.
+        "footer_links": ["api"],  # Hidden: the page has a foot of its own, in its own language, that opens the same.
         # A history of runs would keep the LLM's key in the browser's storage.
         "run_history": False,
         "max_file_size": service.limits.file_bytes,

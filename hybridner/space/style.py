@@ -32,7 +32,10 @@ CSS = (
 .hn-types .hn-chip { cursor: help; }
 .hn-jump { display: none; padding: 0; font-size: .9rem; }
 .hn-foot { margin: .4rem 0; text-align: center; font-size: .84rem; color: var(--body-text-color-subdued); }
-.hn-foot a { padding: 0; color: inherit; text-decoration: underline; text-underline-offset: 3px; }
+.hn-foot button { padding: 0; border: 0; background: none; font: inherit; color: inherit; cursor: pointer;
+  text-decoration: underline; text-underline-offset: 3px; }
+.gradio-container .main { width: 100%; padding: 1rem clamp(.8rem, 3vw, 2rem) !important; }
+.gradio-container footer { display: none; }
 .hn-quiet { margin: .3rem 0; color: var(--body-text-color-subdued); font-size: .86rem; }
 .html-container { padding: 0 !important; }
 #top { align-items: flex-start; gap: .6rem 1rem; }
@@ -46,6 +49,7 @@ CSS = (
   box-shadow: none; }
 #settings fieldset label:hover { background: var(--background-fill-secondary); }
 #settings fieldset label:has(:checked) { background: var(--background-fill-secondary); font-weight: 600; }
+.dark #settings input[type="radio"]:not(:checked) { border-color: #64748b; }
 .dark #threshold { --neutral-200: #475569; }
 #file [data-testid="upload-text"] { font-size: 0; }
 #file [data-testid="upload-text"] .or { display: none; }
@@ -53,7 +57,8 @@ CSS = (
 #llm .form { border: 0; }
 #llm .form > * { padding: .3rem 0; }
 #review-rows { --font-mono: var(--font); }
-#review-rows th svg { display: none; }
+#review-rows th .header-icons, #review-rows th .cell-menu-button { display: none; }
+#review-rows th .text { white-space: nowrap; }
 .gradio-container:not(:has(#marks .hn-text)) #review { display: none; }
 #message:not(:has(.hn-note)) { display: none; }
 #preview:not(:has(.hn-preview)) { display: none; }
@@ -100,14 +105,15 @@ CSS = (
 .hn-table td:nth-child(n+3):nth-child(-n+5) { white-space: nowrap; }
 .hn-table th { text-align: left; white-space: nowrap; font-weight: 600; color: var(--body-text-color-subdued);
   font-size: .82rem; }
-.hn-table th, .hn-table td { padding: .42rem .6rem; border: 0 !important;
+.hn-table th, .hn-table td { padding: .42rem .5rem; border: 0 !important;
   border-bottom: 1px solid var(--border-color-primary) !important; vertical-align: top; }
-.hn-bar { display: inline-block; width: 54px; height: 7px; margin-right: .45em; border-radius: 4px; overflow: hidden;
+.hn-bar { display: inline-block; width: 44px; height: 7px; margin-right: .45em; border-radius: 4px; overflow: hidden;
   background: var(--border-color-primary); vertical-align: middle; }
 .hn-bar i { display: block; height: 100%; background: #4b9b6b; }
 .hn-over i { background: #e8890c; }
 .hn-review { color: #fff; background: #b4530a; border-radius: 4px; padding: .05em .45em; font-size: .78rem; white-space: nowrap; }
-.hn-table td:first-child { min-width: 7.5em; overflow-wrap: anywhere; }
+.hn-table td:last-child:has(.hn-review) { white-space: nowrap; }
+.hn-table td:first-child { min-width: 10.5em; overflow-wrap: anywhere; }
 .hn-table .hn-chip { white-space: normal; }
 .hn-table summary span { font-size: .72em; letter-spacing: .05em; }
 .hn-table summary { cursor: pointer; white-space: nowrap; }
@@ -126,7 +132,6 @@ CSS = (
 .dark #hn-tip { background: #eef1f7; color: #1c2230; }
 
 @media (max-width: 680px) {
-  .main.app { padding: .8rem !important; }
   #top { position: relative; }
   #language { position: absolute !important; top: .1rem; right: 0; }
   #language label { padding: .2rem .5rem; font-size: .84rem; }
@@ -134,24 +139,26 @@ CSS = (
   .hn-jump { display: inline-block; margin-top: .3rem; }
   .hn-text { padding: .4rem .6rem; }
   .hn-table thead { display: none; }
-  .hn-table tr { display: grid; grid-template-columns: 4fr 3fr 4fr 5fr; border-radius: 8px;
+  .hn-table tr { display: flex; flex-wrap: wrap; border-radius: 8px;
     border: 1px solid var(--border-color-primary) !important; margin-bottom: .6rem; padding: .2rem .2rem; }
-  .hn-table td { border: 0 !important; min-width: 0 !important; padding: .2rem .6rem; }
+  .hn-table td { flex: 1 0 20%; border: 0 !important; min-width: 0 !important; padding: .2rem .6rem; }
   .hn-table td::before { content: attr(data-column); color: var(--body-text-color-subdued); font-size: .76rem; display: block;
     white-space: nowrap; }
-  .hn-table td:nth-child(1) { grid-column: 1 / 3; }
-  .hn-table td:nth-child(2) { grid-column: 3 / 5; text-align: right; }
-  .hn-table td:has(details[open]) { grid-column: 1 / -1; }
+  .hn-table td:nth-child(1) { flex-basis: calc(100% - 10em); }
+  .hn-table td:nth-child(2) { flex: 0 0 10em; text-align: right; }
+  .hn-table td:nth-child(6) { flex-basis: 30%; }
+  .hn-table td:has(details[open]) { flex-basis: 100%; }
   .hn-table td:nth-child(-n+2)::before { content: none; }
-  .hn-table td:last-child { grid-column: 1 / -1; }
+  .hn-table td:last-child { flex-basis: 100%; }
   .hn-table td:last-child::before { display: inline; margin-right: .6em; }
   .hn-bar { display: none; }
-  #review-rows th { padding-inline: .4rem; white-space: nowrap; }
+  #review-rows th .cell-wrap { padding-inline: .3rem; }
 }
 """
 )
 
-#: Shows the tip of the innermost mark under pointer or focus; a tap shows it on phones, Escape hides it.
+#: Shows the tip of the innermost mark under pointer or focus; a tap shows it on phones, Escape hides it. The foot of the page
+#: opens gradio's description of the interface by gradio's own button, for `?view=api` alone does not.
 JS = """
 () => {
   document.documentElement.lang = document.querySelector("#language input:checked")?.value ?? "zh";
@@ -172,6 +179,9 @@ JS = """
     tip.style.top = `${(below ? box.bottom + 8 : box.top - tip.offsetHeight - 8) + window.scrollY}px`;
   };
   for (const kind of ["mouseover", "focusin", "click"]) document.addEventListener(kind, show);
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.(".hn-foot button")) document.querySelector("footer .show-api").click();
+  });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 }
 """

@@ -222,16 +222,41 @@ def test_a_review_is_kept_and_downloaded(
 
 
 def test_another_language_leaves_the_review_as_it_is(visitor: Visitor) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    def cell(column: int) -> str:
+        return f"#review-rows [data-row='0'][data-col='{column}']"
+
+    def write(column: int, text: str) -> None:
+        ActionChains(visitor.browser).double_click(visitor.one(cell(column))).perform()
+        visitor.wait(lambda: visitor.all(f"{cell(column)} textarea"))
+        field = visitor.one(f"{cell(column)} textarea")
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(text, Keys.ENTER)
+        visitor.wait(lambda: text in visitor.text(cell(column)))
+
     visitor.analyse()
     visitor.click("#review button")
-    box = "#review-rows [data-row='0'][data-col='3'] input[type=checkbox]"
+    box = f"{cell(3)} input[type=checkbox]"
     visitor.wait(lambda: visitor.all(box))
     visitor.click(box)
     visitor.wait(lambda: not visitor.one(box).is_selected())
-    visitor.click("#language input[value=en]")
-    visitor.wait(lambda: "Keep this review" in visitor.text("#review-keep"))
-    visitor.wait(lambda: "Type" in visitor.text("#review-rows thead"))
-    assert not visitor.one(box).is_selected()
+    write(1, "北约")
+    write(2, "别的")
+    for language, keep, column in (("en", "Keep this review", "Word"), ("zh", "保存本条复核", "词")):
+        visitor.click(f"#language input[value={language}]")
+        visitor.wait(lambda expected=keep: expected in visitor.text("#review-keep"))
+        visitor.wait(lambda expected=column: expected in visitor.text("#review-rows thead"))
+        assert "别的" in visitor.text(cell(2))
+        assert "北约" in visitor.text(cell(1))
+        assert not visitor.one(box).is_selected()
+
+
+def test_the_foot_opens_the_description_of_the_interface(visitor: Visitor) -> None:
+    visitor.click(".hn-foot button")
+    visitor.wait(lambda: "/analyse" in visitor.text("body") and "gradio_client" in visitor.text("body"))
+    # gradio asks for a description of tools that the page does not have, and says so on the console.
+    assert all("/mcp/schema" in complaint for complaint in visitor.complaints())
 
 
 def test_html_in_the_text_stays_text(visitor: Visitor) -> None:
@@ -329,6 +354,7 @@ def test_the_page_speaks_english_too(visitor: Visitor) -> None:
     visitor.wait(lambda: "candidate spans" in visitor.text("#preview"))
     assert "Uncertainty" in visitor.text("#table")
     assert "阈值" not in visitor.text("body")
+    assert visitor.run("return document.documentElement.lang") == "en"
 
 
 def test_it_fits_a_phone(visitor: Visitor) -> None:

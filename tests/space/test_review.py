@@ -11,7 +11,7 @@ from hybridner.data.feedback import Review, ReviewedEntity, read_feedback, write
 from hybridner.llm import Provenance, Verified
 from hybridner.space.limits import LimitError
 from hybridner.space.reading import Reading, local_reading
-from hybridner.space.review import review_of, review_rows
+from hybridner.space.review import review_of, review_rows, reworded_rows
 from hybridner.space.views import Views
 from hybridner.space.wording import WORDINGS
 from hybridner.spans import Label, LabelSet, Span
@@ -55,6 +55,13 @@ def test_corrections_deletions_and_additions(tmp_path: Path) -> None:
     write_feedback([review], tmp_path / "feedback.jsonl")
     assert read_feedback(tmp_path / "feedback.jsonl", LABELS) == [review]
     assert review.complete
+
+
+def test_another_language_renames_types_and_nothing_else() -> None:
+    changed = [[1, "王明", "机构", False], [None, "弟弟", "亲属", True], [None, "", None, True]]
+    english = reworded_rows(changed, LABELS, Views(LABELS, "en").name)
+    assert english == [[1, "王明", "ORG", False], *changed[1:]]
+    assert reworded_rows(english, LABELS, Views(LABELS, "zh").name) == changed
 
 
 def test_rows_that_are_gone_were_not_judged_and_cells_may_be_text() -> None:

@@ -63,7 +63,7 @@ def test_the_tip_tells_type_votes_and_who_decided() -> None:
 def test_the_table_speaks_the_language() -> None:
     english, chinese = Views(LABELS, "en").table(reading(), 0.5), Views(LABELS, "zh").table(reading(), 0.5)
     for table, words in (
-        (english, ["Decided by", "PER", "needs review", "1/2"]),
+        (english, ["Decided by", "PER", ">review<", "1/2"]),
         (chinese, ["由谁决定", "人物", "待复核", "1/2"]),
     ):
         assert table.count("<tr>") == 3
