@@ -1,10 +1,10 @@
 """Writes the golden files anew: `python -m tests.golden.make`.
 
-A composite, predictions and answers of an LLM as users have them on their disks, and what the code makes of them. The tests
-beside this file hold the code to them, so this may be run only when what it gives is meant to change: a formula was wrong, a
-format has a new version, a prompt was reworded. The change then needs a line in CHANGELOG.md, and what users have on their disks
-must still be read or be refused with an error that says what to do. Never run it to make a test green whose failure nobody can
-explain; a change of nothing but speed or form gives the same numbers.
+A composite, predictions, a run and answers of an LLM as users have them on their disks, and what the code makes of them. The
+tests beside this file hold the code to them, so this may be run only when what it gives is meant to change: a formula was
+wrong, a format has a new version, a prompt was reworded. The change then needs a line in CHANGELOG.md, and what users have on
+their disks must still be read or be refused with an error that says what to do. Never run it to make a test green whose
+failure nobody can explain; a change of nothing but speed or form gives the same numbers.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import torch
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.ensemble import Fitted, Predictions, available, entities
 from hybridner.ensemble.uncertainty import UNCERTAINTIES
+from hybridner.evaluation.runs import Circumstances, Run, make_run
+from hybridner.evaluation.systems import systems_of
 from hybridner.hybrid.reading import decide_ballot, predict, read_texts
 from hybridner.llm import AnswerCache
 from hybridner.models import MEMBER_CLASSES, MemberModel, SpannerModel
@@ -33,6 +35,7 @@ from tests.llm.scripted_server import KEY, Reply, ScriptedServer, chat
 FOLDER = Path(__file__).parent
 COMPOSITE = FOLDER / "composite"
 PREDICTIONS = FOLDER / "predictions.parquet"
+RUN = FOLDER / "run.json"
 ANSWERS = FOLDER / "answers.jsonl"
 EXPECTED = FOLDER / "expected.json"
 
@@ -92,7 +95,7 @@ def _learn(member: MemberModel, weights: list[torch.nn.Parameter]) -> None:
 
 
 def reading(model: HybridNerModel) -> dict[str, Any]:
-    """What the pipeline gives for every text, by strategy and decoding, and the other measures of uncertainty."""
+    """What the pipeline gives for every text, by strategy and decoding, the other measures of uncertainty, and members alone."""
     pipe = HybridNerPipeline(model, device="cpu")
     texts = list(TEXTS.values())
     said = {
@@ -114,7 +117,11 @@ def reading(model: HybridNerModel) -> dict[str, Any]:
         }
         for measure, strategy in cases
     }
-    return {"entities": said, "uncertainties": doubts}
+    members = {}
+    for name in model.member_names:
+        alone = HybridNerPipeline(model.member(name), device="cpu")
+        members[name] = {key: [row(entity) for entity in alone(text)] for key, text in TEXTS.items()}
+    return {"entities": said, "uncertainties": doubts, "members": members}
 
 
 def row(entity: dict[str, Any]) -> list[Any]:
@@ -130,6 +137,21 @@ def decisions(model: HybridNerModel, predictions: Predictions) -> dict[str, list
         record.id: [[c.start, c.end, c.label, c.score, c.uncertainty] for c in entities(found)]
         for record, found in zip(predictions.records, decided, strict=True)
     }
+
+
+def judged(model: HybridNerModel, predictions: Predictions) -> Run:
+    """What every member and every strategy finds, as `hybridner evaluate` saves it; under made-up circumstances."""
+    systems = systems_of(
+        predictions,
+        available(model.fitted),
+        decoding=model.config.decoding,
+        fitted=model.fitted,
+        temperature=model.config.temperature,
+    )
+    about = Circumstances(
+        "六句话", "test", "flat", "random weights (1 layers)", 3, 1, 24, "paper and pencil", {"torch": "2.13.0", "numpy": "2.4"}
+    )
+    return make_run(about, predictions.records, systems, frozenset({"北约", "叙利亚"}))
 
 
 def verified(model: HybridNerModel, url: str, cache: AnswerCache) -> list[dict[str, Any]]:
@@ -170,6 +192,7 @@ def main() -> None:
         predicted.records, predicted.ballot, predicted.labels, predicted.members, np.arange(6) % 3, {"data": "六句话", "seed": 3}
     )
     predictions.save(PREDICTIONS)
+    judged(model, Predictions.load(PREDICTIONS)).save(RUN)
     expected = {
         "texts": TEXTS,
         **reading(model),

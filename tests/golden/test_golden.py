@@ -14,9 +14,10 @@ from transformers import AutoModel
 from hybridner import HybridNerModel
 from hybridner.ensemble import Predictions, available
 from hybridner.ensemble.combiners import COMBINERS, STACKERS
+from hybridner.evaluation.runs import Run
 from hybridner.llm import AnswerCache
 from hybridner.spans import RESOLVERS
-from tests.golden.make import ANSWERS, ASKED, COMPOSITE, EXPECTED, PREDICTIONS, TEXTS, decisions, reading, verified
+from tests.golden.make import ANSWERS, ASKED, COMPOSITE, EXPECTED, PREDICTIONS, RUN, TEXTS, decisions, judged, reading, verified
 
 #: Matrix libraries add in different orders.
 _TOLERANCE = 1e-4
@@ -67,6 +68,11 @@ def test_its_uncertainties_are_what_they_were(found: dict, expected: dict) -> No
     assert_same(found["uncertainties"], expected["uncertainties"])
 
 
+def test_its_members_alone_say_what_they_said(found: dict, expected: dict) -> None:
+    assert_same(found["members"], expected["members"])
+    assert all(any(texts.values()) for texts in expected["members"].values())
+
+
 def test_the_files_hold_cases_that_can_tell(model: HybridNerModel, expected: dict) -> None:
     assert expected["texts"] == TEXTS
     assert len(TEXTS["several windows"]) > 2 * model.max_characters
@@ -104,6 +110,17 @@ def test_stored_predictions_give_the_stored_decisions(model: HybridNerModel, exp
     assert_same(decisions(model, predictions), expected["decisions"])
     predictions.save(tmp_path / "again.parquet")
     assert pq.read_table(tmp_path / "again.parquet").equals(pq.read_table(PREDICTIONS), check_metadata=True)
+
+
+def test_a_stored_run_holds_what_members_and_strategies_find(model: HybridNerModel, tmp_path: Path) -> None:
+    run = Run.load(RUN)
+    assert run == judged(model, Predictions.load(PREDICTIONS))
+    assert {*model.member_names, *(f"strategy:{name}" for name in available(model.fitted))} < set(run.systems)
+    assert all(any(run.systems[name]) for name in model.member_names)
+    assert run.seen is not None
+    assert any(run.seen)
+    run.save(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_text(encoding="utf-8") == RUN.read_text(encoding="utf-8")
 
 
 def test_recorded_answers_are_found_and_fused_as_they_were(model: HybridNerModel, expected: dict, tmp_path: Path) -> None:
