@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from hybridner.ensemble.thresholds import Threshold
 from hybridner.llm.confusion import ConfusionMatrix
 from hybridner.llm.fusion import FUSIONS
-from hybridner.llm.prices import Budget
+from hybridner.llm.prices import Budget, as_budget
 from hybridner.llm.routing import KINDS, Kind
 from hybridner.llm.verifier import LlmError
 from hybridner.spans import RESOLVERS
@@ -29,7 +29,7 @@ class LlmSettings:
         shortest, longest: characters of context shown with a span.
         spans_per_call: how many spans of one piece of text share a call.
         examples: how many labelled examples are shown for each span, where there are any to choose from.
-        budget: upper limits.
+        budget: upper limits; the fields of a `Budget` as a mapping will do.
         time_limit: seconds that one call of the stage may take in all, None for no limit.
         on_llm_error: "keep" the local label, or "raise" when any question failed.
         decoding: "flat" or "nested", as in the ensemble.
@@ -54,6 +54,7 @@ class LlmSettings:
     decoding: str = "flat"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "budget", as_budget(self.budget))
         choices = {
             "fusion": (self.fusion, tuple(FUSIONS)),
             "on_llm_error": (self.on_llm_error, ("keep", "raise")),

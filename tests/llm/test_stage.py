@@ -13,6 +13,7 @@ from hybridner.ensemble import Candidate
 from hybridner.llm import (
     Answer,
     AnswerCache,
+    Budget,
     ConfusionMatrix,
     LlmError,
     LlmSettings,
@@ -448,3 +449,9 @@ def test_the_report_counts_and_compares(serve: Serve, labels: LabelSet) -> None:
     assert "1 of 2 (50.0%)" in table
     assert "served-model-v2 (2)" in table
     assert report.to_dict()["text_share"] == 0.5
+
+
+def test_a_budget_may_be_given_by_its_fields() -> None:
+    assert LlmSettings(budget={"calls": 3}).budget == Budget(calls=3)  # type: ignore[arg-type]
+    with pytest.raises(LlmError, match="budget"):
+        LlmSettings(budget={"cals": 3})  # type: ignore[arg-type]
