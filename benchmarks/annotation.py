@@ -108,6 +108,11 @@ def figures(first: list[Look], second: list[Look], output: Path) -> dict[str, An
     }
 
 
+def thinned(looks: list[Look]) -> list[dict[str, float]]:
+    """About forty of them, evenly spread."""
+    return [asdict(look) for look in looks[:: max(1, len(looks) // 40)]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
@@ -134,7 +139,7 @@ def main() -> None:
         "records_per_shard": options.records_per_shard,
         "checked_records": check(output, sentences),
         **figures(first, second, output),
-        "looks": {"before_kill": [asdict(look) for look in first[::5]], "after_kill": [asdict(look) for look in second[::5]]},
+        "looks": {"before_kill": thinned(first), "after_kill": thinned(second)},
     }
     print(json.dumps({name: value for name, value in found.items() if name != "looks"}, indent=2))
     (RESULTS / "annotation.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -10,7 +10,6 @@ import yaml
 
 from hybridner.errors import DataError
 from hybridner.llm import ConfusionMatrix
-from hybridner.llm.prices import as_budget
 
 #: What the help of a command says about the file.
 LLM_FILE = """\
@@ -25,7 +24,7 @@ def read_llm(path: str) -> tuple[Any, dict[str, Any]]:
 
     Raises:
         DataError: the file cannot be read, or holds anything else, or a key.
-        LlmError: a budget or a confusion matrix that cannot be.
+        LlmError: a confusion matrix that cannot be.
     """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -38,8 +37,6 @@ def read_llm(path: str) -> tuple[Any, dict[str, Any]]:
         raise DataError(f"`settings` must be a mapping, such as {{fusion: bayes, accuracy: 0.8}}, not {settings!r}", path)
     if isinstance(verifier, dict) and "api_key" in verifier:
         raise DataError("`verifier` must hold no key; put it into the environment variable OPENAI_API_KEY", path)
-    if "budget" in settings:
-        settings["budget"] = as_budget(settings["budget"])
     if isinstance(settings.get("confusion"), Mapping):
         settings["confusion"] = ConfusionMatrix.from_dict(settings["confusion"])
     return verifier, settings

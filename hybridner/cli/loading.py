@@ -11,6 +11,7 @@ from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
 from hybridner.errors import HybridNerError, ModelError
 from hybridner.hybrid import HybridNerModel
 from hybridner.models import MemberModel
+from hybridner.models.modeling_member import not_loaded
 
 
 def load_composite(source: str) -> HybridNerModel:
@@ -49,7 +50,6 @@ def _load(source: str) -> Any:
     except HybridNerError:
         raise
     except (OSError, ValueError) as error:
-        problem = str(error).rstrip(".")
-        raise ModelError(f"cannot load a model from {source!r}: {problem}; give the folder or Hub id of a whole model") from error
+        raise not_loaded(source, error) from error
     finally:
         logging.enable_progress_bar()

@@ -95,7 +95,13 @@ def plain_errors(source: Any) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"cannot load a model from {str(source)!r}: {str(error).rstrip('.')}; {FETCH_AGAIN}") from error
+        raise not_loaded(source, error) from error
+
+
+def not_loaded(source: Any, error: Exception) -> ModelError:
+    """The error that says why there is no model at `source`, and what helps."""
+    advice = FETCH_AGAIN if Path(source).is_dir() else "give the folder or Hub id of a whole model"
+    return ModelError(f"cannot load a model from {str(source)!r}: {str(error).rstrip('.')}; {advice}")
 
 
 def companion_file(model: Any, name: str, options: Mapping[str, Any]) -> str:
