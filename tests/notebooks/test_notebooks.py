@@ -68,7 +68,7 @@ def run(kernel: KernelManager, tmp_path: Path) -> Run:
             f"os.environ.update({variables!r})"
         )
         notebook.cells.insert(0, nbformat.v4.new_code_cell(before))
-        NotebookClient(notebook, timeout=120, km=kernel).execute()
+        NotebookClient(notebook, timeout=120, km=kernel, coalesce_streams=True).execute()
         del notebook.cells[0]
         return notebook
 
