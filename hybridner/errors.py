@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class HybridNerError(ValueError):
+class HybridNerError(Exception):
     """Base class of every error that hybridner raises on purpose."""
 
 

@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import ExitStack
-from dataclasses import dataclass, fields
-from itertools import islice
-from os import PathLike
+from dataclasses import fields
+from itertools import chain, islice
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import Dataset
-from transformers import AutoModel, Pipeline
+from transformers import Pipeline
 
-from hybridner.ensemble import COMBINERS, Candidate, entities
+from hybridner.ensemble import COMBINERS
 from hybridner.ensemble.adaptive import AdaptiveThreshold
 from hybridner.ensemble.thresholds import LabelThresholds, Threshold
-from hybridner.errors import HybridNerError, InputError, ModelError
+from hybridner.errors import InputError, ModelError
 from hybridner.export import as_onnx
-from hybridner.hybrid import ExampleIndex, HybridNerModel, HybridNerOutput, read_texts
+from hybridner.hybrid import CompositeModel, ExampleIndex, HybridNerModel, TextPrediction
 from hybridner.hybrid.configuration_hybrid import check_choice, check_threshold
-from hybridner.llm import (
-    AnswerCache,
-    ConfusionMatrix,
-    ExampleFinder,
-    LlmReport,
-    LlmSettings,
-    LlmStage,
-    Plan,
-    Verified,
-    as_verifier,
-)
-from hybridner.llm.routing import is_doubtful
+from hybridner.hybrid.entity_dicts import Entity, local_entities, verified_entity
+from hybridner.hybrid.verification import LlmOptions, open_verification
+from hybridner.llm import LlmReport, Plan
 from hybridner.models import MemberModel
 from hybridner.spans import RESOLVERS
 
@@ -43,10 +31,8 @@ _BATCH_SIZE = 16
 #: Texts read ahead, in batches, so that windows of similar length can share a batch.
 _READ_AHEAD = 16
 
-_READING = ("strategy", "decoding")
-_LLM = ("llm", "llm_settings", "llm_cache", "llm_examples")
-
-Entity = dict[str, Any]
+_DECISION = ("strategy", "decoding")
+_LLM = tuple(field.name for field in fields(LlmOptions))
 
 
 class HybridNerPipeline(Pipeline):
@@ -54,7 +40,7 @@ class HybridNerPipeline(Pipeline):
 
     ``pipe(text)`` gives a list of entities; a list of texts gives a list of such lists; a generator or a data set gives an
     iterator over them, read ahead a little so that texts of similar length share a batch, and in the order of the input. Texts
-    of any length are read whole.
+    of any length are processed in windows, without truncation.
 
     Each entity is a dict:
         entity_group (str): its type.
@@ -101,30 +87,31 @@ class HybridNerPipeline(Pipeline):
     _load_image_processor: Any = False
     _load_processor: Any = False
 
-    model: HybridNerModel
+    model: CompositeModel
     llm_report: LlmReport | None = None
 
-    def __init__(self, model: HybridNerModel | MemberModel, backend: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, model: CompositeModel | MemberModel, backend: str | None = None, batch_size: int = _BATCH_SIZE, **kwargs: Any
+    ) -> None:
         if backend is not None:
             check_choice("backend", backend, ("onnx",))
-        if isinstance(model, _NotLoaded):
-            raise model.error
         if isinstance(model, MemberModel):
             device = model.device
             model = HybridNerModel.assemble({model.config.model_type: model})
             nn.Module.to(model, device)
-        if not isinstance(model, HybridNerModel):
+        if not isinstance(model, CompositeModel):
             raise ModelError(
                 f"the hybrid-ner pipeline needs a composite or one of its members, not a {type(model).__name__}; "
                 "`hybridner train` makes them"
             )
-        super().__init__(model=(as_onnx(model) if backend == "onnx" else model).eval(), **kwargs)
+        composite: Any = as_onnx(model) if backend == "onnx" else model
+        super().__init__(model=composite.eval(), batch_size=batch_size, **kwargs)
 
     def get_inference_context(self) -> Any:
         return torch.inference_mode
 
     def _sanitize_parameters(self, **parameters: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        known = (*_READING, *_LLM, "threshold")
+        known = (*_DECISION, *_LLM, "threshold")
         for name in parameters:
             if name not in known:
                 raise ModelError(f"unknown parameter {name!r}; the pipeline takes batch_size, dry_run, {', '.join(known)}")
@@ -137,190 +124,116 @@ class HybridNerPipeline(Pipeline):
             check_threshold(given["threshold"])
         if "llm_examples" in given:
             given["llm_examples"] = ExampleIndex.of(given["llm_examples"], self.model)
-        reading = {name: given[name] for name in _READING if name in given}
-        output = {name: value for name, value in given.items() if name not in reading}
-        return {}, reading, output
+        decision = {name: given[name] for name in _DECISION if name in given}
+        # The LLM stage resolves overlaps once more, by the same rule.
+        output = {name: value for name, value in given.items() if name != "strategy"}
+        return {}, decision, output
 
-    def __call__(  # type: ignore[override]
-        self, inputs: Any, *, batch_size: int | None = None, dry_run: bool = False, **kwargs: Any
-    ) -> Any:
-        _, reading, output = self._sanitize_parameters(**kwargs)
-        reading = {**self._forward_params, **reading}
-        output = {**self._postprocess_params, **output}
-        size = batch_size if batch_size is not None else (self._batch_size or _BATCH_SIZE)
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+    def __call__(self, inputs: Any, *args: Any, dry_run: bool = False, **kwargs: Any) -> Any:
+        size = kwargs.get("batch_size")
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
             raise ModelError(f"batch_size must be a whole number of at least 1, not {size!r}")
-        single = isinstance(inputs, str)
-        texts = [inputs] if single else inputs
-        if isinstance(inputs, (bytes, bytearray, dict)) or not isinstance(texts, (Iterable, Dataset)):
+        if isinstance(inputs, (bytes, bytearray, Mapping)) or not isinstance(inputs, (str, Iterable, Dataset)):
             raise InputError(
                 f"expected a string, a list of strings, a data set or a generator, not {type(inputs).__name__}"
                 + ("; decode it first: text.decode('utf-8')" if isinstance(inputs, (bytes, bytearray)) else "")
             )
         if dry_run:
-            return self._plan(texts, size, reading, output)
-        stream = self._stream(texts, size, reading, output)
-        if single:
-            (only,) = stream
-            return only
-        return list(stream) if isinstance(inputs, Sequence) and not isinstance(inputs, Dataset) else stream
+            return self._plan([inputs] if isinstance(inputs, str) else _items(inputs), **kwargs)
+        if isinstance(inputs, str):
+            return super().__call__(inputs, *args, **kwargs)
+        # Of everything that can be iterated over, transformers reads generators as they come.
+        stream = super().__call__(_items(inputs), *args, **kwargs)
+        return list(stream) if isinstance(inputs, Sequence) and not isinstance(inputs, Dataset) else iter(stream)
 
-    def _read(
-        self, inputs: Any, batch_size: int, reading: Mapping[str, Any]
-    ) -> Iterator[tuple[list[str], list[list[Candidate]]]]:
-        """Texts and their candidates, some batches at a time."""
-        items = iter(inputs) if isinstance(inputs, Iterable) else (inputs[i] for i in range(len(inputs)))
-        position = 0
-        while chunk := list(islice(items, batch_size * _READ_AHEAD)):
-            texts = [self.preprocess(item, position + offset) for offset, item in enumerate(chunk)]
-            position += len(chunk)
-            yield texts, read_texts(self.model, texts, batch_size=batch_size, forward=self.forward, **reading)
+    def preprocess(self, input_: Any, **preprocess_parameters: Any) -> dict[str, Any]:
+        """A text as the input of `_forward`; an empty one, with a warning, for what is no text.
 
-    def _stream(
-        self, inputs: Any, batch_size: int, reading: Mapping[str, Any], output: Mapping[str, Any]
-    ) -> Iterator[list[Entity]]:
-        threshold = output.get("threshold", self.model.config.thresholds)
-        chunks = self._read(inputs, batch_size, reading)
-        if "llm" not in output:
-            for texts, candidates in chunks:
-                for text, found in zip(texts, candidates, strict=True):
-                    yield self.postprocess((text, found), threshold=threshold)
-            return
-        with ExitStack() as open_things:
-            stage = self._open_stage(reading, output, open_things)
-            waiting: tuple[list[str], Future[list[list[Verified]]]] | None = None
-            for texts, candidates in chunks:
-                # These questions are under way while the last ones are handed out and the next texts are read.
-                future = stage.submit(texts, candidates, self._examples(texts, candidates, stage, output))
-                if waiting is not None:
-                    yield from self._verified(*waiting, stage, threshold)
-                waiting = (texts, future)
-            if waiting is not None:
-                yield from self._verified(*waiting, stage, threshold)
+        Args:
+            input_: the text.
+            **preprocess_parameters: `position`, its number among the inputs.
 
-    def _verified(
-        self, texts: Sequence[str], future: Future[list[list[Verified]]], stage: LlmStage, threshold: Threshold
-    ) -> Iterator[list[Entity]]:
-        results = future.result()
-        self.llm_report = stage.report()
-        for text, row in zip(texts, results, strict=True):
-            yield [verified_entity(text, item, threshold) for item in row if item.candidate.chosen]
-
-    def _plan(self, inputs: Any, batch_size: int, reading: Mapping[str, Any], output: Mapping[str, Any]) -> Plan:
-        if "llm" not in output:
-            raise ModelError("dry_run tells what an LLM would be asked; it needs `llm` as well")
-        texts: list[str] = []
-        candidates: list[list[Candidate]] = []
-        for some_texts, some_candidates in self._read(inputs, batch_size, reading):
-            texts += some_texts
-            candidates += some_candidates
-        with ExitStack() as open_things:
-            stage = self._open_stage(reading, output, open_things)
-            return stage.plan(texts, candidates, self._examples(texts, candidates, stage, output))
-
-    def _open_stage(self, reading: Mapping[str, Any], output: Mapping[str, Any], open_things: ExitStack) -> LlmStage:
-        """The LLM stage for one call; what was made here is closed with `open_things`."""
-        config = self.model.config
-        wanted = dict(output.get("llm_settings", {}))
-        unknown = wanted.keys() - ({field.name for field in fields(LlmSettings)} - {"threshold", "decoding"})
-        if unknown:
-            raise ModelError(
-                f"llm_settings has no field {sorted(unknown)[0]!r} (threshold and decoding are parameters of the pipeline itself)"
+        Raises:
+            InputError: a row of a data set with several columns.
+        """
+        position = preprocess_parameters.get("position", 0)
+        if isinstance(input_, Mapping):
+            raise InputError(
+                f"item {position} is a row with the columns {', '.join(map(str, input_))}, not a text; choose one, for example "
+                'with transformers.pipelines.pt_utils.KeyDataset(dataset, "text")'
             )
-        verifier = as_verifier(output["llm"])
-        judged = (config.llm_answers or {}).get(verifier.model)
-        if judged and not {"accuracy", "confusion"} & wanted.keys():
-            pairs = ((true, answer) for true, answer, count in judged for _ in range(count))
-            wanted["confusion"] = ConfusionMatrix.fit(pairs, config.labels.with_outside)
-        settings = LlmSettings(
-            threshold=output.get("threshold", config.thresholds), decoding=reading.get("decoding", config.decoding), **wanted
-        )
-        cache = output.get("llm_cache")
-        if isinstance(cache, (str, PathLike)):
-            cache = AnswerCache(cache)  # type: ignore[arg-type]
-            open_things.callback(cache.close)
-        stage = LlmStage(verifier, config.labels, settings, cache=cache)
-        open_things.callback(stage.close)
-        return stage
-
-    def _examples(
-        self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], stage: LlmStage, output: Mapping[str, Any]
-    ) -> ExampleFinder | None:
-        index: ExampleIndex | None = output.get("llm_examples")
-        return index.finder(self.model, texts, candidates, stage.settings.examples) if index else None
-
-    def preprocess(self, input_: Any, position: int = 0) -> str:  # type: ignore[override]
-        """The text itself, or an empty one with a warning for what is no text."""
         if isinstance(input_, str):
-            return input_
+            return {"text": input_}
         warnings.warn(f"item {position} is {type(input_).__name__}, not a string; its result is empty", UserWarning, stacklevel=2)
-        return ""
+        return {"text": ""}
 
-    def _forward(self, input_tensors: dict[str, Tensor]) -> HybridNerOutput:  # type: ignore[override]
-        return self.model(**input_tensors)
+    def _forward(self, input_tensors: dict[str, Any], **decision: Any) -> Any:
+        (prediction,) = self.model.predict([input_tensors["text"]], **decision)
+        return prediction
 
-    def postprocess(  # type: ignore[override]
-        self, model_outputs: tuple[str, Sequence[Candidate]], threshold: Threshold
-    ) -> list[Entity]:
-        """Entities of one text as dicts."""
-        text, candidates = model_outputs
-        return [entity_dict(text, candidate, "local", is_doubtful(candidate, threshold)) for candidate in entities(candidates)]
+    def postprocess(self, model_outputs: Any, **postprocess_parameters: Any) -> list[Entity]:
+        """Entities of one `TextPrediction` as dicts; with `llm` among the parameters, it is asked first."""
+        (entities,) = self._entities([[model_outputs]], **_split(postprocess_parameters))
+        return entities
+
+    def get_iterator(
+        self,
+        inputs: Any,
+        num_workers: int,
+        batch_size: int,
+        preprocess_params: dict[str, Any],
+        forward_params: dict[str, Any],
+        postprocess_params: dict[str, Any],
+    ) -> Iterator[list[Entity]]:
+        """The entities of each text, in the order of the texts."""
+        return self._entities(self._predictions(inputs, batch_size, forward_params), **_split(postprocess_params))
+
+    def _predictions(self, inputs: Iterable[Any], batch_size: int, decision: Mapping[str, Any]) -> Iterator[list[TextPrediction]]:
+        """Predictions some batches at a time, so that texts of similar length can share a batch."""
+        position = 0
+        items = iter(inputs)
+        while chunk := list(islice(items, batch_size * _READ_AHEAD)):
+            texts = [self.preprocess(item, position=position + offset)["text"] for offset, item in enumerate(chunk)]
+            position += len(chunk)
+            with self.device_placement():
+                yield self.model.predict(texts, batch_size=batch_size, **decision)
+
+    def _entities(
+        self,
+        predictions: Iterable[Sequence[TextPrediction]],
+        threshold: Threshold | None,
+        decoding: str | None,
+        llm: Mapping[str, Any],
+    ) -> Iterator[list[Entity]]:
+        limit = self.model.config.thresholds if threshold is None else threshold
+        if "llm" not in llm:
+            for prediction in chain.from_iterable(predictions):
+                yield local_entities(prediction, limit)
+            return
+        with open_verification(self.model, LlmOptions(**llm), limit, decoding) as verification:
+            for batch, verified in verification.stream(predictions):
+                self.llm_report = verification.report()
+                for prediction, row in zip(batch, verified, strict=True):
+                    yield [verified_entity(prediction.text, item, limit) for item in row if item.candidate.chosen]
+
+    def _plan(self, inputs: Iterable[Any], batch_size: int | None = None, **kwargs: Any) -> Plan:
+        _, decision, output = self._sanitize_parameters(**kwargs)
+        options = _split({**self._postprocess_params, **output})
+        llm = options.pop("llm")
+        if "llm" not in llm:
+            raise ModelError("dry_run tells what an LLM would be asked; it needs `llm` as well")
+        size = self._batch_size if batch_size is None else batch_size
+        predictions = self._predictions(inputs, size, {**self._forward_params, **decision})
+        with open_verification(self.model, LlmOptions(**llm), **options) as verification:
+            return verification.plan(list(chain.from_iterable(predictions)))
 
 
-class ModelForPipeline(AutoModel):
-    """What `transformers.pipeline` loads a model with.
-
-    It would turn an error of ours into one of its own with a whole traceback in its message; so the pipeline gets the error in
-    place of the model, and raises it.
-    """
-
-    @classmethod
-    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """As `AutoModel.from_pretrained`, but where a HybridNerError is raised, something that holds it is given back."""
-        try:
-            return AutoModel.from_pretrained(*args, **kwargs)
-        except HybridNerError as error:
-            return _NotLoaded(error)
+def _split(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of the output: `threshold`, `decoding`, and all about the LLM together as `llm`."""
+    llm = {name: value for name, value in parameters.items() if name in _LLM}
+    return {"threshold": parameters.get("threshold"), "decoding": parameters.get("decoding"), "llm": llm}
 
 
-@dataclass(frozen=True)
-class _NotLoaded:
-    error: HybridNerError
-
-
-def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool) -> Entity:
-    """One entity as the pipeline gives it out; the keys are explained at `HybridNerPipeline`."""
-    return {
-        "entity_group": candidate.label,
-        "word": text[candidate.start : candidate.end],
-        "start": candidate.start,
-        "end": candidate.end,
-        "score": candidate.score,
-        "uncertainty": candidate.uncertainty,
-        "source": source,
-        "votes": candidate.votes,
-        "needs_review": needs_review,
-    }
-
-
-def verified_entity(text: str, item: Verified, threshold: Threshold) -> Entity:
-    """As `entity_dict`, with what the LLM had to do with it."""
-    known = item.provenance
-    if isinstance(threshold, (float, int)):
-        doubted = known.uncertainty > threshold
-    elif isinstance(threshold, LabelThresholds):
-        doubted = threshold.judge(known.local_label, known.uncertainty)
-    else:
-        # An adaptive threshold has moved on since; whom it doubted was routed.
-        doubted = known.status != "local"
-    doubtful = doubted and known.llm_label is None
-    return {
-        **entity_dict(text, item.candidate, known.source, doubtful),
-        "local_label": known.local_label,
-        "llm_label": known.llm_label,
-        "llm_score": known.llm_score,
-        "llm_status": known.status,
-        "llm_model": known.model,
-        "fusion": known.fusion,
-        "llm_error": known.llm_error,
-    }
+def _items(inputs: Any) -> Iterator[Any]:
+    """The items of anything that can be iterated over, and of data sets that only know their length."""
+    yield from inputs if isinstance(inputs, Iterable) else (inputs[index] for index in range(len(inputs)))

@@ -9,7 +9,7 @@ from hybridner.bundled import BUNDLED_FOLDER
 from hybridner.export import OnnxHybridNerConfig, OnnxHybridNerModel
 from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, HybridNerConfig, HybridNerModel
 from hybridner.models import MEMBER_CLASSES, TaggerModel
-from hybridner.pipeline import HybridNerPipeline, ModelForPipeline
+from hybridner.pipeline import HybridNerPipeline
 
 TASK = "hybrid-ner"
 
@@ -31,7 +31,7 @@ def register() -> None:
     PIPELINE_REGISTRY.register_pipeline(
         TASK,
         pipeline_class=HybridNerPipeline,
-        pt_model=ModelForPipeline,
+        pt_model=AutoModel,
         default={"model": (str(BUNDLED_FOLDER), "main")},
         type="text",
     )

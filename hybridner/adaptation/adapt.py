@@ -160,7 +160,7 @@ def _check_records(records: Sequence[Record], labels: LabelSet) -> None:
 
 
 def _train(model: HybridNerModel, base: HybridNerModel, records: Sequence[Record], settings: AdaptationSettings) -> Report:
-    for old, new in zip(base.member_models, model.member_models, strict=True):
+    for old, new in zip(base.heads, model.heads, strict=True):
         carry_over(old, new)
     training = settings.training(len(records))
     began, busy = time.monotonic(), time.process_time()

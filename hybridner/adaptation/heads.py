@@ -7,14 +7,14 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from hybridner.models import MemberModel
+from hybridner.models import MemberHead
 
 #: Layers with one output per label or tag; all others do not depend on the label set.
-_OUTPUT_LAYERS = ("emission.", "crf.", "scorer.start.", "scorer.end.", "scorer.length.", "scorer.bias")
+_OUTPUT_LAYERS = ("emission.", "boundary.", "decoder.crf.", "decoder.length_logits.projection.")
 
 
 @torch.no_grad()
-def carry_over(old: MemberModel, new: MemberModel) -> None:
+def carry_over(old: MemberHead, new: MemberHead) -> None:
     """Copy into `new` what it has in common with `old`, a head of the same kind: every layer below the output, and of the output
     layers the rows of the labels that both know by the same name (and of O, when there is such a label).
     """
@@ -25,10 +25,10 @@ def carry_over(old: MemberModel, new: MemberModel) -> None:
         if not name.startswith(_OUTPUT_LAYERS):
             tensor.copy_(theirs[name])
         elif len(pairs) > 1:
-            _copy_rows(tensor, theirs[name], pairs, axes=tensor.dim() if name.startswith("crf.") else 1)
+            _copy_rows(tensor, theirs[name], pairs, axes=tensor.dim() if name.startswith("decoder.crf.") else 1)
 
 
-def _outputs(head: MemberModel) -> list[str]:
+def _outputs(head: MemberHead) -> list[str]:
     """What each output stands for: labels or tags."""
     return list((head.config.id2label or {}).values())
 

@@ -15,8 +15,7 @@ from hybridner.calibration import Choices, Target, calibrate
 from hybridner.data.feedback import Review
 from hybridner.ensemble import Predictions, concatenated, decide, entities
 from hybridner.errors import DataError
-from hybridner.hybrid import HybridNerModel
-from hybridner.hybrid.reading import predict
+from hybridner.hybrid import CompositeModel, predict_records, require_torch
 from hybridner.llm.routing import kind_of
 from hybridner.spans import Record
 
@@ -32,14 +31,14 @@ HOLD_OUT = 5
 
 
 def learn(
-    model: HybridNerModel,
+    model: CompositeModel,
     reviews: Sequence[Review],
     *,
     llm: str | None = None,
     calibrated_on: Predictions | None = None,
     replay: Sequence[Record] | None = None,
     target: Target | None = None,
-) -> tuple[HybridNerModel, Report]:
+) -> tuple[CompositeModel, Report]:
     """Everything that can be learned from reviews.
 
     Args:
@@ -68,13 +67,13 @@ def learn(
     return model, report
 
 
-def reviewed_predictions(model: HybridNerModel, reviews: Sequence[Review]) -> Predictions:
+def reviewed_predictions(model: CompositeModel, reviews: Sequence[Review]) -> Predictions:
     """What the members say about the reviewed texts; of one not gone through completely, only about the spans that were judged.
 
     Raises:
         DataError: none of the judged spans is a candidate of the model, so that nothing can be learned from them.
     """
-    predictions = predict(model, [review.record for review in reviews])
+    predictions = predict_records(model, [review.record for review in reviews])
     rows, starts, ends = predictions.ballot.spans.T.tolist()
     known = [None if review.complete else review.judged.keys() for review in reviews]
     judged = [(spans := known[row]) is None or (start, end) in spans for row, start, end in zip(rows, starts, ends, strict=True)]
@@ -84,7 +83,7 @@ def reviewed_predictions(model: HybridNerModel, reviews: Sequence[Review]) -> Pr
 
 
 def learn_calibration(
-    model: HybridNerModel, reviews: Sequence[Review], old: Predictions | None = None, target: Target | None = None
+    model: CompositeModel, reviews: Sequence[Review], old: Predictions | None = None, target: Target | None = None
 ) -> dict[str, Any]:
     """Fit temperature, weights and threshold anew, on the reviews and on the predictions that they were fitted on before.
 
@@ -112,7 +111,7 @@ def learn_calibration(
     return calibrate(model, whole, Choices(target=target, stackers=tuple(model.config.stackers or {})))
 
 
-def learn_answers(model: HybridNerModel, reviews: Iterable[Review], llm: str) -> int:
+def learn_answers(model: CompositeModel, reviews: Iterable[Review], llm: str) -> int:
     """Add the LLM's answers that people judged to those that the model knows; the pipeline then fuses by its own confusions.
 
     Args:
@@ -132,8 +131,8 @@ def learn_answers(model: HybridNerModel, reviews: Iterable[Review], llm: str) ->
 
 
 def learn_members(
-    model: HybridNerModel, reviews: Sequence[Review], old: Sequence[Record], settings: AdaptationSettings = GENTLE
-) -> tuple[HybridNerModel, Report]:
+    model: CompositeModel, reviews: Sequence[Review], old: Sequence[Record], settings: AdaptationSettings = GENTLE
+) -> tuple[CompositeModel, Report]:
     """Train the members further on the texts that were gone through completely, mixed with old training data so that what they
     know is not forgotten (replay).
 
@@ -153,14 +152,14 @@ def learn_members(
     if not new:
         raise DataError('members learn only from texts that were gone through completely ("complete": true); there is none')
     replayed = random.Random(settings.seed).sample(list(old), min(len(old), REPLAY * len(new)))
-    learned, report = fine_tune(model, [*new, *replayed], model.config.labels, settings)
+    learned, report = fine_tune(require_torch(model), [*new, *replayed], model.config.labels, settings)
     for field in ("threshold", "label_thresholds", "temperature", "fitted", "strategy", "stackers", "llm_answers"):
         setattr(learned.config, field, getattr(model.config, field))
     learned.stackers = model.stackers
     return learned, {**report, "reviewed": len(new), "replayed": len(replayed)}
 
 
-def _doubtful_share(model: HybridNerModel, predictions: Predictions) -> float:
+def _doubtful_share(model: CompositeModel, predictions: Predictions) -> float:
     """Spans that are doubtful as the model stands, for each entity found."""
     config = model.config
     rows = decide(

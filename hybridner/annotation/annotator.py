@@ -15,7 +15,7 @@ from hybridner.annotation.identity import fingerprint
 from hybridner.annotation.table import entities_array, entities_type
 from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
 from hybridner.errors import DataError, ModelError
-from hybridner.models.modeling_member import not_loaded
+from hybridner.models.loading import load_error
 from hybridner.pipeline import HybridNerPipeline
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Annotator:
         try:
             pipe: HybridNerPipeline = load("hybrid-ner", model=source, device=self.device, **self.settings)
         except OSError as error:
-            raise not_loaded(self.model, error) from error
+            raise load_error(self.model, error) from error
         finally:
             logging.enable_progress_bar()
         return pipe

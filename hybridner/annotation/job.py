@@ -24,8 +24,9 @@ from hybridner.annotation.shards import Shards, sweep, write_shard
 from hybridner.annotation.sources import Piece, Source
 from hybridner.annotation.table import entities_array, entities_type, shard_table
 from hybridner.errors import DataError, HybridNerError
+from hybridner.hybrid.entity_dicts import Entity
 from hybridner.launch import processes
-from hybridner.pipeline import Entity, HybridNerPipeline
+from hybridner.pipeline import HybridNerPipeline
 
 #: A text that any model reads.
 _PROBE = "。"

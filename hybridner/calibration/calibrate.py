@@ -14,7 +14,7 @@ from hybridner.ensemble import STACKERS, UNCERTAINTIES, Predictions, available
 from hybridner.ensemble.ballot import log_softmax
 from hybridner.ensemble.calibration import detection, reliability
 from hybridner.errors import ModelError
-from hybridner.hybrid import HybridNerModel
+from hybridner.hybrid import CompositeModel
 
 #: Lets the data choose.
 BEST = "best"
@@ -46,7 +46,7 @@ class Choices:
                 raise ModelError(f"{name} must be one of {', '.join(known)}; got {value!r}")
 
 
-def calibrate(model: HybridNerModel, predictions: Predictions, choices: Choices) -> dict[str, Any]:
+def calibrate(model: CompositeModel, predictions: Predictions, choices: Choices) -> dict[str, Any]:
     """Fit temperature, weights and stackers on predictions and put them into the composite's configuration; choose strategy,
     uncertainty and τ where asked to.
 

@@ -15,7 +15,7 @@ from hybridner.adaptation.adapt import REPORT
 from hybridner.cli.loading import load_composite
 from hybridner.data import read_records
 from hybridner.evaluation import evaluate_systems
-from hybridner.hybrid import HybridNerModel
+from hybridner.hybrid import HybridNerModel, require_torch
 
 #: The encoders' learning rate when all their weights are trained.
 _FULL_LR = 3e-4
@@ -62,7 +62,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     console = Console(highlight=False)
-    base = load_composite(options.model)
+    base = require_torch(load_composite(options.model))
     records = read_records(options.data)
     dev = read_records(options.dev) if options.dev else []
     labels = labels_for(base.config.labels, [*records, *dev], options.labels)

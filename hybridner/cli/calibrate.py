@@ -18,7 +18,7 @@ from hybridner.data import detect_format, read_records
 from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, Predictions
 from hybridner.errors import DataError, ModelError
 from hybridner.hub.records import CALIBRATION_FILE, CALIBRATION_PLOT_FILE, fingerprint
-from hybridner.hybrid.reading import predict
+from hybridner.hybrid import predict_records
 
 _EXAMPLES = """\
 examples:
@@ -89,7 +89,7 @@ def _predictions(path: str, model: Any) -> Predictions:
     records = read_records(path)
     if not any(record.entities for record in records):
         raise DataError("holds no labelled entity to calibrate on", path)
-    return predict(model, records)
+    return predict_records(model, records)
 
 
 def _print(console: Console, report: dict[str, Any]) -> None:

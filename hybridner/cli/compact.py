@@ -10,6 +10,7 @@ from typing import Any
 from hybridner.cli.loading import load_composite
 from hybridner.cli.predict import read_texts
 from hybridner.hub.records import TRAINING_FILE, public_report, training_reports
+from hybridner.hybrid import require_torch
 from hybridner.hybrid.compact import common_characters, compact
 
 _EXAMPLES = """\
@@ -39,7 +40,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     characters = common_characters().union(*read_texts([], options.text)) if options.text else common_characters()
-    model = compact(load_composite(options.model), characters, options.window)
+    model = compact(require_torch(load_composite(options.model)), characters, options.window)
     output = Path(options.output)
     model.save_pretrained(output)
     reports = training_reports(Path(options.model), model.config.member_configs())

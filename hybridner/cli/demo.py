@@ -16,7 +16,7 @@ from hybridner.cli.predict import print_entities
 from hybridner.data.catalogue import label_set
 from hybridner.data.sncm import corpus_splits
 from hybridner.evaluation import evaluate_systems
-from hybridner.hybrid import HybridNerModel
+from hybridner.hybrid import CompositeModel
 from hybridner.pipeline import HybridNerPipeline
 from hybridner.spans import Record
 
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_scores(console: Console, model: HybridNerModel, test: Sequence[Record]) -> None:
+def _print_scores(console: Console, model: CompositeModel, test: Sequence[Record]) -> None:
     scores = evaluate_systems(model, test, [model.config.strategy])
     console.print("\nEntity F1 on the test sentences (four members, then the composite):")
     for name, result in scores.items():

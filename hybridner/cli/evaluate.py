@@ -21,7 +21,7 @@ from hybridner.evaluation.circumstances import circumstances
 from hybridner.evaluation.runs import HYBRID, STRATEGY, Run, make_run
 from hybridner.evaluation.slices import training_surfaces
 from hybridner.hub.records import training_reports
-from hybridner.hybrid import HybridNerModel
+from hybridner.hybrid import CompositeModel
 from hybridner.spans import RESOLVERS, Record, Span
 
 _EXAMPLES = """\
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(
-    model: HybridNerModel, records: Sequence[Record], systems: dict[str, list[list[Span]]], options: argparse.Namespace
+    model: CompositeModel, records: Sequence[Record], systems: dict[str, list[list[Span]]], options: argparse.Namespace
 ) -> Run:
     reports = training_reports(Path(options.model), model.config.member_configs())
     decoding = options.decoding or model.config.decoding

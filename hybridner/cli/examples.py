@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from hybridner.cli.loading import load_composite
-from hybridner.hybrid import ExampleIndex
+from hybridner.hybrid import ExampleIndex, require_torch
 from hybridner.spans import NON_ENTITY
 
 _EXAMPLES = """\
@@ -37,7 +37,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    index = ExampleIndex.build(load_composite(options.model), options.data, batch_size=options.batch_size)
+    index = ExampleIndex.build(require_torch(load_composite(options.model)), options.data, batch_size=options.batch_size)
     index.save(options.output)
     entities = sum(example.label != NON_ENTITY for example in index.examples)
     print(f"{entities} entities and {len(index.examples) - entities} spans that are none: {options.output}")

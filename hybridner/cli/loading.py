@@ -9,12 +9,12 @@ from transformers.utils import logging
 
 from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
 from hybridner.errors import HybridNerError, ModelError
-from hybridner.hybrid import HybridNerModel
+from hybridner.hybrid import CompositeModel, HybridNerModel
 from hybridner.models import MemberModel
-from hybridner.models.modeling_member import not_loaded
+from hybridner.models.loading import load_error
 
 
-def load_composite(source: str) -> HybridNerModel:
+def load_composite(source: str) -> CompositeModel:
     """A composite from a folder or the Hub, or the bundled one; a single member becomes a composite of one.
 
     Raises:
@@ -23,7 +23,7 @@ def load_composite(source: str) -> HybridNerModel:
     model = _load(source)
     if isinstance(model, MemberModel):
         return HybridNerModel.assemble({model.config.model_type: model})
-    if not isinstance(model, HybridNerModel):
+    if not isinstance(model, CompositeModel):
         raise ModelError(
             f"{source} holds a {type(model).__name__}, neither a composite nor one of its members; `hybridner train` makes them"
         )
@@ -50,6 +50,6 @@ def _load(source: str) -> Any:
     except HybridNerError:
         raise
     except (OSError, ValueError) as error:
-        raise not_loaded(source, error) from error
+        raise load_error(source, error) from error
     finally:
         logging.enable_progress_bar()

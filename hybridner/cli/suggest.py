@@ -11,7 +11,6 @@ from hybridner.cli.loading import load_composite
 from hybridner.cli.predict import read_texts as read_input
 from hybridner.ensemble import entities
 from hybridner.errors import DataError
-from hybridner.hybrid import read_texts
 
 _EXAMPLES = """\
 examples:
@@ -42,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     texts = list(dict.fromkeys(text for text in read_input([], [options.texts]) if text.strip()))
     if not texts:
         raise DataError("holds no text", options.texts)
-    candidates = read_texts(model, texts, batch_size=options.batch_size)
+    candidates = [found.candidates for found in model.predict(texts, batch_size=options.batch_size)]
     for number in next_to_annotate(texts, candidates, options.count):
         found = [
             {"start": c.start, "end": c.end, "label": c.label, "uncertainty": round(c.uncertainty, 4)}

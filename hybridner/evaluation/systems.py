@@ -9,8 +9,7 @@ import numpy as np
 from hybridner.ensemble import Fitted, Predictions, available, decide, entities
 from hybridner.ensemble.sequence import vote_sequences
 from hybridner.evaluation.metrics import SpanScores, score_spans
-from hybridner.hybrid import HybridNerModel
-from hybridner.hybrid.reading import predict
+from hybridner.hybrid import CompositeModel, predict_records
 from hybridner.spans import Record, Span
 
 #: Name of the vote of the taggers on every character's tag, among the systems.
@@ -51,7 +50,7 @@ def systems_of(
 
 
 def predict_systems(
-    model: HybridNerModel,
+    model: CompositeModel,
     texts: Sequence[str],
     strategies: Sequence[str] | None = None,
     *,
@@ -60,7 +59,7 @@ def predict_systems(
 ) -> dict[str, list[list[Span]]]:
     """As `systems_of`, read by a model; by default with every strategy that its calibration allows."""
     decoding = decoding or model.config.decoding
-    predictions = predict(model, [Record(text) for text in texts], batch_size=batch_size, decoding=decoding)
+    predictions = predict_records(model, [Record(text) for text in texts], batch_size=batch_size, decoding=decoding)
     return systems_of(
         predictions,
         available(model.fitted) if strategies is None else strategies,
@@ -71,7 +70,7 @@ def predict_systems(
 
 
 def evaluate_systems(
-    model: HybridNerModel,
+    model: CompositeModel,
     records: Sequence[Record],
     strategies: Sequence[str] | None = None,
     *,

@@ -1,4 +1,4 @@
-"""From a composite to its ONNX graph: encoders and heads, from token ids to each character's scores.
+"""From a composite to its ONNX graph: encoders and heads, from token ids to each character's logits.
 
 What works on whole texts (CRF, span decoding, votes) stays outside: it is a small share of the time, needs loops, and is the same
 code whichever runtime gives the scores.
@@ -22,7 +22,7 @@ from hybridner.errors import ModelError
 from hybridner.export.operators import ATTENTION, in_exported_form, register_attention
 from hybridner.export.outliers import EXACT, split_outliers
 from hybridner.hybrid import HybridNerModel
-from hybridner.models.modeling_member import SPECIAL_TOKENS
+from hybridner.models.encoders import SPECIAL_TOKENS
 
 #: The first operator set that knows GELU; onnxruntime reads it since 1.17.
 OPSET = 20
@@ -33,7 +33,7 @@ _OLDEST_TORCH = "2.8"
 INPUTS = ("input_ids", "attention_mask")
 
 
-class _Scores(nn.Module):
+class _Logits(nn.Module):
     """A composite's forward in operators that export, with a plain tuple of tensors as its output."""
 
     def __init__(self, model: HybridNerModel, *, int8: bool) -> None:
@@ -46,14 +46,14 @@ class _Scores(nn.Module):
         self.model = prepared
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
-        scores: tuple[Tensor, ...] = self.model(input_ids=input_ids, attention_mask=attention_mask).token_scores
-        return scores
+        logits: tuple[Tensor, ...] = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        return logits
 
 
 def write_graph(model: HybridNerModel, path: Path, *, int8: bool) -> None:
     """Write the graph of a composite.
 
-    Its inputs are `input_ids` int64 [B, V, n + 2] and `attention_mask` int64 [B, n + 2], its outputs one `token_scores.NAME`
+    Its inputs are `input_ids` int64 [B, V, n + 2] and `attention_mask` int64 [B, n + 2], its outputs one `logits.NAME`
     float32 [B, n, D] per member; B and n may be any number from 1 on (n at most what the encoders read at once), padding to the
     right.
 
@@ -90,11 +90,11 @@ def _exported(model: HybridNerModel, *, int8: bool) -> Any:
     rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens", min=SPECIAL_TOKENS + 1, max=longest)
     try:
         return torch.onnx.export(
-            _Scores(model, int8=int8),
+            _Logits(model, int8=int8),
             (ids, mask),
             dynamo=True,
             input_names=list(INPUTS),
-            output_names=[f"token_scores.{name}" for name in model.member_names],
+            output_names=[f"logits.{name}" for name in model.member_names],
             dynamic_shapes={"input_ids": {0: rows, 2: tokens}, "attention_mask": {0: rows, 1: tokens}},
             opset_version=OPSET,
             verbose=False,

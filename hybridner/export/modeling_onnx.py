@@ -1,4 +1,4 @@
-"""A composite that runs on onnxruntime: the graph gives the scores, the rest is the same as in torch."""
+"""The ONNX backend of a composite: a graph on onnxruntime computes the logits, the rest is the same as in torch."""
 
 from __future__ import annotations
 
@@ -7,50 +7,51 @@ import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers.utils import logging
-from typing_extensions import Self
 
 from hybridner.errors import ModelError
 from hybridner.export.configuration_onnx import OnnxHybridNerConfig
 from hybridner.export.graph import INPUTS, require, write_graph
-from hybridner.hybrid import AdaptedHybridNerModel, HybridNerModel, HybridNerOutput
-from hybridner.models import MemberModel
-from hybridner.models.modeling_member import companion_file, encoder_capacity
+from hybridner.hybrid import AdaptedHybridNerModel, CompositeModel, HybridNerModel
+from hybridner.hybrid.modeling_composite import refuse_no_members
+from hybridner.models import MEMBER_CLASSES, HybridNerOutput, MemberModel
+from hybridner.models.decoders import Decoder
+from hybridner.models.encoders import max_encoder_characters
+from hybridner.models.loading import companion_file
 
 GRAPH_FILE = "model.onnx"
 
-#: The parts of a head that decoding needs; all others are in the graph.
-_DECODING = {"crf", "scorer"}
 #: What the configuration of a composite has that is not about what it does.
 _NOT_CARRIED = {"model_type", "architectures", "dtype", "transformers_version", "_name_or_path", "precision", "parameters"}
 
 
-class OnnxHybridNerModel(HybridNerModel):
-    """A composite without encoders: `forward` runs the graph, on the CPU, with as many threads as torch has.
-
-    It reads texts like any composite; it cannot be trained, taken apart or adapted.
-    """
+class OnnxHybridNerModel(CompositeModel):
+    """A composite whose logits a graph computes, on the CPU, with as many threads as torch has. It only reads texts."""
 
     config_class = OnnxHybridNerConfig
 
     def __init__(self, config: OnnxHybridNerConfig) -> None:
         super().__init__(config)
-        del self._modules["encoders"]
-        for head in self.member_models:
-            for name, _ in list(head.named_children()):
-                if name not in _DECODING:
-                    setattr(head, name, None)
+        refuse_no_members(config)
+        self.members = nn.ModuleDict(
+            {
+                name: nn.ModuleDict({"decoder": MEMBER_CLASSES[member.model_type].head_class.decoder_class(member)})
+                for name, member in config.member_configs().items()
+            }
+        )
+        self.vocabularies, self.stackers = [], {}
         self._session: Any = None
         self._graph: Path | None = None
+        self.post_init()
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
-        """As `HybridNerModel.from_pretrained`, from what `export_onnx` wrote.
+        """As `CompositeModel.from_pretrained`, from what `export_onnx` wrote.
 
         Raises:
             ModelError: a file is missing or damaged, or onnxruntime is not installed.
@@ -84,55 +85,40 @@ class OnnxHybridNerModel(HybridNerModel):
         return self._graph
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
-        """As `HybridNerModel.save_pretrained`, and the graph beside it."""
+        """As `CompositeModel.save_pretrained`, and the graph beside it."""
         target = Path(save_directory) / GRAPH_FILE
         if self._graph is not None and kwargs.get("is_main_process", True) and target.absolute() != self._graph.absolute():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._graph, target)
         return super().save_pretrained(save_directory, *args, **kwargs)
 
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, tags: Tensor | None = None, spans: Tensor | None = None
-    ) -> HybridNerOutput:
-        """Every member's scores for each character; arguments as in `HybridNerModel.forward`, without gold."""
-        if self._session is None or tags is not None or spans is not None:
-            _refuse()
+    def character_logits(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+        """Every member's logits of the characters; arguments as in `CompositeModel.character_logits`.
+
+        Raises:
+            ModelError: no graph is open.
+        """
+        if self._session is None:
+            raise ModelError("this model has no ONNX graph; load one that `hybridner export` wrote")
         inputs = (part.cpu().numpy().astype(np.int64, copy=False) for part in (input_ids, attention_mask))
         outputs = self._session.run(None, dict(zip(INPUTS, inputs, strict=True)))
-        return HybridNerOutput(token_scores=tuple(map(torch.from_numpy, outputs)))
+        return tuple(torch.from_numpy(output).to(self.device) for output in outputs)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> HybridNerOutput:
+        """As `HybridNerModel.forward`, without gold."""
+        mask = torch.ones_like(input_ids[..., 0, :]) if attention_mask is None else attention_mask
+        return HybridNerOutput(logits=self.character_logits(input_ids, mask))
 
     @property
-    def encoders(self) -> nn.ModuleList:  # type: ignore[override]
-        """There are none.
-
-        Raises:
-            ModelError: always.
-        """
-        _refuse()
-
-    def member(self, name: str) -> MemberModel:
-        """Not to be had.
-
-        Raises:
-            ModelError: always.
-        """
-        _refuse()
+    def decoders(self) -> list[Decoder]:
+        return [cast("nn.ModuleDict", member)["decoder"] for member in self.members.values()]  # type: ignore[misc]
 
     @property
     def max_characters(self) -> int:
-        """The most characters that every member's encoder reads at once."""
-        return min(encoder_capacity(member.build_encoder_config()) for member in self.config.member_configs().values())
-
-    def to(self, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
-        """Stays on the CPU in single precision."""
-        return self
+        return min(max_encoder_characters(member.build_encoder_config()) for member in self.config.member_configs().values())
 
 
-def _refuse() -> NoReturn:
-    raise ModelError("a model that was exported to ONNX only reads texts; use the model that it was exported from")
-
-
-def export_onnx(model: HybridNerModel | MemberModel, folder: str | os.PathLike[str], *, int8: bool = False) -> None:
+def export_onnx(model: CompositeModel | MemberModel, folder: str | os.PathLike[str], *, int8: bool = False) -> None:
     """Write a composite, or a single member as a composite of one, as a folder that `pipeline` runs on onnxruntime.
 
     The folder is complete: configuration, vocabularies, the graph `model.onnx`, and the little that decoding needs as
@@ -153,6 +139,8 @@ def export_onnx(model: HybridNerModel | MemberModel, folder: str | os.PathLike[s
         model = HybridNerModel.assemble({model.config.model_type: model})
     if isinstance(model, AdaptedHybridNerModel):
         model = model.merged()
+    if not isinstance(model, HybridNerModel):
+        raise ModelError(f"only composites and members can be exported, not a {type(model).__name__}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_graph(model, folder / GRAPH_FILE, int8=int8)
@@ -166,7 +154,7 @@ def export_onnx(model: HybridNerModel | MemberModel, folder: str | os.PathLike[s
     exported.save_pretrained(folder)
 
 
-def as_onnx(model: HybridNerModel | MemberModel) -> OnnxHybridNerModel:
+def as_onnx(model: CompositeModel | MemberModel) -> OnnxHybridNerModel:
     """The same model on onnxruntime in single precision, exported on the spot (some seconds for each member)."""
     if isinstance(model, OnnxHybridNerModel):
         return model

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
-from hybridner.models.layers import BidirectionalRecurrent, SelfAttention
+from hybridner.models.layers import BidirectionalRnn, SelfAttention
 
 #: Name of the attention below among transformers' attention implementations.
 ATTENTION = "hybridner_onnx"
@@ -46,8 +46,8 @@ def register_attention() -> None:
     AttentionMaskInterface.register(ATTENTION, _encoder_mask)
 
 
-class ExportedRecurrent(nn.Module):
-    """`BidirectionalRecurrent` as the one ONNX operator LSTM or GRU that it stands for.
+class ExportedRnn(nn.Module):
+    """`BidirectionalRnn` as the one ONNX operator LSTM or GRU that it stands for.
 
     The operator reads each row backwards within its own length (`sequence_lens`), as ours does, and gives 0 beyond it.
     """
@@ -56,12 +56,12 @@ class ExportedRecurrent(nn.Module):
     state_weights: Tensor
     biases: Tensor
 
-    def __init__(self, layer: BidirectionalRecurrent) -> None:
+    def __init__(self, layer: BidirectionalRnn) -> None:
         super().__init__()
-        networks = (layer.forwards, layer.backwards)
-        self.order = _GATES[type(layer.forwards)]
-        self.hidden_size = layer.forwards.hidden_size
-        self.operator = "LSTM" if isinstance(layer.forwards, nn.LSTM) else "GRU"
+        networks = (layer.forward_rnn, layer.backward_rnn)
+        self.order = _GATES[type(layer.forward_rnn)]
+        self.hidden_size = layer.forward_rnn.hidden_size
+        self.operator = "LSTM" if isinstance(layer.forward_rnn, nn.LSTM) else "GRU"
         # The directions are stacked: [2, gates · h, d], [2, gates · h, h] and [2, 2 · gates · h].
         self.register_buffer("input_weights", torch.stack([self._ordered(n.weight_ih_l0) for n in networks]))
         self.register_buffer("state_weights", torch.stack([self._ordered(n.weight_hh_l0) for n in networks]))
@@ -112,8 +112,8 @@ class ExportedSelfAttention(nn.Module):
 def in_exported_form(module: nn.Module) -> nn.Module:
     """Replace, in place, every layer that has a form for export."""
     for name, child in module.named_children():
-        if isinstance(child, BidirectionalRecurrent):
-            setattr(module, name, ExportedRecurrent(child))
+        if isinstance(child, BidirectionalRnn):
+            setattr(module, name, ExportedRnn(child))
         elif isinstance(child, SelfAttention):
             setattr(module, name, ExportedSelfAttention(child))
         else:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from hybridner.models.modeling_member import encode
+from hybridner.models.encoders import encode_characters
 from hybridner.text import CharacterVocabulary
 
 #: Channels taken out of a layer, and how many times the 99 % quantile of the channels' peaks the largest must be for that.
@@ -59,7 +59,7 @@ def split_outliers(encoder: nn.Module, vocabulary: CharacterVocabulary) -> None:
     ids = known[torch.randint(len(known), (_TEXTS, _LENGTH), generator=generator)]
     ids[:, 0], ids[:, -1] = vocabulary.cls, vocabulary.sep
     with _peaks_of_inputs(encoder) as peaks:
-        encode(encoder, ids, torch.ones_like(ids))
+        encode_characters(encoder, ids, torch.ones_like(ids))
     for name, peak in peaks.items():
         if len(peak) > CHANNELS and peak.max() > FAR * peak.quantile(0.99):
             parent, _, last = name.rpartition(".")

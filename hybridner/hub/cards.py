@@ -19,7 +19,7 @@ from hybridner.errors import ModelError
 from hybridner.hub.records import CARD_FILE, ModelRecord, is_hub_id, public_report
 from hybridner.hybrid import AdaptedHybridNerConfig
 from hybridner.models import MemberConfig
-from hybridner.models.modeling_member import encoder_capacity
+from hybridner.models.encoders import max_encoder_characters
 
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 LIBRARY = "hybridner"
@@ -139,7 +139,7 @@ def card_content(record: ModelRecord) -> dict[str, Any]:
         "precision": getattr(config, "precision", None),
         "parameters": f"{sum(record.parameters.values()):,}",
         "shared_parameters": f"{record.parameters['']:,}" if record.parameters.get("") else None,
-        "window": min(encoder_capacity(member.build_encoder_config()) for member in record.members.values()),
+        "window": min(max_encoder_characters(member.build_encoder_config()) for member in record.members.values()),
         "longest": next((m.max_span_length for m in record.members.values() if hasattr(m, "max_span_length")), None),
         "data": _data(reports),
         "training": _circumstances(reports),

@@ -13,14 +13,14 @@ from hybridner.ensemble.calibration import reliability
 from hybridner.errors import DataError
 from hybridner.evaluation import score_spans, text_counts
 from hybridner.evaluation.significance import LEVEL, SAMPLES, SEED, interval, resample
-from hybridner.hybrid import HybridNerModel, read_texts
+from hybridner.hybrid import CompositeModel
 from hybridner.spans import NON_ENTITY, Record, Span
 
 _THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
 def measure(
-    model: HybridNerModel, records: Sequence[Record], *, fingerprint: str, data: str, split: str, batch_size: int = 32
+    model: CompositeModel, records: Sequence[Record], *, fingerprint: str, data: str, split: str, batch_size: int = 32
 ) -> dict[str, Any]:
     """Measure a composite and its members on labelled records, in one reading of the texts.
 
@@ -43,7 +43,7 @@ def measure(
     unknown = sorted({span.label for record in records for span in record.entities} - known)
     if unknown:
         raise DataError(f"labels {', '.join(unknown)} occur in the data but the model does not know them", data)
-    candidates = read_texts(model, [record.text for record in records], batch_size=batch_size)
+    candidates = [found.candidates for found in model.predict([record.text for record in records], batch_size=batch_size)]
     gold = [set(record.entities) for record in records]
     systems = {name: _votes_of(name, candidates) for name in model.member_names}
     combined = [[Span(c.start, c.end, c.label) for c in entities(row)] for row in candidates]

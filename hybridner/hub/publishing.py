@@ -25,7 +25,7 @@ from hybridner.hub.records import (
     weight_files,
 )
 from hybridner.hybrid import AdaptedHybridNerConfig
-from hybridner.text.characters import VOCABULARY_FILE
+from hybridner.models.tokenization import TOKENIZER_FILES
 
 #: Runs at a user's who has not imported hybridner; see its own text.
 REMOTE_CODE = Path(__file__).with_name("hybridner_remote.py")
@@ -68,7 +68,7 @@ def push_folder(
     return publish(
         Target(repo_id, "model", private, revision, token, endpoint),
         lambda full_id: published_files(record, full_id, revision, licence),
-        mark=VOCABULARY_FILE,
+        mark=TOKENIZER_FILES[0],
         is_ours=lambda name: bool(WEIGHT_PATTERN.fullmatch(name)) or name in _OPTIONAL_FILES,
         what="a model of hybridner",
     )
@@ -89,7 +89,7 @@ def published_files(
         card = make_card(record, repo_id=repo_id, revision=revision, licence=licence)
     elif licence is not None:
         raise HubError(f"{record.folder / CARD_FILE} is published as it is; state the licence in it, or delete it")
-    needed = (record.folder / VOCABULARY_FILE, *weight_files(record.folder), *record.plots)
+    needed = (*(record.folder / name for name in TOKENIZER_FILES), *weight_files(record.folder), *record.plots)
     files: dict[str, Path | bytes] = {file.name: file for file in needed}
     files[CONFIG_FILE] = _json(_with_remote_code(json.loads((record.folder / CONFIG_FILE).read_text(encoding="utf-8"))))
     files[CARD_FILE] = str(card).encode()

@@ -19,8 +19,8 @@ from hybridner.errors import ModelError
 from hybridner.export import GRAPH_FILE, OnnxHybridNerConfig
 from hybridner.hybrid import HybridNerConfig
 from hybridner.models import MemberConfig
+from hybridner.models.tokenization import TOKENIZER_FILES
 from hybridner.spans import LabelSet
-from hybridner.text.characters import VOCABULARY_FILE
 
 CONFIG_FILE = "config.json"
 TRAINING_FILE = "training.json"
@@ -107,7 +107,7 @@ def read_model(folder: str | Path, *, measured: bool = True) -> ModelRecord:
     folder = Path(folder)
     if not folder.is_dir():
         raise ModelError(f"no folder {str(folder)!r}; give the folder of a member or a composite")
-    for name in (CONFIG_FILE, VOCABULARY_FILE):
+    for name in (CONFIG_FILE, *TOKENIZER_FILES):
         if not (folder / name).is_file():
             raise ModelError(f"{folder} has no {name}; was it saved with save_pretrained of hybridner?")
     try:
@@ -149,7 +149,7 @@ def fingerprint(folder: Path) -> str:
     config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     kept = {name: value for name, value in config.items() if name not in _INCIDENTAL}
     digest.update(json.dumps(kept, sort_keys=True).encode())
-    for file in (folder / VOCABULARY_FILE, *weight_files(folder)):
+    for file in (folder / TOKENIZER_FILES[0], *weight_files(folder)):
         with file.open("rb") as handle:
             while block := handle.read(1 << 22):
                 digest.update(block)

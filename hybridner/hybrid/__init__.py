@@ -2,19 +2,24 @@
 
 from hybridner.hybrid.configuration_adapted import AdaptedHybridNerConfig
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
+from hybridner.hybrid.engine import DecisionOptions, decide_ballot, predict_records
 from hybridner.hybrid.examples import ExampleIndex
 from hybridner.hybrid.modeling_adapted import AdaptedHybridNerModel
-from hybridner.hybrid.modeling_hybrid import HybridNerModel, HybridNerOutput
-from hybridner.hybrid.reading import decide_ballot, predict, read_texts
+from hybridner.hybrid.modeling_composite import CompositeModel, TextPrediction
+from hybridner.hybrid.modeling_hybrid import HybridNerModel, require_torch
+from hybridner.models import HybridNerOutput
 
 __all__ = [
     "AdaptedHybridNerConfig",
     "AdaptedHybridNerModel",
+    "CompositeModel",
+    "DecisionOptions",
     "ExampleIndex",
     "HybridNerConfig",
     "HybridNerModel",
     "HybridNerOutput",
+    "TextPrediction",
     "decide_ballot",
-    "predict",
-    "read_texts",
+    "predict_records",
+    "require_torch",
 ]

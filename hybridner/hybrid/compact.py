@@ -9,7 +9,7 @@ from typing import Any, cast
 from hybridner.errors import ModelError
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
 from hybridner.hybrid.modeling_hybrid import HybridNerModel
-from hybridner.models.modeling_member import encoder_capacity
+from hybridner.models.encoders import max_encoder_characters
 
 #: Rows of GB 2312 with punctuation, numbers and full-width letters, and with the 3,755 most common Chinese characters.
 _PUNCTUATION, _LEVEL_ONE = range(0xA1, 0xA4), range(0xB0, 0xD8)
@@ -46,7 +46,7 @@ def compact(model: HybridNerModel, characters: Collection[str], max_characters: 
         table = encoder.get_input_embeddings().weight
         name = next(name for name, parameter in encoder.named_parameters() if parameter is table)
         state[f"encoders.{number}.{name}"] = table.detach()[kept]
-        positions = encoder.config.max_position_embeddings - encoder_capacity(encoder.config) + longest
+        positions = encoder.config.max_position_embeddings - max_encoder_characters(encoder.config) + longest
         entry["config"].update(vocab_size=len(kept), pad_token_id=vocabulary.pad, max_position_embeddings=positions)
     smaller = HybridNerModel(config)
     wanted = smaller.state_dict()

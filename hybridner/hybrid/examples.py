@@ -21,11 +21,12 @@ from torch.nn import functional
 from hybridner.data import read_records
 from hybridner.ensemble import Candidate
 from hybridner.errors import DataError, ModelError
-from hybridner.hybrid.modeling_hybrid import HybridNerModel, HybridNerOutput
-from hybridner.hybrid.reading import score_texts
+from hybridner.hybrid.engine import text_logits
+from hybridner.hybrid.modeling_composite import CompositeModel
+from hybridner.hybrid.modeling_hybrid import HybridNerModel, require_torch
 from hybridner.llm import Example, ExampleFinder
-from hybridner.models import SpannerModel
-from hybridner.models.modeling_member import character_mask, encode
+from hybridner.models import SpannerHead
+from hybridner.models.encoders import character_mask, encode_characters
 from hybridner.spans import NON_ENTITY, Record
 
 Vectors = NDArray[np.float32]
@@ -81,7 +82,7 @@ class ExampleIndex:
         return cls(tuple(examples), np.concatenate(parts))
 
     @classmethod
-    def of(cls, source: object, model: HybridNerModel) -> ExampleIndex:
+    def of(cls, source: object, model: CompositeModel) -> ExampleIndex:
         """An index, or one from its file, that is sure to belong to the model.
 
         Raises:
@@ -94,7 +95,7 @@ class ExampleIndex:
             raise ModelError(
                 f"llm_examples must be a file made by `hybridner examples` or an ExampleIndex, not {type(source).__name__}"
             )
-        source.check(model)
+        source.check(require_torch(model))
         return source
 
     def nearest(self, vector: Vectors, k: int, text: str) -> list[Example]:
@@ -188,40 +189,47 @@ _COLUMNS = (
 )
 
 
+class _StateReader:
+    """Reads texts as the engine does, but up to SpanNER's h in place of its logits."""
+
+    def __init__(self, model: HybridNerModel) -> None:
+        self._model, self._head = model, _spanner(model)
+        entry = next(entry for entry in model.config.members if model.members[entry["name"]] is self._head)
+        self._encoder, self._layer = entry["encoder"], model.config.encoders[entry["encoder"]]["vocabulary"]
+        self.vocabularies, self.max_characters = model.vocabularies, model.max_characters
+
+    def character_logits(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+        ids, mask = input_ids[:, self._layer].to(self._model.device), attention_mask.to(self._model.device)
+        hidden = encode_characters(self._model.encoders[self._encoder], ids, mask)
+        return (self._head.states(hidden, character_mask(mask)),)
+
+
 @torch.inference_mode()
 def span_states(model: HybridNerModel, texts: Sequence[str], batch_size: int) -> list[Tensor]:
     """SpanNER's h of every character of each text, [len(text), d], on the CPU."""
-    spanner = _spanner(model)
-    entry = next(entry for entry in model.config.members if model.members[entry["name"]] is spanner)
-    encoder, layer = model.encoders[entry["encoder"]], model.config.encoders[entry["encoder"]]["vocabulary"]
-
-    def run(inputs: dict[str, Tensor]) -> HybridNerOutput:
-        ids, mask = inputs["input_ids"][:, layer].to(model.device), inputs["attention_mask"].to(model.device)
-        return HybridNerOutput(token_scores=(spanner.states(encode(encoder, ids, mask), character_mask(mask)),))
-
-    scores = score_texts(model, texts, batch_size, run)
-    return [parts[0] if parts else torch.empty(0, spanner.config.head_size) for parts in scores]
+    empty = torch.empty(0, _spanner(model).config.rnn_hidden_size)
+    return [parts[0].cpu() if parts else empty for parts in text_logits(_StateReader(model), texts, batch_size)]
 
 
-def _spanner(model: HybridNerModel) -> SpannerModel:
+def _spanner(model: HybridNerModel) -> SpannerHead:
     if model.spanner is None:
         raise ModelError("examples are found by SpanNER's span vectors, and this composite has no SpanNER")
     return model.spanner
 
 
 @torch.inference_mode()
-def _doubtful(model: HybridNerModel, spanner: SpannerModel, states: Tensor) -> list[tuple[int, int]]:
-    """SpanNER's own proposals and near misses in a text with these states, as in `cast_ballot`."""
+def _doubtful(model: HybridNerModel, head: SpannerHead, states: Tensor) -> list[tuple[int, int]]:
+    """SpanNER's own proposals and near misses in a text with these states, as in `collect_votes`."""
     if not len(states):
         return []
-    scores = spanner.scorer.token_scores(states.to(model.device, model.dtype))[None]
+    logits = head.boundary(states.to(model.device, model.dtype))[None]
     everywhere = torch.ones(1, len(states), dtype=torch.bool, device=model.device)
-    spans, _ = spanner.likely_spans(scores, everywhere, model.config.near_miss**model.config.temperature)
+    spans, _ = head.decoder.likely_spans(logits, everywhere, model.config.near_miss**model.config.temperature)
     return [(start, end) for start, end in spans[:, 1:3].tolist()]
 
 
 @torch.inference_mode()
-def _vectors(spanner: SpannerModel, states: Tensor, spans: Sequence[tuple[int, int]]) -> Vectors:
+def _vectors(spanner: SpannerHead, states: Tensor, spans: Sequence[tuple[int, int]]) -> Vectors:
     """[C, 2d + d'] span vectors of unit length in the values of half precision."""
     rows = torch.tensor([(0, *span) for span in spans], dtype=torch.long).reshape(-1, 3)
     whole = functional.normalize(spanner.span_vectors(states[None], rows), dim=-1)

@@ -22,9 +22,10 @@ from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
 from hybridner.errors import ModelError
 from hybridner.hybrid.configuration_adapted import AdaptedHybridNerConfig
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
-from hybridner.hybrid.modeling_hybrid import HybridNerModel, load_stackers
+from hybridner.hybrid.modeling_composite import load_stackers
+from hybridner.hybrid.modeling_hybrid import HybridNerModel
 from hybridner.models import MEMBER_CLASSES
-from hybridner.models.modeling_member import FETCH_AGAIN, companion_file, plain_errors
+from hybridner.models.loading import FETCH_AGAIN, companion_file, readable_errors
 
 _WEIGHTS = "model.safetensors"
 
@@ -56,10 +57,7 @@ class AdaptedHybridNerModel(HybridNerModel):
             model = cls(config)
         model.encoders = nn.ModuleList(_with_lora(_twin(encoder), config.lora or {}, trainable) for encoder in base.encoders)
         model.members = nn.ModuleDict(
-            {
-                name: MEMBER_CLASSES[member.model_type](member, with_encoder=False)
-                for name, member in config.member_configs().items()
-            }
+            {name: MEMBER_CLASSES[member.model_type].head_class(member) for name, member in config.member_configs().items()}
         ).to(base.device, base.dtype)
         model.vocabularies = base.vocabularies
         return model.train(base.training)
@@ -79,7 +77,7 @@ class AdaptedHybridNerModel(HybridNerModel):
             ModelError: a file is missing or damaged, or the base cannot be loaded or is not the one the adapter was trained on.
         """
         source = str(pretrained_model_name_or_path)
-        with plain_errors(source):
+        with readable_errors(source):
             config = cls.config_class.from_pretrained(
                 source, **{key: kwargs[key] for key in _OF_ADAPTER if kwargs.get(key) is not None}
             )

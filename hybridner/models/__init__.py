@@ -8,14 +8,16 @@ from hybridner.models.configuration_tagger import (
     RobertaBiGruCrfConfig,
     TaggerConfig,
 )
-from hybridner.models.modeling_member import MemberModel, MemberOutput
-from hybridner.models.modeling_spanner import SpannerModel, SpannerOutput
+from hybridner.models.heads import MemberHead, SpannerHead, TaggerHead
+from hybridner.models.modeling_member import MemberModel
+from hybridner.models.modeling_spanner import SpannerModel
 from hybridner.models.modeling_tagger import (
     BertBiLstmCrfModel,
     MacBertAttnBiLstmCrfModel,
     RobertaBiGruCrfModel,
     TaggerModel,
 )
+from hybridner.models.outputs import HybridNerOutput, SpannerOutput
 
 #: Every member class by its model_type, as recipes and composites name it.
 MEMBER_CLASSES: dict[str, type[MemberModel]] = {
@@ -27,16 +29,19 @@ __all__ = [
     "MEMBER_CLASSES",
     "BertBiLstmCrfConfig",
     "BertBiLstmCrfModel",
+    "HybridNerOutput",
     "MacBertAttnBiLstmCrfConfig",
     "MacBertAttnBiLstmCrfModel",
     "MemberConfig",
+    "MemberHead",
     "MemberModel",
-    "MemberOutput",
     "RobertaBiGruCrfConfig",
     "RobertaBiGruCrfModel",
     "SpannerConfig",
+    "SpannerHead",
     "SpannerModel",
     "SpannerOutput",
     "TaggerConfig",
+    "TaggerHead",
     "TaggerModel",
 ]

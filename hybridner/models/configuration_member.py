@@ -18,9 +18,12 @@ class MemberConfig(PreTrainedConfig):
         encoder_config: the encoder's own configuration, as a dict with its `model_type`; kept here so that loading a member never
             needs the encoder's repository.
         label_set: entity types with descriptions and the domain, as `LabelSet.to_dict` gives it.
-        head_size: size of the recurrent layer's output (both directions together).
+        rnn_hidden_size: size of the recurrent layer's output, both directions together; even.
         dropout: share of features dropped before and after the recurrent layer in training.
-        standardize: whether the encoder's output is standardised over real characters.
+        feature_norm: whether each feature of the encoder's output gets mean 0 and variance 1 over real characters.
+
+    Raises:
+        ModelError: a value that no model can be built with.
     """
 
     model_type = "hybridner-member"
@@ -28,13 +31,13 @@ class MemberConfig(PreTrainedConfig):
 
     encoder_config: dict[str, Any] | None = None
     label_set: dict[str, Any] | None = None
-    head_size: int = 256
+    rnn_hidden_size: int = 256
     dropout: float = 0.2
-    standardize: bool = True
+    feature_norm: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
-        if not is_whole(self.head_size) or self.head_size < 2 or self.head_size % 2:
-            raise ModelError(f"head_size must be a positive even number, not {self.head_size!r}")
+        if not is_integer(self.rnn_hidden_size) or self.rnn_hidden_size < 2 or self.rnn_hidden_size % 2:
+            raise ModelError(f"rnn_hidden_size must be a positive even number, not {self.rnn_hidden_size!r}")
         if self.label_set is not None:
             self.id2label = dict(enumerate(self._output_names(self.labels)))
             self.label2id = {name: number for number, name in self.id2label.items()}
@@ -58,7 +61,7 @@ class MemberConfig(PreTrainedConfig):
         return LabelSet.from_dict(self.label_set)
 
     @property
-    def encoder_width(self) -> int:
+    def hidden_size(self) -> int:
         """Size of the vector the encoder gives for each character."""
         return int(self.build_encoder_config().hidden_size)
 
@@ -78,6 +81,6 @@ class MemberConfig(PreTrainedConfig):
             raise ModelError(f"encoder_config describes no encoder known to transformers: {problem}") from error
 
 
-def is_whole(value: object) -> bool:
-    """Whether a value, perhaps from a file, is a whole number."""
+def is_integer(value: object) -> bool:
+    """Whether a value, perhaps from a file, is an integer (True is none)."""
     return isinstance(value, int) and not isinstance(value, bool)

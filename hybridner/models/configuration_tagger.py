@@ -14,18 +14,18 @@ class TaggerConfig(MemberConfig):
     """Encoder -> (attention) -> BiLSTM or BiGRU -> linear -> CRF over BIO tags.
 
     Args:
-        recurrent: "lstm" or "gru".
+        rnn_cell: "lstm" or "gru".
         attention_heads: heads of the self-attention before the recurrent layer; 0 for none.
     """
 
     model_type = "hybridner-tagger"
 
-    recurrent: str = "lstm"
+    rnn_cell: str = "lstm"
     attention_heads: int = 0
 
     def __post_init__(self, **kwargs: Any) -> None:
-        if self.recurrent not in {"lstm", "gru"}:
-            raise ModelError(f'recurrent must be "lstm" or "gru", not {self.recurrent!r}')
+        if self.rnn_cell not in {"lstm", "gru"}:
+            raise ModelError(f'rnn_cell must be "lstm" or "gru", not {self.rnn_cell!r}')
         super().__post_init__(**kwargs)
 
     @staticmethod
@@ -44,7 +44,7 @@ class RobertaBiGruCrfConfig(TaggerConfig):
 
     model_type = "roberta-bigru-crf"
 
-    recurrent: str = "gru"
+    rnn_cell: str = "gru"
 
 
 class MacBertAttnBiLstmCrfConfig(TaggerConfig):

@@ -46,20 +46,23 @@ class LinearChainCrf(nn.Module):
 
         Args:
             emissions: [B, n, T] scores of each tag at each character.
-            tags: [B, n] tag numbers; values where `mask` is False are ignored.
+            tags: [B, n] tag numbers; a negative one (-100, as in transformers) is not known and summed over; values where
+                `mask` is False are ignored.
             mask: [B, n] bool, True for the first length characters of each row; at least one per row.
 
         Returns:
             [B] natural logarithms, at most 0; -inf for a tag sequence that breaks BIO.
         """
-        start, transitions, end = self.legal_scores()
+        scores = self.legal_scores()
         emissions = emissions.double()
-        tags = tags.masked_fill(~mask, 0)
-        last = mask.sum(1) - 1
-        score = start[tags[:, 0]] + end[tags.gather(1, last[:, None]).squeeze(1)]
-        score = score + (emissions.gather(2, tags[..., None]).squeeze(2) * mask).sum(1)
-        steps = transitions[tags[:, :-1], tags[:, 1:]].masked_fill(~mask[:, 1:], 0.0)
-        return score + steps.sum(1) - _LogPartition.apply(emissions, mask, start, transitions, end)
+        unknown = mask & (tags < 0)
+        if unknown.any():
+            allowed = unknown[..., None] | (tags[..., None] == torch.arange(self.num_tags, device=tags.device)) | ~mask[..., None]
+            score = _LogPartition.apply(emissions.masked_fill(~allowed, -torch.inf), mask, *scores)
+        else:
+            score = _sequence_score(emissions, tags.masked_fill(~mask, 0), mask, *scores)
+        likelihood: Tensor = score - _LogPartition.apply(emissions, mask, *scores)
+        return likelihood
 
     @torch.no_grad()
     def viterbi(self, emissions: Tensor, mask: Tensor) -> Tensor:
@@ -93,7 +96,7 @@ class LinearChainCrf(nn.Module):
         return (forward.alpha * _backward(forward, mask)).transpose(0, 1) * mask[..., None]
 
     @torch.no_grad()
-    def span_probabilities(self, emissions: Tensor, mask: Tensor, spans: Tensor) -> Tensor:
+    def span_probs(self, emissions: Tensor, mask: Tensor, spans: Tensor) -> Tensor:
         """Exact P(characters [start, end) form one entity of label k | sentence) for any spans.
 
         By the constrained forward algorithm (Culotta and McCallum, 2004): B-k at start, I-k inside, and no I-k after.
@@ -111,8 +114,8 @@ class LinearChainCrf(nn.Module):
         last = stop - 1
         begin, inside = slice(1, None, 2), slice(2, None, 2)
         # ln of the chance to stay inside from one character to the next, summed up along each sentence
-        staying = forward.onward[..., inside].log().cumsum(0)
-        within = staying[last, row] - staying[first, row]
+        cum_log_stay = forward.scaled_emissions[..., inside].log().cumsum(0)
+        within = cum_log_stay[last, row] - cum_log_stay[first, row]
         log_transitions = forward.transitions.log()
         enter = log_transitions[begin, inside].diagonal()
         stay = log_transitions[inside, inside].diagonal()
@@ -122,24 +125,33 @@ class LinearChainCrf(nn.Module):
         # beta at the last character covers every continuation; take away the one that would make the entity longer
         longer_possible = (stop < mask.sum(1)[row])[:, None]
         following = (stop).clamp(max=emissions.size(1) - 1)
-        going_on = forward.onward[following, row][:, inside] * beta[following, row][:, inside] * longer_possible
-        onward = torch.where(length > 0, stay.exp(), enter.exp()) * going_on
-        leaving = torch.where(length > 0, beta[last, row][:, inside], beta[last, row][:, begin]) - onward
-        return (probability * leaving.clamp(min=0.0)).clamp(0.0, 1.0)
+        continue_prob = forward.scaled_emissions[following, row][:, inside] * beta[following, row][:, inside] * longer_possible
+        continuing = torch.where(length > 0, stay.exp(), enter.exp()) * continue_prob
+        exit_prob = torch.where(length > 0, beta[last, row][:, inside], beta[last, row][:, begin]) - continuing
+        return (probability * exit_prob.clamp(min=0.0)).clamp(0.0, 1.0)
 
 
-class _Forward:
+def _sequence_score(emissions: Tensor, tags: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
+    """[B] the score of one tag sequence of each row."""
+    last = mask.sum(1) - 1
+    score = start[tags[:, 0]] + end[tags.gather(1, last[:, None]).squeeze(1)]
+    score = score + (emissions.gather(2, tags[..., None]).squeeze(2) * mask).sum(1)
+    return score + transitions[tags[:, :-1], tags[:, 1:]].masked_fill(~mask[:, 1:], 0.0).sum(1)
+
+
+class _ForwardPass:
     """What the forward pass leaves for whoever needs more than the partition function (all time-major)."""
 
-    def __init__(self, alpha: Tensor, onward: Tensor, transitions: Tensor, end: Tensor, log_z: Tensor) -> None:
+    def __init__(self, alpha: Tensor, scaled_emissions: Tensor, transitions: Tensor, end: Tensor, log_z: Tensor) -> None:
         self.alpha = alpha  # [n, B, T] P(tag at i, characters 0..i), each row scaled to sum 1
-        self.onward = onward  # [n, B, T] exp(emission - its maximum), divided by what the row of alpha was divided by
+        # [n, B, T] exp(emission - its maximum), divided by what the row of alpha was divided by
+        self.scaled_emissions = scaled_emissions
         self.transitions = transitions  # [T, T] exp of the scores, 0 where illegal
         self.end = end  # [T] exp of the scores
         self.log_z = log_z  # [B]
 
 
-def _forward(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> _Forward:
+def _forward(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> _ForwardPass:
     steps = emissions.transpose(0, 1)
     active = mask.transpose(0, 1)
     top = steps.amax(2)
@@ -157,10 +169,10 @@ def _forward(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor
             torch.where(active[position, :, None], current, alpha[position - 1], out=current)
             scale[position].masked_fill_(~active[position], 1.0)
     log_z = (scale.log() + top * active).sum(0) + (alpha[-1] @ ending).log()
-    return _Forward(alpha, probability.div_(scale[..., None]), chain, ending, log_z)
+    return _ForwardPass(alpha, probability.div_(scale[..., None]), chain, ending, log_z)
 
 
-def _backward(forward: _Forward, mask: Tensor) -> Tensor:
+def _backward(forward: _ForwardPass, mask: Tensor) -> Tensor:
     """beta [n, B, T], scaled so that alpha * beta are the marginals."""
     active = mask.transpose(0, 1)
     beta = torch.empty_like(forward.alpha)
@@ -168,10 +180,10 @@ def _backward(forward: _Forward, mask: Tensor) -> Tensor:
     beta[-1] = ending
     chain = forward.transitions.t().contiguous()
     full = active.all(1).tolist()
-    arriving = torch.empty_like(ending)
+    message = torch.empty_like(ending)
     for position in range(beta.size(0) - 2, -1, -1):
-        torch.mul(forward.onward[position + 1], beta[position + 1], out=arriving)
-        torch.mm(arriving, chain, out=beta[position])
+        torch.mul(forward.scaled_emissions[position + 1], beta[position + 1], out=message)
+        torch.mm(message, chain, out=beta[position])
         if not full[position + 1]:
             torch.where(active[position + 1, :, None], beta[position], ending, out=beta[position])
     return beta
@@ -193,8 +205,8 @@ class _LogPartition(torch.autograd.Function):
         result, mask = ctx.result, ctx.mask
         beta = _backward(result, mask)
         marginals = result.alpha * beta * gradient[:, None] * mask.transpose(0, 1)[..., None]
-        arriving = result.onward * beta * (gradient * mask.transpose(0, 1))[..., None]
-        pairs = result.alpha[:-1].flatten(0, 1).t() @ arriving[1:].flatten(0, 1)
+        message = result.scaled_emissions * beta * (gradient * mask.transpose(0, 1))[..., None]
+        pairs = result.alpha[:-1].flatten(0, 1).t() @ message[1:].flatten(0, 1)
         # alpha at a row's end is copied along its padding, so the last position holds the last real one
         last = (result.alpha[-1] * beta[-1] * gradient[:, None]).sum(0)
         return marginals.transpose(0, 1), None, marginals[0].sum(0), pairs * result.transitions, last

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from transformers.modeling_outputs import TokenClassifierOutput
+from transformers.utils.generic import can_return_tuple
 
 from hybridner.models.configuration_tagger import (
     BertBiLstmCrfConfig,
@@ -11,71 +15,67 @@ from hybridner.models.configuration_tagger import (
     RobertaBiGruCrfConfig,
     TaggerConfig,
 )
-from hybridner.models.crf import LinearChainCrf
-from hybridner.models.layers import BidirectionalRecurrent, SelfAttention
-from hybridner.models.modeling_member import MemberModel, MemberOutput
+from hybridner.models.heads import TaggerHead
+from hybridner.models.modeling_member import MemberModel, run_head, surround
+
+#: Score of every tag but O at special and padding tokens: as good as impossible, and still a number in half precision.
+_IMPOSSIBLE = -10_000.0
 
 
 class TaggerModel(MemberModel):
-    """Encoder -> (self-attention) -> BiLSTM or BiGRU -> linear -> CRF (section 2.3.1)."""
+    """Encoder -> (self-attention) -> BiLSTM or BiGRU -> linear -> CRF (section 2.3.1).
+
+    A token classification model like any other: `AutoModelForTokenClassification` loads it, `pipeline("token-classification")`
+        and
+    `Trainer` with `DataCollatorForTokenClassification` run it. Its own tokenizer (`AutoTokenizer.from_pretrained` on its folder)
+    gives one token per character.
+
+    Example:
+        >>> tagger = AutoModelForTokenClassification.from_pretrained("runs/mine/bert-bilstm-crf")
+        >>> tokenizer = AutoTokenizer.from_pretrained("runs/mine/bert-bilstm-crf")
+        >>> tagger(**tokenizer("俄罗斯部署了干扰机。", return_tensors="pt")).logits.shape
+        torch.Size([1, 12, 27])
+    """
 
     config_class = TaggerConfig
+    head_class = TaggerHead
 
-    def __init__(self, config: TaggerConfig, with_encoder: bool = True) -> None:
-        super().__init__(config, with_encoder)
-        size = config.encoder_width
-        self.attention = SelfAttention(size, config.attention_heads, config.dropout) if config.attention_heads else None
-        self.recurrent = BidirectionalRecurrent(config.recurrent, size, config.head_size)
-        num_tags = 2 * len(config.labels) + 1
-        self.emission = nn.Linear(config.head_size, num_tags)
-        self.crf = LinearChainCrf(num_tags)
-        self.post_init()
-
-    def head(self, hidden: Tensor, mask: Tensor, labels: Tensor | None = None) -> MemberOutput:
-        """Emission scores of the BIO tags, before the CRF, and with labels the mean negative log-likelihood per character.
-
-        Args:
-            hidden: [B, n, d] encoder output.
-            mask: [B, n] bool.
-            labels: [B, n] BIO tag numbers (see `hybridner.spans.tags`); values beyond a text's end are ignored.
-
-        Returns:
-            `token_scores` [B, n, 2K + 1] and the loss.
-        """
-        hidden = self.features(hidden, mask)
-        if self.attention is not None:
-            hidden = self.attention(hidden, mask)
-        emissions = self.emission(self.dropout(self.recurrent(hidden, mask)))
-        loss = None
-        if labels is not None:
-            loss = -self.crf.log_likelihood(emissions, labels, mask).sum() / mask.sum()
-            loss = loss.to(emissions.dtype)
-        return MemberOutput(loss=loss, token_scores=emissions)
-
-    def propose(self, token_scores: Tensor, mask: Tensor) -> Tensor:
-        """Entities of the best tag sequence of each row (Viterbi).
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        **kwargs: Any,
+    ) -> TokenClassifierOutput:
+        """Tag scores of each token and, with labels, the loss.
 
         Args:
-            token_scores: [B, n, 2K + 1] as `head` gives them.
-            mask: [B, n] bool.
+            input_ids: [B, n] token ids with [CLS] and [SEP], padding to the right.
+            attention_mask: [B, n], 1 for real tokens; by default all are.
+            token_type_ids, position_ids: [B, n], passed on to the encoder.
+            inputs_embeds: [B, n, d] embeddings in place of `input_ids`.
+            labels: [B, n] tag numbers (`config.label2id`), -100 at special and padding tokens. -100 at a character means that its
+                tag is not known; the likelihood is then summed over all tags.
+            **kwargs: as for transformers' own encoders, such as `output_hidden_states`, `output_attentions`, `return_dict`.
 
         Returns:
-            [P, 4] row, start, end (exclusive), label number from 1.
-        """
-        tags = self.crf.viterbi(token_scores, mask)
-        begins = tags % 2 == 1
-        follows = torch.zeros_like(begins)
-        follows[:, :-1] = (tags[:, 1:] > 0) & (tags[:, 1:] % 2 == 0)
-        row, start = begins.nonzero(as_tuple=True)
-        # In a legal sequence firsts and lasts alternate, so the i-th first belongs to the i-th last.
-        _, last = ((tags > 0) & ~follows).nonzero(as_tuple=True)
-        return torch.stack([row, start, last + 1, tags[row, start] // 2 + 1], dim=1)
+            `loss` [], the mean negative log-likelihood of a character under the CRF; `logits` [B, n, 2K + 1], the emissions
+            that the CRF decodes, O at special and padding tokens; `hidden_states` and `attentions` of the encoder.
 
-    def span_probabilities(self, token_scores: Tensor, mask: Tensor, spans: Tensor) -> Tensor:
-        """P(label | span) of any spans [C, 3] (row, start, end), from the CRF's exact marginals: [C, K + 1] double, O first."""
-        entity = self.crf.span_probabilities(token_scores, mask, spans)
-        outside = (1.0 - entity.sum(1, keepdim=True)).clamp(min=0.0)
-        return torch.cat([outside, entity], dim=1)
+        Raises:
+            ModelError: neither `input_ids` nor `inputs_embeds`, or rows without special tokens.
+        """
+        options = {"token_type_ids": token_type_ids, "position_ids": position_ids, **kwargs}
+        encoded, hidden, mask = self._encode(input_ids, attention_mask, inputs_embeds, options)
+        emissions, loss = run_head(self.head, hidden, mask, None if labels is None else labels[:, 1:-1])
+        outside = emissions.new_full((emissions.size(-1),), _IMPOSSIBLE)
+        outside[0] = 0.0
+        logits = surround(torch.where(mask[..., None], emissions, outside), outside)
+        return TokenClassifierOutput(loss=loss, logits=logits, hidden_states=encoded.hidden_states, attentions=encoded.attentions)
 
 
 class BertBiLstmCrfModel(TaggerModel):

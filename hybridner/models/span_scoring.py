@@ -17,69 +17,79 @@ from torch.nn import functional
 _ENTITY_SHARE = 0.005
 
 
-class AdditiveSpanScorer(nn.Module):
-    """sᵀy for every span of at most `max_span_length` characters and each of the K + 1 labels.
+def prior_bias(num_labels: int) -> Tensor:
+    """[K + 1] bias that starts training at the true rarity of entities among all spans.
+
+    Without it the first steps only learn that nearly every span is O, with gradients so large that Adam takes hundreds of
+    steps to forget them.
+    """
+    bias = torch.zeros(num_labels)
+    bias[0] = math.log((num_labels - 1) / _ENTITY_SHARE)
+    return bias
+
+
+class SpanLogits(nn.Module):
+    """[B, n, d] -> [B, n, 2(K + 1)]: each character's score as the first, then as the last of a span of each label.
 
     Args:
         hidden_size: d, the size of h.
         num_labels: K + 1, O first.
-        max_span_length: L.
-        length_size: d', the size of a length embedding.
     """
 
-    def __init__(self, hidden_size: int, num_labels: int, max_span_length: int, length_size: int) -> None:
+    def __init__(self, hidden_size: int, num_labels: int) -> None:
         super().__init__()
         self.start = nn.Linear(hidden_size, num_labels, bias=False)
         self.end = nn.Linear(hidden_size, num_labels, bias=False)
-        self.length_embedding = nn.Embedding(max_span_length, length_size)
-        self.length = nn.Linear(length_size, num_labels, bias=False)
-        self.bias = nn.Parameter(self.prior_bias(num_labels))
+        self.bias = nn.Parameter(prior_bias(num_labels))
 
-    @staticmethod
-    def prior_bias(num_labels: int) -> Tensor:
-        """[K + 1] bias that starts training at the true rarity of entities among all spans.
-
-        Without it the first steps only learn that nearly every span is O, with gradients so large that Adam takes hundreds of
-        steps to forget them.
-        """
-        bias = torch.zeros(num_labels)
-        bias[0] = math.log((num_labels - 1) / _ENTITY_SHARE)
-        return bias
-
-    def token_scores(self, hidden: Tensor) -> Tensor:
-        """[B, n, d] -> [B, n, 2(K+1)]: each character's score as a first, then as a last character of each label."""
+    def forward(self, hidden: Tensor) -> Tensor:
         return torch.cat([self.start(hidden) + self.bias, self.end(hidden)], dim=-1)
 
-    def length_scores(self) -> Tensor:
-        """[L, K+1]: row j belongs to spans of j + 1 characters."""
-        return self.length(self.length_embedding.weight)
+
+class LengthLogits(nn.Module):
+    """[L, K + 1] score of each span length; row j belongs to spans of j + 1 characters.
+
+    Args:
+        max_span_length: L.
+        embedding_size: d', the size of a length embedding.
+        num_labels: K + 1.
+    """
+
+    def __init__(self, max_span_length: int, embedding_size: int, num_labels: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(max_span_length, embedding_size)
+        self.projection = nn.Linear(embedding_size, num_labels, bias=False)
+
+    def forward(self) -> Tensor:
+        logits: Tensor = self.projection(self.embedding.weight)
+        return logits
 
 
-def span_logits(token_scores: Tensor, length_scores: Tensor) -> Tensor:
+def span_logits(boundary_logits: Tensor, length_logits: Tensor) -> Tensor:
     """All spans' scores [B, n, L, K+1]; entry (b, j) is the span of j + 1 characters that starts at b.
 
     Spans that reach beyond n are filled with the values of a last character that scores 0; `valid_spans` tells them apart.
 
     Args:
-        token_scores: [B, n, 2(K+1)] from `AdditiveSpanScorer.token_scores`.
-        length_scores: [L, K+1].
+        boundary_logits: [B, n, 2(K+1)] from `SpanLogits`.
+        length_logits: [L, K+1].
     """
-    start, end = token_scores.chunk(2, dim=-1)
-    longest = length_scores.size(0)
+    start, end = boundary_logits.chunk(2, dim=-1)
+    longest = length_logits.size(0)
     reachable = functional.pad(end, (0, 0, 0, longest - 1)).unfold(1, longest, 1).transpose(2, 3)
-    return reachable + start[:, :, None] + length_scores
+    return reachable + start[:, :, None] + length_logits
 
 
-def entity_odds(token_scores: Tensor, length_scores: Tensor) -> Tensor:
+def entity_log_odds(boundary_logits: Tensor, length_logits: Tensor) -> Tensor:
     """[B, n, L] how much the best label of each span scores above O: ln of how many times as probable it is.
 
     Worked out label by label, so that nothing of size K + 1 is built. Arguments and entries as in `span_logits`.
     """
-    longest, num_labels = length_scores.shape
-    start, end = (part.movedim(-1, 0) for part in token_scores.chunk(2, dim=-1))
+    longest, num_labels = length_logits.shape
+    start, end = (part.movedim(-1, 0) for part in boundary_logits.chunk(2, dim=-1))
     start, end = start[1:] - start[:1], functional.pad(end[1:] - end[:1], (0, longest - 1))
-    length = (length_scores[:, 1:] - length_scores[:, :1]).t()
-    best = token_scores.new_full((*token_scores.shape[:2], longest), -torch.inf)
+    length = (length_logits[:, 1:] - length_logits[:, :1]).t()
+    best = boundary_logits.new_full((*boundary_logits.shape[:2], longest), -torch.inf)
     odds = torch.empty_like(best)
     for label in range(num_labels - 1):
         torch.add(end[label].unfold(1, longest, 1), length[label], out=odds)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hybridner.ensemble import Candidate
+from hybridner.hybrid.entity_dicts import entity_dict, verified_entity
 from hybridner.llm import Provenance, Verified
 from hybridner.llm.routing import Kind, kind_of
-from hybridner.pipeline import entity_dict, verified_entity
 from hybridner.spans import NON_ENTITY
 
 

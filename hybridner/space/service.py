@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hybridner.ensemble import UNCERTAINTIES, available
-from hybridner.hybrid import read_texts
 from hybridner.hybrid.configuration_hybrid import check_choice
 from hybridner.llm import LlmReport, LlmSettings, LlmStage, OpenAIVerifier, Plan, Price, Verified, load_prices
 from hybridner.llm.prices import Budget
@@ -119,16 +118,10 @@ class Service:
         check_choice("strategy", strategy, self.strategies)
         check_choice("decoding", decoding, RESOLVERS)
         check_choice("uncertainty", uncertainty, UNCERTAINTIES)
-        found = read_texts(
-            self.pipe.model,
-            texts,
-            batch_size=_BATCH_SIZE,
-            strategy=strategy,
-            decoding=decoding,
-            uncertainty=uncertainty,
-            forward=self.pipe.forward,
+        found = self.pipe.model.predict(
+            texts, batch_size=_BATCH_SIZE, strategy=strategy, decoding=decoding, uncertainty=uncertainty
         )
-        return [local_reading(text, candidates, decoding) for text, candidates in zip(texts, found, strict=True)]
+        return [local_reading(prediction.text, list(prediction.candidates), decoding) for prediction in found]
 
     def plan(self, reading: Reading, threshold: float, model: str = "") -> Plan:
         """What would be asked at this threshold and what it would cost. Asks nobody, and does not run the model."""

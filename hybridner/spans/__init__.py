@@ -1,8 +1,9 @@
-"""Spans, tags and labels in pure Python; every other room builds on this one."""
+"""Spans, tags and labels in pure Python; every other package builds on this one."""
 
 from hybridner.spans.entity import Record, Span, checked_record
 from hybridner.spans.labels import NON_ENTITY, Label, LabelSet
 from hybridner.spans.resolve import RESOLVERS, best_flat, best_nested
+from hybridner.spans.tags import spans_to_tags, tag_names
 
 __all__ = [
     "NON_ENTITY",
@@ -14,4 +15,6 @@ __all__ = [
     "best_flat",
     "best_nested",
     "checked_record",
+    "spans_to_tags",
+    "tag_names",
 ]

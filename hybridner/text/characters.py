@@ -7,13 +7,11 @@ becomes [UNK] and never vanishes, so token i is always character i.
 
 from __future__ import annotations
 
-import json
+import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from os import PathLike
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from hybridner.errors import ModelError
@@ -59,15 +57,13 @@ class CharacterVocabulary:
             )
         vocabulary = tokenizer.get_vocab()
         ids = {token: index for token, index in vocabulary.items() if len(token) == 1}
-        if _SENTENCEPIECE_SPACE in ids:
-            ids.setdefault(" ", ids[_SENTENCEPIECE_SPACE])
         if not any("\u4e00" <= character <= "\u9fff" for character in ids):
             raise ModelError(
                 f"the tokenizer's vocabulary of {len(vocabulary)} tokens holds no Chinese character; "
                 "check that its vocab file is present (an empty vocabulary loads without an error) or take a Chinese encoder"
             )
         lowercase = bool(getattr(tokenizer, "do_lower_case", False))
-        return cls(ids, special["pad"], special["unk"], special["cls"], special["sep"], lowercase)
+        return vocabulary_from_tokens(ids, **special, lowercase=lowercase)
 
     @classmethod
     def of_texts(cls, texts: Iterable[str]) -> CharacterVocabulary:
@@ -112,29 +108,32 @@ class CharacterVocabulary:
         ids = {character: new[index] for character, index in self.ids.items() if index in new}
         return CharacterVocabulary(ids, new[self.pad], new[self.unk], new[self.cls], new[self.sep], self.lowercase), old
 
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+    def aliases(self) -> dict[str, list[str]]:
+        """For each character of the vocabulary all others of Unicode that are read as it, in the order of their code points."""
+        known = {index: character for character, index in reversed(self.ids.items())}
+        found: dict[str, list[str]] = {}
+        for character in _characters_with_other_forms():
+            if character not in self.ids and (index := self._look_up(character)) != self.unk:
+                found.setdefault(known[index], []).append(character)
+        return found
 
 
-def save_vocabularies(vocabularies: Sequence[CharacterVocabulary], folder: str | PathLike[str]) -> None:
-    """Write `characters.json` into `folder`."""
-    data = [vocabulary.to_dict() for vocabulary in vocabularies]
-    (Path(folder) / VOCABULARY_FILE).write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+def vocabulary_from_tokens(
+    ids: Mapping[str, int], *, pad: int, unk: int, cls: int, sep: int, lowercase: bool
+) -> CharacterVocabulary:
+    """A vocabulary of single-character tokens, in the order of their ids; SentencePiece's mark for a space stands for one too."""
+    known = dict(sorted(ids.items(), key=lambda item: item[1]))
+    if _SENTENCEPIECE_SPACE in known:
+        known.setdefault(" ", known[_SENTENCEPIECE_SPACE])
+    return CharacterVocabulary(known, pad, unk, cls, sep, lowercase)
 
 
-def load_vocabularies(path: str | PathLike[str]) -> list[CharacterVocabulary]:
-    """Read what `save_vocabularies` wrote.
-
-    Raises:
-        ModelError: the file is not in that form.
-    """
-    try:
-        vocabularies = [CharacterVocabulary(**entry) for entry in json.loads(Path(path).read_text(encoding="utf-8"))]
-    except (ValueError, TypeError) as error:
-        raise ModelError(f"{path} is damaged ({error}); fetch the model again") from error
-    if not vocabularies:
-        raise ModelError(f"{path} is damaged (no vocabulary); fetch the model again")
-    return vocabularies
-
-
-VOCABULARY_FILE = "characters.json"
+@cache
+def _characters_with_other_forms() -> tuple[str, ...]:
+    """Every character that may be looked up in another form than its own."""
+    everything = map(chr, range(sys.maxunicode + 1))
+    return tuple(
+        character
+        for character in everything
+        if character.isspace() or unicodedata.decomposition(character) or character.lower() != character
+    )

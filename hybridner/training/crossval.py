@@ -20,8 +20,7 @@ from accelerate import PartialState
 from hybridner.data import fold_numbers
 from hybridner.ensemble import Predictions, concatenated
 from hybridner.errors import RecipeError
-from hybridner.hybrid import HybridNerModel
-from hybridner.hybrid.reading import predict
+from hybridner.hybrid import HybridNerModel, predict_records
 from hybridner.launch import processes
 from hybridner.spans import LabelSet, Record
 from hybridner.training.recipe import Recipe
@@ -91,7 +90,7 @@ def _one_fold(
     composite = train_and_assemble(part, others, dev, labels, overwrite=overwrite)
     if processes().is_main_process:
         model = HybridNerModel.from_pretrained(composite)
-        predictions = predict(model, held_out)
+        predictions = predict_records(model, held_out)
         replace(predictions, folds=np.full(len(held_out), fold), about=about).save(path)
         # Only the predictions are needed from now on, and models of all folds would fill a disk.
         shutil.rmtree(folder)

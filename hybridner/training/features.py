@@ -67,7 +67,7 @@ class Collator:
         ids = pad_rows([feature["input_ids"] for feature in features], self.pad)
         lengths = torch.tensor([len(feature["input_ids"]) for feature in features])
         gold = pad_spans([feature["gold"] for feature in features])
-        labels = gold if self.labels_are_spans else pad_rows([feature["labels"] for feature in features], 0)
+        labels = gold if self.labels_are_spans else pad_rows([[-100, *feature["labels"], -100] for feature in features], -100)
         mask = (torch.arange(ids.size(1))[None, :] < lengths[:, None]).long()
         return {"input_ids": ids, "attention_mask": mask, "labels": labels, "gold": gold}
 

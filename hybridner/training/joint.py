@@ -49,8 +49,8 @@ class JointCollator:
         return {
             "input_ids": torch.stack(layers, dim=1),
             "attention_mask": (torch.arange(layers[0].size(1)) < lengths[:, None]).long(),
-            "tags": pad_rows([feature["tags"] for feature in features], 0),
-            "spans": pad_spans([feature["spans"] for feature in features]),
+            "tag_labels": pad_rows([feature["tags"] for feature in features], 0),
+            "span_labels": pad_spans([feature["spans"] for feature in features]),
         }
 
 

@@ -13,7 +13,7 @@ from transformers import EvalPrediction, Trainer
 
 from hybridner.hybrid import HybridNerModel
 from hybridner.models import MemberModel
-from hybridner.models.modeling_member import character_mask
+from hybridner.models.encoders import character_mask
 from hybridner.spans import Record
 from hybridner.training.joint import JointCollator, joint_features, joint_parameter_groups
 from hybridner.training.recipe import TrainingSection
@@ -37,11 +37,11 @@ class SharedTrainer(Trainer):
         inputs = self._prepare_inputs(inputs)
         with torch.inference_mode(), self.compute_loss_context_manager():
             outputs = model(**inputs)
-        members = self.accelerator.unwrap_model(model).member_models
-        mask, gold = character_mask(inputs["attention_mask"]), inputs["spans"]
+        members = self.accelerator.unwrap_model(model).decoders
+        mask, gold = character_mask(inputs["attention_mask"]), inputs["span_labels"]
         counts = [
-            count_entities(member.propose(scores, mask), gold)
-            for member, scores in zip(members, outputs.token_scores, strict=True)
+            count_entities(member.propose(scores, mask).entities, gold)
+            for member, scores in zip(members, outputs.logits, strict=True)
         ]
         return outputs.loss.detach(), torch.stack(counts, dim=1), gold.new_zeros(len(gold))
 

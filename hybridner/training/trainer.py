@@ -32,12 +32,19 @@ class MemberTrainer(Trainer):
             outputs = model(**inputs)
         member = self.accelerator.unwrap_model(model)
         mask = inputs["attention_mask"][:, 2:].bool()
-        counts = count_entities(member.propose(outputs.token_scores, mask), gold)
+        counts = count_entities(member.head.decoder.propose(_character_logits(outputs), mask).entities, gold)
         return outputs.loss.detach(), counts, gold.new_zeros(len(gold))
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         inputs.pop("gold", None)
         return super().compute_loss(model, inputs, *args, **kwargs)
+
+
+def _character_logits(outputs: Any) -> Tensor:
+    if "start_logits" in outputs:
+        return torch.cat([outputs.start_logits, outputs.end_logits], dim=-1)[:, 1:-1]
+    logits: Tensor = outputs.logits
+    return logits[:, 1:-1]
 
 
 def count_entities(proposed: Tensor, gold: Tensor) -> Tensor:
@@ -79,8 +86,8 @@ def parameter_groups(model: MemberModel, encoder_lr: float, head_lr: float, weig
     """
     groups: dict[tuple[bool, bool], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
-        decays = parameter.dim() > 1 and not name.startswith("crf.")
-        groups.setdefault((name.startswith(("encoder.", "attention.")), decays), []).append(parameter)
+        decays = parameter.dim() > 1 and ".crf." not in name
+        groups.setdefault((name.startswith(("encoder.", "head.attention.")), decays), []).append(parameter)
     return [
         {
             "params": parameters,

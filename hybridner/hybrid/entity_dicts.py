@@ -1,0 +1,58 @@
+"""Entities as plain dicts: what the pipeline, the commands and the page give out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hybridner.ensemble import Candidate
+from hybridner.ensemble.thresholds import LabelThresholds, Threshold
+from hybridner.hybrid.modeling_composite import TextPrediction
+from hybridner.llm import Verified
+from hybridner.llm.routing import is_doubtful
+
+Entity = dict[str, Any]
+
+
+def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool) -> Entity:
+    """One entity as the pipeline gives it out; the keys are explained at `HybridNerPipeline`."""
+    return {
+        "entity_group": candidate.label,
+        "word": text[candidate.start : candidate.end],
+        "start": candidate.start,
+        "end": candidate.end,
+        "score": candidate.score,
+        "uncertainty": candidate.uncertainty,
+        "source": source,
+        "votes": candidate.votes,
+        "needs_review": needs_review,
+    }
+
+
+def local_entities(prediction: TextPrediction, threshold: Threshold) -> list[Entity]:
+    """The entities of a text as the members alone decided."""
+    return [
+        entity_dict(prediction.text, candidate, "local", is_doubtful(candidate, threshold)) for candidate in prediction.entities
+    ]
+
+
+def verified_entity(text: str, item: Verified, threshold: Threshold) -> Entity:
+    """As `entity_dict`, with what the LLM had to do with it."""
+    known = item.provenance
+    if isinstance(threshold, (float, int)):
+        doubted = known.uncertainty > threshold
+    elif isinstance(threshold, LabelThresholds):
+        doubted = threshold.judge(known.local_label, known.uncertainty)
+    else:
+        # An adaptive threshold has moved on since; whom it doubted was routed.
+        doubted = known.status != "local"
+    doubtful = doubted and known.llm_label is None
+    return {
+        **entity_dict(text, item.candidate, known.source, doubtful),
+        "local_label": known.local_label,
+        "llm_label": known.llm_label,
+        "llm_score": known.llm_score,
+        "llm_status": known.status,
+        "llm_model": known.model,
+        "fusion": known.fusion,
+        "llm_error": known.llm_error,
+    }

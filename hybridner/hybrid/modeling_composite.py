@@ -1,0 +1,177 @@
+"""What every composite is, whichever runtime computes its logits: decoders, settings, vocabularies, and reading texts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from hybridner.ensemble import Candidate, entities
+from hybridner.ensemble.fitted import Fitted, refuse_other_shape
+from hybridner.ensemble.stacking import STACKER_FILES, StoredStacker
+from hybridner.errors import InputError, ModelError
+from hybridner.hybrid.configuration_hybrid import HybridNerConfig
+from hybridner.hybrid.engine import DecisionOptions, predict_candidates
+from hybridner.models.decoders import Decoder
+from hybridner.models.loading import CharacterModel, companion_file
+
+
+@dataclass(frozen=True)
+class TextPrediction:
+    """What a composite makes of one text.
+
+    Attributes:
+        text: the text.
+        candidates: every span that some member proposed or SpanNER nearly did, with its label; sorted by start, then longer
+            first.
+    """
+
+    text: str
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def entities(self) -> list[Candidate]:
+        """The candidates that are entities of the text."""
+        return entities(self.candidates)
+
+
+class CompositeModel(CharacterModel):
+    """Several members over one label set that read texts together. `HybridNerModel` runs in torch, `OnnxHybridNerModel` on
+    onnxruntime.
+
+    Attributes:
+        stackers: trained stacking classifiers by their name, stored beside the weights.
+    """
+
+    config_class = HybridNerConfig
+    base_model_prefix = "hybrid"
+    main_input_name = "input_ids"
+
+    config: Any
+    stackers: dict[str, StoredStacker]
+
+    def character_logits(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+        """Every member's logits [B, n, D] of the characters, see `HybridNerOutput`; inputs on any device.
+
+        Args:
+            input_ids: [B, V, n + 2], one layer for each of the V vocabularies.
+            attention_mask: [B, n + 2], 1 for real tokens.
+        """
+        raise NotImplementedError
+
+    @property
+    def decoders(self) -> list[Decoder]:
+        """The members' decoders, in the order of `member_names`."""
+        raise NotImplementedError
+
+    @property
+    def member_names(self) -> tuple[str, ...]:
+        return tuple(entry["name"] for entry in self.config.members)
+
+    def encoder_settings(self) -> list[tuple[int, Mapping[str, Any]]]:
+        return [(entry["vocabulary"], entry["config"]) for entry in self.config.encoders]
+
+    def predict(
+        self,
+        texts: Sequence[str],
+        *,
+        batch_size: int = 16,
+        strategy: str | None = None,
+        decoding: str | None = None,
+        uncertainty: str | None = None,
+    ) -> list[TextPrediction]:
+        """Read texts of any length: they are processed in overlapping windows, without truncation.
+
+        Args:
+            texts: strings.
+            batch_size: windows per forward pass.
+            strategy, decoding, uncertainty: in place of the model's own, see `DecisionOptions`.
+
+        Raises:
+            InputError: `texts` is a single string, or one of them is none.
+            ModelError: an unknown strategy, or one that needs weights which this composite lacks.
+
+        Example:
+            >>> model = AutoModel.from_pretrained(hybridner.BUNDLED_FOLDER)
+            >>> [(entity.start, entity.end, entity.label) for entity in model.predict(["俄罗斯部署了干扰机。"])[0].entities]
+            [(0, 3, 'Adversary States'), (6, 9, 'Jamming Equipment')]
+        """
+        if isinstance(texts, str):
+            raise InputError("predict takes a list of texts; put the text into a list")
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise InputError(f"text {number} is {type(text).__name__}, not a string")
+        options = DecisionOptions(strategy, decoding, uncertainty)
+        with self._evaluating():
+            found = predict_candidates(self, texts, batch_size=batch_size, options=options)
+        return [TextPrediction(text, tuple(candidates)) for text, candidates in zip(texts, found, strict=True)]
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        training = self.training
+        if training:
+            self.eval()
+        try:
+            yield
+        finally:
+            if training:
+                self.train()
+
+    @property
+    def fitted(self) -> Fitted | None:
+        """What strategies beyond the plain ones need; None before `hybridner calibrate`."""
+        if self.config.fitted is None:
+            return None
+        fitted = Fitted.from_dict(self.config.fitted, self.stackers)
+        refuse_other_shape(fitted, len(self.member_names), len(self.config.labels) + 1)
+        return fitted
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
+        """As `PreTrainedModel.save_pretrained`, with tokenizers and stackers beside the weights."""
+        if kwargs.get("is_main_process", True):
+            Path(save_directory).mkdir(parents=True, exist_ok=True)
+            for kind, name in STACKER_FILES.items():
+                (Path(save_directory) / name).unlink(missing_ok=True)
+                if kind in self.stackers:
+                    (Path(save_directory) / name).write_bytes(self.stackers[kind].data)
+        return super().save_pretrained(save_directory, *args, **kwargs)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """As `PreTrainedModel.from_pretrained`, from a folder or the Hub.
+
+        Raises:
+            ModelError: see `CharacterModel.from_pretrained`; or a stacker that the configuration names is missing.
+        """
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        model.stackers = load_stackers(model.config, pretrained_model_name_or_path, kwargs)
+        return loaded
+
+
+def load_stackers(config: HybridNerConfig, source: Any, options: Mapping[str, Any]) -> dict[str, StoredStacker]:
+    """The stackers that a configuration names, from beside the weights.
+
+    Raises:
+        ModelError: one is missing.
+    """
+    return {
+        kind: StoredStacker(
+            kind,
+            Path(companion_file(source, STACKER_FILES[kind], options)).read_bytes(),
+            tuple(classes),
+            len(config.labels) + 1,
+        )
+        for kind, classes in (config.stackers or {}).items()
+    }
+
+
+def refuse_no_members(config: HybridNerConfig) -> None:
+    """Raise a ModelError where a composite's configuration names no member."""
+    if not config.members:
+        raise ModelError("a composite needs at least one member; make one with HybridNerModel.assemble(members)")

@@ -1,0 +1,134 @@
+"""Predictions on their way through the LLM stage: one batch is asked about while the next is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
+from os import PathLike
+from typing import Any, Protocol
+
+from hybridner.ensemble import Candidate
+from hybridner.ensemble.thresholds import Threshold
+from hybridner.errors import ModelError
+from hybridner.hybrid.configuration_hybrid import HybridNerConfig
+from hybridner.hybrid.modeling_composite import CompositeModel, TextPrediction
+from hybridner.llm import (
+    AnswerCache,
+    ConfusionMatrix,
+    ExampleFinder,
+    LlmReport,
+    LlmSettings,
+    LlmStage,
+    Plan,
+    Verified,
+    as_verifier,
+)
+
+Batch = Sequence[TextPrediction]
+
+
+class ExampleSource(Protocol):
+    """Where examples for the prompts come from; see `ExampleIndex`."""
+
+    def finder(self, model: Any, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], k: int) -> ExampleFinder:
+        """What finds k examples for a candidate of these texts."""
+
+
+@dataclass(frozen=True)
+class LlmOptions:
+    """Who is asked, and how; see `HybridNerPipeline` for each."""
+
+    llm: Any
+    llm_settings: Mapping[str, Any] | None = None
+    llm_cache: Any = None
+    llm_examples: ExampleSource | None = None
+
+
+class Verification:
+    """One LLM stage for the predictions of one composite. Open it with `open_verification`."""
+
+    def __init__(self, model: CompositeModel, stage: LlmStage, examples: ExampleSource | None) -> None:
+        self._model, self._stage, self._examples = model, stage, examples
+
+    def plan(self, predictions: Batch) -> Plan:
+        """Calls, tokens and price of verifying these; no request is sent."""
+        texts, candidates = _columns(predictions)
+        return self._stage.plan(texts, candidates, self._finder(texts, candidates))
+
+    def stream(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[list[Verified]]]]:
+        """Each batch with its verified candidates, in order; while an LLM answers, the next batch is taken from `batches`."""
+        waiting: tuple[Batch, Future[list[list[Verified]]]] | None = None
+        for batch in batches:
+            texts, candidates = _columns(batch)
+            future = self._stage.submit(texts, candidates, self._finder(texts, candidates))
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = (batch, future)
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
+
+    def report(self) -> LlmReport:
+        """Cost and latency so far."""
+        return self._stage.report()
+
+    def _finder(self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]]) -> ExampleFinder | None:
+        if self._examples is None:
+            return None
+        return self._examples.finder(self._model, texts, candidates, self._stage.settings.examples)
+
+
+def _columns(batch: Batch) -> tuple[list[str], list[Sequence[Candidate]]]:
+    return [prediction.text for prediction in batch], [prediction.candidates for prediction in batch]
+
+
+@contextmanager
+def open_verification(
+    model: CompositeModel, options: LlmOptions, threshold: Threshold | None = None, decoding: str | None = None
+) -> Iterator[Verification]:
+    """The LLM stage of a composite; what was opened for it is closed with it.
+
+    Args:
+        model: the composite whose predictions are verified.
+        options: who is asked, and how.
+        threshold, decoding: in place of the model's own.
+
+    Raises:
+        ModelError: a field of `llm_settings` that does not exist.
+        LlmError: settings that cannot work.
+    """
+    config: HybridNerConfig = model.config
+    with ExitStack() as opened:
+        verifier = as_verifier(options.llm)
+        settings = LlmSettings(
+            threshold=config.thresholds if threshold is None else threshold,
+            decoding=decoding or config.decoding,
+            **_with_known_answers(_checked(options.llm_settings or {}), config, verifier.model),
+        )
+        cache = options.llm_cache
+        if isinstance(cache, (str, PathLike)):
+            cache = AnswerCache(os.fspath(cache))
+            opened.callback(cache.close)
+        stage = LlmStage(verifier, config.labels, settings, cache=cache)
+        opened.callback(stage.close)
+        yield Verification(model, stage, options.llm_examples)
+
+
+def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = settings.keys() - ({field.name for field in fields(LlmSettings)} - {"threshold", "decoding"})
+    if unknown:
+        raise ModelError(
+            f"llm_settings has no field {min(unknown)!r} (threshold and decoding are parameters of the pipeline itself)"
+        )
+    return dict(settings)
+
+
+def _with_known_answers(settings: dict[str, Any], config: HybridNerConfig, llm: str) -> dict[str, Any]:
+    """With the confusion matrix of the answers that people judged, where the user says nothing about the LLM's reliability."""
+    judged = (config.llm_answers or {}).get(llm)
+    if not judged or {"accuracy", "confusion"} & settings.keys():
+        return settings
+    pairs = ((true, answer) for true, answer, count in judged for _ in range(count))
+    return {**settings, "confusion": ConfusionMatrix.fit(pairs, config.labels.with_outside)}
