@@ -23,8 +23,8 @@ from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel
 from hybridner.hybrid.modeling_adapted import base_fingerprint
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import Record
-from tests.adaptation.conftest import NEW_LABELS, renamed_records, shared_composite
-from tests.conftest import TEXT, small_records, tiny_member
+from tests.support.adaptation import NEW_LABELS, renamed_records, shared_composite
+from tests.support.tiny import TEXT, small_records, tiny_member
 
 QUICK = AdaptationSettings(rank=4, epochs=10, batch_size=6, encoder_lr=1e-2, head_lr=1e-2)
 

@@ -25,7 +25,7 @@ from hybridner.evaluation import evaluate_systems
 from hybridner.hybrid import read_texts
 from hybridner.hybrid.reading import predict
 from hybridner.spans import Record, Span
-from tests.conftest import small_records
+from tests.support.tiny import small_records
 
 
 def reviewed(record: Record, model: HybridNerModel, complete: bool = True) -> Review:

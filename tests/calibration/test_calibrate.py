@@ -16,8 +16,8 @@ from hybridner.data import write_jsonl
 from hybridner.ensemble import COMBINERS, Fitted, Predictions, decide, entities
 from hybridner.errors import ModelError
 from hybridner.hybrid.reading import predict, read_texts
-from tests.conftest import small_records, tiny_member
-from tests.ensemble.conftest import LABELS, made_up_predictions
+from tests.support.predictions import LABELS, made_up_predictions
+from tests.support.tiny import small_records, tiny_member
 
 MEMBERS = ("a", "b", "c", "spanner")
 #: Share of right votes of members that err often.

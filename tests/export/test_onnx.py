@@ -26,7 +26,7 @@ from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, read
 from hybridner.hybrid.modeling_adapted import base_fingerprint
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import LabelSet
-from tests.conftest import ENCODER, LABELS, TEXT, tiny_member, tiny_vocabulary
+from tests.support.tiny import ENCODER, LABELS, TEXT, tiny_member, tiny_vocabulary
 
 any_text = st.text(st.one_of(st.sampled_from(TEXT), st.characters()), max_size=150)
 

@@ -29,8 +29,8 @@ from hybridner.llm import AnswerCache
 from hybridner.models import MEMBER_CLASSES, MemberModel, SpannerModel
 from hybridner.spans import RESOLVERS, Label, LabelSet, Span
 from hybridner.training.features import Collator, make_features
-from tests.conftest import LABELS, TEXT, small_records, tiny_member
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, chat
+from tests.support.tiny import LABELS, TEXT, small_records, tiny_member
 
 FOLDER = Path(__file__).parent
 COMPOSITE = FOLDER / "composite"

@@ -23,10 +23,10 @@ from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, Hybr
 from hybridner.hybrid.modeling_adapted import base_fingerprint
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import LabelSet
-from tests.conftest import TEXT, tiny_member
-from tests.ensemble.conftest import LABELS, made_up_predictions
 from tests.hub.client import Client, RemoteError
 from tests.hub.hub_server import READ, STRANGER, WRITE, HubServer, Repo
+from tests.support.predictions import LABELS, made_up_predictions
+from tests.support.tiny import TEXT, tiny_member
 
 PUSH = "from hybridner.hub import push_folder\nresult = push_folder(folder, repo_id, **options)"
 READ_TEXT = 'from transformers import pipeline\nresult = pipeline("hybrid-ner", model=repo_id, device="cpu", **options)(text)'

@@ -14,7 +14,7 @@ from hybridner.cli.main import main
 from hybridner.errors import ModelError
 from hybridner.hybrid.compact import common_characters, compact
 from hybridner.hybrid.reading import read_texts, window_batches
-from tests.conftest import TEXT
+from tests.support.tiny import TEXT
 
 
 def scores(model: HybridNerModel, text: str) -> list[torch.Tensor]:

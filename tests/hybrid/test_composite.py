@@ -14,7 +14,7 @@ from hybridner import HybridNerConfig, HybridNerModel, Label, LabelSet
 from hybridner.errors import ModelError
 from hybridner.hybrid.reading import read_texts, window_batches
 from hybridner.models import MEMBER_CLASSES, MemberModel
-from tests.conftest import TEXT, tiny_vocabulary
+from tests.support.tiny import TEXT, tiny_vocabulary
 
 
 def test_one_folder_holds_everything_and_gives_bit_equal_outputs(composite: HybridNerModel, composite_folder: Path) -> None:

@@ -20,7 +20,7 @@ from hybridner.hybrid import ExampleIndex, read_texts
 from hybridner.hybrid.examples import span_states
 from hybridner.llm import Example
 from hybridner.spans import Record, Span
-from tests.conftest import TEXT, small_records
+from tests.support.tiny import TEXT, small_records
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from hybridner import HybridNerModel
 from hybridner.ensemble import ABSTAIN, Candidate, entities
 from hybridner.hybrid.reading import read_ballots, read_texts, score_texts, window_batches
 from hybridner.spans.tags import numbered_spans
-from tests.conftest import TEXT
+from tests.support.tiny import TEXT
 
 any_text = st.text(st.one_of(st.sampled_from(TEXT), st.characters()), max_size=200)
 

@@ -12,7 +12,7 @@ from hybridner import LabelSet
 from hybridner.errors import ModelError
 from hybridner.models import MEMBER_CLASSES, MemberModel, SpannerModel, TaggerModel
 from hybridner.models.layers import BidirectionalRecurrent, Standardize
-from tests.conftest import ENCODER, LABELS
+from tests.support.tiny import ENCODER, LABELS
 
 TYPES = list(MEMBER_CLASSES)
 

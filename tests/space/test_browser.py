@@ -16,8 +16,8 @@ from hybridner.data.feedback import read_feedback
 from hybridner.ensemble import available
 from hybridner.hybrid import read_texts
 from hybridner.space.colours import contrast
-from tests.conftest import TEXT
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, problem
+from tests.support.tiny import TEXT
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

@@ -20,10 +20,10 @@ from hybridner.space.service import DEFAULT_LLM, Choice
 from hybridner.space.views import Views, note
 from hybridner.space.wording import WORDINGS
 from hybridner.spans import Label, LabelSet
-from tests.conftest import TEXT, tiny_member
-from tests.ensemble.conftest import LABELS as MADE_UP_LABELS
-from tests.ensemble.conftest import made_up_predictions
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, candidate, problem
+from tests.support.predictions import LABELS as MADE_UP_LABELS
+from tests.support.predictions import made_up_predictions
+from tests.support.tiny import TEXT, tiny_member
 
 LABELS = LabelSet((Label("LOC", "地点"), Label("PER", "人物"), Label("ORG", "机构")))
 SENTENCE = "北京大学的王明在上海"

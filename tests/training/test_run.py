@@ -20,7 +20,7 @@ from hybridner.errors import DataError, RecipeError
 from hybridner.spans import Record
 from hybridner.training import recipe_from_dict, run_recipe
 from hybridner.training.trainer import parameter_groups
-from tests.conftest import ENCODER, small_records, tiny_member
+from tests.support.tiny import ENCODER, small_records, tiny_member
 
 MEMBERS = ("bert-bilstm-crf", "spanner")
 
