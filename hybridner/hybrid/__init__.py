@@ -6,6 +6,10 @@ from hybridner.hybrid.examples import ExampleIndex
 from hybridner.hybrid.modeling_adapted import AdaptedHybridNerModel
 from hybridner.hybrid.modeling_hybrid import HybridNerModel, HybridNerOutput
 from hybridner.hybrid.reading import decide_ballot, predict, read_texts
+from hybridner.registration import register_model
+
+register_model(HybridNerModel)
+register_model(AdaptedHybridNerModel)
 
 __all__ = [
     "AdaptedHybridNerConfig",
