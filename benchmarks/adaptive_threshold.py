@@ -18,7 +18,6 @@ from benchmarks.side_by_side import RESULTS, report
 from hybridner import AdaptiveThreshold, HybridNerModel
 from hybridner.data import read_records
 from hybridner.ensemble.thresholds import conformal_by_label, for_count
-from hybridner.hybrid import read_texts
 from hybridner.llm.routing import kind_of
 from hybridner.spans import NON_ENTITY, Record
 
@@ -40,7 +39,7 @@ Judge = Callable[[str, Spotted], bool]
 
 
 def spotted(model: HybridNerModel, records: Sequence[Record]) -> list[list[Spotted]]:
-    rows = read_texts(model, [record.text for record in records], batch_size=32)
+    rows = [list(found.candidates) for found in model.predict([record.text for record in records], batch_size=32)]
     result = []
     for record, row in zip(records, rows, strict=True):
         gold = {(span.start, span.end): span.label for span in record.entities}

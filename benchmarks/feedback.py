@@ -27,8 +27,7 @@ from hybridner.data.feedback import Review, ReviewedEntity
 from hybridner.ensemble.ballot import log_softmax
 from hybridner.ensemble.calibration import reliability
 from hybridner.evaluation import evaluate_systems
-from hybridner.hybrid import read_texts
-from hybridner.hybrid.reading import predict
+from hybridner.hybrid.engine import predict_records
 from hybridner.llm.routing import route
 from hybridner.spans import Record
 
@@ -47,10 +46,10 @@ def reviews_of(records: Sequence[Record]) -> list[Review]:
 
 def trust(model: HybridNerModel, records: Sequence[Record]) -> dict[str, float]:
     """How far SpanNER's confidence can be trusted, and what the model's own threshold routes and catches."""
-    predictions = predict(model, records)
+    predictions = predict_records(model, records)
     logits, gold = predictions.ballot.logits / model.config.temperature, predictions.gold
     logs = log_softmax(logits)
-    rows = read_texts(model, [record.text for record in records], batch_size=32)
+    rows = [list(found.candidates) for found in model.predict([record.text for record in records], batch_size=32)]
     routed = {(item.text, item.index) for item in route(rows, model.config.threshold)}
     found = [
         ((number, index) in routed, (c.start, c.end, c.label) in set(record.entities))
@@ -110,7 +109,7 @@ def curve(
             # The seed decides what there is to choose from, else all seeds would choose the same.
             offered = sorted(dice.sample(range(len(rest)), len(rest) * 3 // 4))
             texts = [rest[index].text for index in offered]
-            candidates = read_texts(model, texts, batch_size=32)
+            candidates = [list(found.candidates) for found in model.predict(texts, batch_size=32)]
             chosen = [offered[number] for number in next_to_annotate(texts, candidates, wanted)]
         taken += [rest[index] for index in chosen]
         rest = [record for index, record in enumerate(rest) if index not in set(chosen)]

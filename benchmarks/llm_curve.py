@@ -9,7 +9,6 @@ from pathlib import Path
 from benchmarks.side_by_side import RESULTS, report
 from hybridner import HybridNerModel
 from hybridner.data import read_records
-from hybridner.hybrid import read_texts
 from hybridner.llm import FUSIONS, draw_curves, simulate
 
 
@@ -21,7 +20,7 @@ def main() -> None:
     options = parser.parse_args()
 
     model, records = HybridNerModel.from_pretrained(options.composite), read_records(options.evaluation)
-    candidates = read_texts(model, [record.text for record in records], batch_size=32)
+    candidates = [list(found.candidates) for found in model.predict([record.text for record in records], batch_size=32)]
     figures = {}
     for fusion in FUSIONS:
         curves = simulate(candidates, [record.entities for record in records], model.config.labels, fusion=fusion)

@@ -22,7 +22,7 @@ from hybridner.ensemble import Candidate, Predictions
 from hybridner.evaluation import score_spans
 from hybridner.evaluation.metrics import text_counts
 from hybridner.evaluation.significance import bootstrap_p, f1_of, interval, resample
-from hybridner.hybrid import ExampleIndex, decide_ballot, read_texts
+from hybridner.hybrid import ExampleIndex, decide_ballot
 from hybridner.llm import (
     AnswerCache,
     ConfusionMatrix,
@@ -192,7 +192,7 @@ def main() -> None:
     bench = Bench(options)
     oof, records = Predictions.load(options.fitting), read_records(options.evaluation)
     fitting = Material(oof.records, decide_ballot(bench.model, oof.ballot, len(oof))).enough(options.threshold, options.fit)
-    everything = Material(records, read_texts(bench.model, [record.text for record in records], batch_size=32))
+    everything = Material(records, [list(found.candidates) for found in bench.model.predict([record.text for record in records], batch_size=32)])
     measured = everything.enough(options.threshold, options.spans)
     first = Material(records[: options.sentences], everything.candidates[: options.sentences])
 

@@ -20,7 +20,6 @@ from typing import Any
 from benchmarks.side_by_side import compare, report
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.data import read_records
-from hybridner.hybrid import read_texts
 from hybridner.llm import LlmSettings, LlmStage, OpenAIVerifier
 from tests.llm.scripted_server import Reply, ScriptedServer, chat
 
@@ -82,7 +81,7 @@ def main() -> None:
                 with LlmStage(verifier, labels, settings) as stage:
                     for start in range(0, len(texts), size):
                         some, began = texts[start : start + size], time.perf_counter()
-                        candidates = read_texts(model, some, batch_size=options.batch_size)
+                        candidates = [list(found.candidates) for found in model.predict(some, batch_size=options.batch_size)]
                         read = time.perf_counter()
                         stage.run(some, candidates)
                         seconds["reading"] += read - began

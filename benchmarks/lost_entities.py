@@ -18,7 +18,7 @@ from typing import Any
 from hybridner.cli.loading import load_composite
 from hybridner.data import read_records
 from hybridner.ensemble import Candidate
-from hybridner.hybrid import HybridNerModel, read_texts
+from hybridner.hybrid import HybridNerModel
 from hybridner.spans import Record, Span
 
 
@@ -40,7 +40,7 @@ def fate(span: Span, candidates: list[Candidate], members: int) -> tuple[str, st
 
 
 def analyse(model: HybridNerModel, records: list[Record], strategy: str) -> dict[str, Any]:
-    rows = read_texts(model, [record.text for record in records], batch_size=32, strategy=strategy)
+    rows = [list(found.candidates) for found in model.predict([record.text for record in records], batch_size=32, strategy=strategy)]
     members = len(model.members)
     fates: Counter[str] = Counter()
     votes: dict[str, Counter[str]] = {}

@@ -23,7 +23,7 @@ from hybridner.cli.loading import load_composite
 from hybridner.data import read_records
 from hybridner.evaluation import score_spans
 from hybridner.export import GRAPH_FILE, export_onnx
-from hybridner.hybrid.reading import window_batches
+from hybridner.hybrid.engine import window_batches
 from hybridner.spans import Record, Span
 
 BATCH, ROUNDS = 32, 3

@@ -14,7 +14,7 @@ BATCH, LENGTH, HIDDEN, LONGEST, LABELS, LENGTH_SIZE = 8, 256, 512, 20, 11, 32
 
 
 def additive(scorer: AdditiveSpanScorer, hidden: Tensor) -> Tensor:
-    return span_logits(scorer.token_scores(hidden), scorer.length_scores())
+    return span_logits(scorer.logits(hidden), scorer.length_scores())
 
 
 def gathered(scorer: AdditiveSpanScorer, hidden: Tensor) -> Tensor:

@@ -29,5 +29,17 @@ class ModelError(HybridNerError):
     """A model folder or a combination of models that cannot work together."""
 
 
+class LlmError(HybridNerError):
+    """The LLM stage cannot do what it should: a setting, a file or the LLM itself."""
+
+
 class InputError(HybridNerError, TypeError):
     """Something other than text was given where text was expected."""
+
+
+class OutputError(HybridNerError):
+    """A file or folder that cannot be written."""
+
+
+class MissingPackageError(HybridNerError, ImportError):
+    """A package that comes with one of hybridner's extras is not installed."""

@@ -50,7 +50,7 @@ class HybridNerPipeline(Pipeline):
         source (str): who decided, "local" for the ensemble or "llm".
         votes (dict): the type each member gave this span, "O" for none.
         needs_review (bool): whether u is above the threshold and no LLM has given an answer.
-        local_label, llm_label, llm_score, llm_status, llm_model, fusion, llm_error: only with an LLM; see
+        local_label, llm_label, llm_score, llm_status, llm_model, fusion, llm_error, llm_failure: only with an LLM; see
             `hybridner.llm.Provenance`.
 
     Args (here, or per call to override them):

@@ -21,8 +21,8 @@ from hybridner.data.feedback import read_feedback
 from hybridner.llm import as_verifier
 from hybridner.training import recipe_from_dict
 from hybridner.training.run import load_labels
-from tests.conftest import LABELS
 from tests.llm.scripted_server import ScriptedServer, chat
+from tests.support.tiny import LABELS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

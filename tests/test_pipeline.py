@@ -16,7 +16,7 @@ from transformers.pipelines.pt_utils import KeyDataset
 
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.errors import HybridNerError, InputError, ModelError
-from tests.conftest import TEXT
+from tests.support.tiny import TEXT
 
 KEYS = {"entity_group", "word", "start", "end", "score", "uncertainty", "source", "votes", "needs_review"}
 TEXTS = [TEXT, TEXT[6:20], "", TEXT[::-1], "。"]

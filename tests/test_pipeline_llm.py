@@ -13,10 +13,10 @@ from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.errors import ModelError
 from hybridner.hybrid import ExampleIndex
 from hybridner.llm import LlmError, OpenAIVerifier
-from tests.conftest import TEXT, small_records
 from tests.llm.scripted_server import HTML_502, KEY, Reply, ScriptedServer, chat, problem
+from tests.support.tiny import TEXT, small_records
 
-PROVENANCE = {"local_label", "llm_label", "llm_score", "llm_status", "llm_model", "fusion", "llm_error"}
+PROVENANCE = {"local_label", "llm_label", "llm_score", "llm_status", "llm_model", "fusion", "llm_error", "llm_failure"}
 TEXTS = [TEXT, TEXT[6:30], ""]
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from hybridner.annotation.records import Item
 
 #: What an LLM adds to an entity; see `hybridner.hybrid.entity_dicts.verified_entity`.
-_OF_LLM = ("local_label", "llm_label", "llm_status", "llm_model", "fusion", "llm_error")
+_OF_LLM = ("local_label", "llm_label", "llm_status", "llm_model", "fusion", "llm_error", "llm_failure")
 
 
 def entities_type(members: Sequence[str], llm: bool) -> pa.DataType:

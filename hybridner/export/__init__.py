@@ -2,5 +2,8 @@
 
 from hybridner.export.configuration_onnx import OnnxHybridNerConfig
 from hybridner.export.modeling_onnx import GRAPH_FILE, OnnxHybridNerModel, as_onnx, export_onnx
+from hybridner.registration import register_model
+
+register_model(OnnxHybridNerModel)
 
 __all__ = ["GRAPH_FILE", "OnnxHybridNerConfig", "OnnxHybridNerModel", "as_onnx", "export_onnx"]

@@ -8,6 +8,10 @@ from hybridner.hybrid.modeling_adapted import AdaptedHybridNerModel
 from hybridner.hybrid.modeling_composite import CompositeModel, TextPrediction
 from hybridner.hybrid.modeling_hybrid import HybridNerModel, require_torch
 from hybridner.models import HybridNerOutput
+from hybridner.registration import register_model
+
+register_model(HybridNerModel)
+register_model(AdaptedHybridNerModel)
 
 __all__ = [
     "AdaptedHybridNerConfig",

@@ -55,4 +55,5 @@ def verified_entity(text: str, item: Verified, threshold: Threshold) -> Entity:
         "llm_model": known.model,
         "fusion": known.fusion,
         "llm_error": known.llm_error,
+        "llm_failure": known.failure and known.failure.value,
     }

@@ -1,5 +1,6 @@
 """The LLM stage: which spans are asked about, how, at what cost, and what is made of the answers. Knows nothing of torch."""
 
+from hybridner.errors import LlmError
 from hybridner.llm.answers import AnswerReader
 from hybridner.llm.cache import AnswerCache, question_key
 from hybridner.llm.confusion import ConfusionMatrix
@@ -14,7 +15,7 @@ from hybridner.llm.settings import LlmSettings
 from hybridner.llm.simulation import SimulatedCurve, draw_curves, simulate
 from hybridner.llm.stage import LlmStage, Provenance, Verified, answered_pairs
 from hybridner.llm.transformers_verifier import TransformersVerifier
-from hybridner.llm.verifier import Answer, LlmError, Message, Question, Verifier, VerifierError
+from hybridner.llm.verifier import Answer, FailureKind, Message, Question, Verifier, VerifierError
 
 __all__ = [
     "FUSIONS",
@@ -28,6 +29,7 @@ __all__ = [
     "ExampleFinder",
     "Extraction",
     "ExtractionErrors",
+    "FailureKind",
     "LlmError",
     "LlmReport",
     "LlmSettings",

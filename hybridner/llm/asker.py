@@ -10,10 +10,11 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
+from hybridner.errors import LlmError
 from hybridner.llm.cache import AnswerCache, question_key
 from hybridner.llm.prices import estimate_prompt
 from hybridner.llm.report import Tally
-from hybridner.llm.verifier import Answer, LlmError, Question, Verifier, VerifierError
+from hybridner.llm.verifier import Answer, FailureKind, Question, Verifier, VerifierError
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -56,7 +57,7 @@ class Asker:
                 return kept, True
             if self.cache is not None and self.cache.mode == "replay":
                 self.tally.missed(key)
-                raise VerifierError(f"not recorded in {self.cache.path}: question {key}")
+                raise VerifierError(f"not recorded in {self.cache.path}: question {key}", FailureKind.NOT_RECORDED)
             other = self._under_way.get(key)
             if other is None:
                 return await self._call(key, question), False

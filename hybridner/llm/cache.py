@@ -16,8 +16,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from hybridner.errors import LlmError
 from hybridner.llm.prices import Usage
-from hybridner.llm.verifier import Answer, LlmError, Question, Verifier
+from hybridner.llm.verifier import Answer, Question, Verifier
 
 Mode = Literal["use", "replay"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridner.llm.verifier import LlmError
+from hybridner.errors import LlmError
 
 Floats = NDArray[np.float64]
 Distribution = tuple[float, ...]

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 from weakref import WeakKeyDictionary
 
-from hybridner.llm.verifier import Answer, LlmError, Question, Verifier, VerifierError
+from hybridner.errors import LlmError
+from hybridner.llm.verifier import Answer, FailureKind, Question, Verifier, VerifierError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -25,9 +26,10 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 #: A server that wants to be left alone longer than this is treated as failing.
 _LONGEST_RETRY_AFTER = 120.0
 #: Status codes after which the same question may well succeed.
-_PASSING = {408, 409, 425, 429}
+_RETRYABLE = {408, 409, 425, 429}
 #: Status codes that the next question would meet too.
 _FATAL = {401, 402, 403, 404}
+_KINDS = {**dict.fromkeys(_FATAL, FailureKind.REFUSED), 408: FailureKind.TIMED_OUT, 429: FailureKind.RATE_LIMITED}
 _SECRET_KEYS = {"apikey", "authorization", "secret", "password", "accesstoken", "token", "headers"}
 #: Characters of a server's complaint that are kept.
 _SHOWN = 300
@@ -124,21 +126,21 @@ class OpenAIVerifier:
         Raises:
             VerifierError: no usable answer; `fatal` for refused keys, unknown models and servers that nobody answers at.
         """
-        tries = 1 + self.max_retries
-        for attempt in range(1, tries + 1):
+        attempts = 1 + self.max_retries
+        for attempt in range(1, attempts + 1):
             await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
             try:
                 return await self._once(question, attempt)
-            except _TryError as failure:
+            except AttemptError as failure:
                 last = failure
-            if not last.passing or attempt == tries:
+            if not last.retryable or attempt == attempts:
                 break
             if last.retry_after is not None:
                 self._not_before = max(self._not_before, time.monotonic() + last.retry_after)
             else:
                 await asyncio.sleep(min(_FIRST_WAIT * 2 ** (attempt - 1), _LONGEST_WAIT) * random.uniform(0.75, 1.0))
         # `from None`: the client's own error carries the request, and a server's complaint may repeat the key.
-        raise VerifierError(self._clean(last.problem), fatal=last.fatal, attempts=attempt) from None
+        raise VerifierError(self._clean(last.problem), last.kind, fatal=last.fatal, attempts=attempt) from None
 
     async def close(self) -> None:
         client = self._clients.pop(asyncio.get_running_loop(), None)
@@ -163,16 +165,16 @@ class OpenAIVerifier:
                 self.timeout,
             )
         except (asyncio.TimeoutError, openai.APITimeoutError):
-            raise _TryError(f"no answer within {self.timeout:g} s") from None
+            raise AttemptError(f"no answer within {self.timeout:g} s", FailureKind.TIMED_OUT) from None
         except openai.APIStatusError as error:
             raise _from_status(error.status_code, error.message, error.response.headers) from None
         except openai.APIConnectionError as error:
             refused = type(error.__cause__).__name__ == "ConnectError"
             reason = f"{type(error.__cause__).__name__}: {error.__cause__}" if error.__cause__ else error.message
             where = _without_credentials(str(self._client().base_url))
-            raise _TryError(f"no connection to {where} ({reason[:_SHOWN]})", fatal=refused) from None
+            raise AttemptError(f"no connection to {where} ({reason[:_SHOWN]})", FailureKind.UNREACHABLE, fatal=refused) from None
         except (openai.OpenAIError, ValueError, TypeError) as error:
-            raise _TryError(f"the server's answer is no chat completion ({type(error).__name__})") from None
+            raise AttemptError(f"the server's answer is no chat completion ({type(error).__name__})") from None
         return _read(completion, time.monotonic() - started, attempt, self._model)
 
     def _client(self) -> AsyncOpenAI:
@@ -193,22 +195,32 @@ class OpenAIVerifier:
         return re.sub(r"\b(sk-|Bearer\s+)[\w*.-]{6,}", r"\1***", problem)
 
 
-class _TryError(Exception):
-    """One try failed. `passing`: trying again may help; `retry_after`: seconds the server asked for."""
+class AttemptError(Exception):
+    """One attempt failed. `retryable`: another may succeed; `retry_after`: seconds the server asked to wait."""
 
-    def __init__(self, problem: str, *, passing: bool = True, fatal: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        problem: str,
+        kind: FailureKind = FailureKind.BAD_RESPONSE,
+        *,
+        retryable: bool = True,
+        fatal: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(problem)
         self.problem = problem
-        self.passing = passing
+        self.kind = kind
+        self.retryable = retryable
         self.fatal = fatal
         self.retry_after = retry_after
 
 
-def _from_status(status: int, message: str, headers: Mapping[str, str]) -> _TryError:
+def _from_status(status: int, message: str, headers: Mapping[str, str]) -> AttemptError:
     wait = retry_after(headers)
-    passing = (status in _PASSING or status >= 500) and (wait is None or wait <= _LONGEST_RETRY_AFTER)
+    retryable = (status in _RETRYABLE or status >= 500) and (wait is None or wait <= _LONGEST_RETRY_AFTER)
     complaint = " ".join(re.sub(r"<[^>]*>", " ", message).split())[:_SHOWN]
-    return _TryError(f"HTTP {status}: {complaint}", passing=passing, fatal=status in _FATAL, retry_after=wait)
+    kind = _KINDS.get(status, FailureKind.SERVER_ERROR)
+    return AttemptError(f"HTTP {status}: {complaint}", kind, retryable=retryable, fatal=status in _FATAL, retry_after=wait)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -235,12 +247,12 @@ def _read(completion: ChatCompletion, latency: float, attempt: int, asked: str) 
         choice = completion.choices[0]
         content, finish = choice.message.content, choice.finish_reason
     except (AttributeError, TypeError, IndexError, KeyError):
-        raise _TryError("the server's answer is no chat completion") from None
+        raise AttemptError("the server's answer is no chat completion") from None
     if content is not None and not isinstance(content, str):
-        raise _TryError("the server's answer is no chat completion")
+        raise AttemptError("the server's answer is no chat completion")
     if not content or not content.strip():
         hint = "; a thinking model needs more max_tokens, or thinking switched off in extra_body" if finish == "length" else ""
-        raise _TryError(f"blank answer (finish_reason {finish}{hint})")
+        raise AttemptError(f"blank answer (finish_reason {finish}{hint})")
     usage = getattr(completion, "usage", None)
     prompt, details = _count(getattr(usage, "prompt_tokens", None)), getattr(usage, "prompt_tokens_details", None)
     served = getattr(completion, "model", None)

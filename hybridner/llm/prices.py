@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from hybridner.llm.verifier import Answer, LlmError, Message
+from hybridner.errors import LlmError
+from hybridner.llm.verifier import Answer, Message
 
 _TABLE = Path(__file__).parent / "prices.yaml"
 _NUMBERS = ("input", "cached_input", "output")

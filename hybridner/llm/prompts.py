@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hybridner.errors import LlmError
 from hybridner.llm.context import Context, bracketed, context_of, on_one_line
-from hybridner.llm.verifier import LlmError, Message, Question
+from hybridner.llm.verifier import Message, Question
 from hybridner.spans import NON_ENTITY, Label, LabelSet
 
 _HERE = Path(__file__).parent / "prompts"

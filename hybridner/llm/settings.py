@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from hybridner.ensemble.thresholds import Threshold
+from hybridner.errors import LlmError
 from hybridner.llm.confusion import ConfusionMatrix
 from hybridner.llm.fusion import FUSIONS
 from hybridner.llm.prices import Budget, as_budget
 from hybridner.llm.routing import KINDS, Kind
-from hybridner.llm.verifier import LlmError
 from hybridner.spans import RESOLVERS
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 from hybridner.ensemble.adaptive import AdaptiveThreshold
 from hybridner.ensemble.decide import Candidate
 from hybridner.ensemble.thresholds import Threshold
+from hybridner.errors import LlmError
 from hybridner.llm.answers import AnswerReader
 from hybridner.llm.asker import Asker, LoopThread, run_all
 from hybridner.llm.cache import AnswerCache
@@ -21,7 +22,7 @@ from hybridner.llm.prompts import Prompter, PromptTemplate
 from hybridner.llm.report import LlmReport, Tally
 from hybridner.llm.routing import ExampleFinder, Plan, PlannedCall, Routed, estimate_usage, plan_calls, route
 from hybridner.llm.settings import LlmSettings
-from hybridner.llm.verifier import Answer, LlmError, Question, Verifier, VerifierError
+from hybridner.llm.verifier import Answer, FailureKind, Question, Verifier, VerifierError
 from hybridner.spans import NON_ENTITY, LabelSet, Span
 
 #: What became of a candidate: not routed; or routed and asked, answered without a call, given no label, failed, out of budget.
@@ -44,7 +45,8 @@ class Provenance:
         llm_score: the LLM's own probability of its label, from verifiers that give one.
         model: name of the model that answered, as served.
         fusion: the fusion that was used, None where there was nothing to fuse.
-        llm_error: why there is no LLM label although the candidate was routed.
+        llm_error: why there is no LLM label although the candidate was routed, for people to read.
+        failure: the same for programs.
     """
 
     local_label: str
@@ -56,6 +58,7 @@ class Provenance:
     model: str | None = None
     fusion: str | None = None
     llm_error: str | None = None
+    failure: FailureKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class _Outcome:
     score: float | None = None
     model: str | None = None
     error: str | None = None
+    failure: FailureKind | None = None
 
 
 #: By number of the text and of the candidate in it.
@@ -210,7 +214,9 @@ class LlmStage:
             self._tally.everything(Usage(1, prompt, _LINE_TOKENS * lines))
 
     async def _run(self, candidates: Sequence[Sequence[Candidate]], plan: Plan) -> list[list[Verified]]:
-        outcomes: _Outcomes = {(item.text, item.index): _Outcome("over_budget") for item in plan.over_budget}
+        outcomes: _Outcomes = {
+            (item.text, item.index): _Outcome("over_budget", failure=FailureKind.OVER_BUDGET) for item in plan.over_budget
+        }
         fatal: list[VerifierError] = []
 
         async def work(call: PlannedCall) -> None:
@@ -218,14 +224,14 @@ class LlmStage:
             if fatal:
                 self._ledger.settle(call.estimate, Usage())
                 self._tally.failed(0)
-                _set_failed(outcomes, call.routed, str(fatal[0]))
+                _set_failed(outcomes, call.routed, str(fatal[0]), fatal[0].kind)
                 return
             try:
                 outcomes.update(await self._answer(call))
             except VerifierError as error:
                 if error.fatal:
                     fatal.append(error)
-                _set_failed(outcomes, call.routed, str(error))
+                _set_failed(outcomes, call.routed, str(error), error.kind)
 
         queue = iter(plan.calls)
         limit = self.settings.time_limit
@@ -236,7 +242,7 @@ class LlmStage:
         for call in plan.calls:
             if (call.routed[0].text, call.routed[0].index) not in outcomes:
                 self._tally.failed(0)
-                _set_failed(outcomes, call.routed, f"not answered within the time limit of {limit:g} s")
+                _set_failed(outcomes, call.routed, f"not answered within the time limit of {limit:g} s", FailureKind.TIMED_OUT)
         if self.settings.on_llm_error == "raise":
             _raise_for(outcomes)
         return [self._verified(number, row, outcomes) for number, row in enumerate(candidates)]
@@ -263,7 +269,7 @@ class LlmStage:
         return {
             (item.text, item.index): _Outcome("cached" if cached else "asked", label, _score(answer, number), answer.model)
             if label
-            else _Outcome("unparsed", model=answer.model, error=problem)
+            else _Outcome("unparsed", model=answer.model, error=problem, failure=FailureKind.UNREADABLE)
             for number, (item, label, (answer, cached)) in enumerate(zip(call.routed, labels, source, strict=True))
         }
 
@@ -308,6 +314,7 @@ class LlmStage:
             model=outcome.model,
             fusion=self.settings.fusion if outcome.label is not None else None,
             llm_error=outcome.error,
+            failure=outcome.failure,
         )
 
 
@@ -316,8 +323,8 @@ def _score(answer: Answer, number: int) -> float | None:
     return max(answer.probabilities[number]) if answer.probabilities else None
 
 
-def _set_failed(outcomes: _Outcomes, routed: Sequence[Routed], problem: str) -> None:
-    outcomes.update({(item.text, item.index): _Outcome("failed", error=problem) for item in routed})
+def _set_failed(outcomes: _Outcomes, routed: Sequence[Routed], problem: str, kind: FailureKind) -> None:
+    outcomes.update({(item.text, item.index): _Outcome("failed", error=problem, failure=kind) for item in routed})
 
 
 def _raise_for(outcomes: _Outcomes) -> None:

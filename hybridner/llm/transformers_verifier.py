@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hybridner.llm.verifier import Answer, LlmError, Question, VerifierError
+from hybridner.errors import LlmError
+from hybridner.llm.verifier import Answer, Question, VerifierError
 
 if TYPE_CHECKING:
     import torch

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from hybridner.errors import HybridNerError
+from hybridner.errors import LlmError
 
 
 class Message(NamedTuple):
@@ -59,8 +60,31 @@ class Answer:
     cached_prompt_tokens: int = 0
 
 
-class LlmError(HybridNerError):
-    """The LLM stage cannot do what was asked: a setting, a file or the LLM itself."""
+class FailureKind(str, Enum):
+    """Why a routed span has no label of the LLM."""
+
+    #: The key, the account or the model's name is refused.
+    REFUSED = "refused"
+    #: Nobody listens at the address, or the connection broke.
+    UNREACHABLE = "unreachable"
+    #: No answer within the time limit of the request or of the whole call.
+    TIMED_OUT = "timed_out"
+    #: The server asked to send less.
+    RATE_LIMITED = "rate_limited"
+    #: The server refused the request as it is, or reported an error of its own.
+    SERVER_ERROR = "server_error"
+    #: The provider's content filter, or the model itself, refused this span.
+    FILTERED = "filtered"
+    #: The response is no chat completion, or blank.
+    BAD_RESPONSE = "bad_response"
+    #: An answer came, and it does not name exactly one label.
+    UNREADABLE = "unreadable"
+    #: The question is not in the record that is replayed.
+    NOT_RECORDED = "not_recorded"
+    #: The budget is used up; no request was sent.
+    OVER_BUDGET = "over_budget"
+    #: The verifier itself failed: a model that cannot be loaded, an error of its own.
+    BROKEN = "broken"
 
 
 class VerifierError(LlmError):
@@ -68,12 +92,14 @@ class VerifierError(LlmError):
 
     Args:
         problem: what went wrong; never holds a key.
-        fatal: the next question would fail in the same way (a refused key, a wrong model name, nobody listening).
+        kind: the same for programs.
+        fatal: the next question would fail in the same way (a refused key, a wrong model name, no server at the address).
         attempts: how many times the question was sent.
     """
 
-    def __init__(self, problem: str, *, fatal: bool = False, attempts: int = 0) -> None:
+    def __init__(self, problem: str, kind: FailureKind = FailureKind.BROKEN, *, fatal: bool = False, attempts: int = 0) -> None:
         super().__init__(problem)
+        self.kind = kind
         self.fatal = fatal
         self.attempts = attempts
 

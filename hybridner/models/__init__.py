@@ -1,5 +1,7 @@
 """The four members as transformers models. No text, no files: numbers in, scores out."""
 
+from transformers import AutoModelForTokenClassification
+
 from hybridner.models.configuration_member import MemberConfig
 from hybridner.models.configuration_spanner import SpannerConfig
 from hybridner.models.configuration_tagger import (
@@ -18,12 +20,17 @@ from hybridner.models.modeling_tagger import (
     TaggerModel,
 )
 from hybridner.models.outputs import HybridNerOutput, SpannerOutput
+from hybridner.registration import register_model
 
 #: Every member class by its model_type, as recipes and composites name it.
 MEMBER_CLASSES: dict[str, type[MemberModel]] = {
     model.config_class.model_type: model
     for model in (BertBiLstmCrfModel, RobertaBiGruCrfModel, MacBertAttnBiLstmCrfModel, SpannerModel)
 }
+
+for _tagger in (BertBiLstmCrfModel, RobertaBiGruCrfModel, MacBertAttnBiLstmCrfModel):
+    register_model(_tagger, AutoModelForTokenClassification)
+register_model(SpannerModel)
 
 __all__ = [
     "MEMBER_CLASSES",

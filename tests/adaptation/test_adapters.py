@@ -23,8 +23,8 @@ from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel
 from hybridner.hybrid.modeling_adapted import base_fingerprint
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import Record
-from tests.adaptation.conftest import NEW_LABELS, renamed_records, shared_composite
-from tests.conftest import TEXT, small_records, tiny_member
+from tests.support.adaptation import NEW_LABELS, renamed_records, shared_composite
+from tests.support.tiny import TEXT, small_records, tiny_member
 
 QUICK = AdaptationSettings(rank=4, epochs=10, batch_size=6, encoder_lr=1e-2, head_lr=1e-2)
 
@@ -44,7 +44,7 @@ def adapter_folder(adapted: AdaptedHybridNerModel, tmp_path_factory: pytest.Temp
 def scores(model: HybridNerModel) -> list[torch.Tensor]:
     ids = torch.tensor([[[vocabulary.cls, *range(4, 30), vocabulary.sep] for vocabulary in model.vocabularies]] * 2)
     with torch.inference_mode():
-        return list(model(ids, torch.ones(2, 28, dtype=torch.long)).token_scores)
+        return list(model(ids, torch.ones(2, 28, dtype=torch.long)).logits)
 
 
 def same(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
@@ -195,7 +195,7 @@ def test_labels_of_the_same_name_keep_their_outputs(model_type: str, old: list[s
     if model_type == "spanner":
         theirs += [number + 5 for number in theirs]
         mine += [number + 4 for number in mine]
-    torch.testing.assert_close(b.token_scores[..., theirs], a.token_scores[..., mine])
+    torch.testing.assert_close(b.logits[..., theirs], a.logits[..., mine])
     if model_type != "spanner":
         kept = first.crf.transitions[numbers[0]["B-A"], numbers[0]["I-B"]]
         assert second.crf.transitions[numbers[1]["B-A"], numbers[1]["I-B"]] == kept

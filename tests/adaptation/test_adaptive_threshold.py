@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from hybridner import AdaptiveThreshold, HybridNerModel, HybridNerPipeline
 from hybridner.errors import ModelError
-from tests.conftest import TEXT
 from tests.llm.scripted_server import KEY, ScriptedServer, problem
+from tests.support.tiny import TEXT
 
 labels = st.sampled_from(["State", "System", "O"])
 streams = st.lists(st.tuples(labels, st.floats(0, 1)), max_size=400)

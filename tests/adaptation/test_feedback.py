@@ -12,7 +12,7 @@ from hybridner import HybridNerModel, HybridNerPipeline, LabelSet, Span
 from hybridner.data import feedback
 from hybridner.data.feedback import Review, ReviewedEntity, read_feedback, write_feedback
 from hybridner.errors import DataError
-from tests.conftest import LABELS, TEXT
+from tests.support.tiny import LABELS, TEXT
 
 LABEL_SET = LabelSet.of(LABELS)
 

@@ -22,15 +22,15 @@ from hybridner.ensemble import Candidate
 from hybridner.ensemble.calibration import fit_temperature
 from hybridner.errors import DataError
 from hybridner.evaluation import evaluate_systems
-from hybridner.hybrid import read_texts
-from hybridner.hybrid.reading import predict
+from hybridner.hybrid.engine import predict_records
 from hybridner.spans import Record, Span
-from tests.conftest import small_records
+from tests.support.reading import candidates_of
+from tests.support.tiny import small_records
 
 
 def reviewed(record: Record, model: HybridNerModel, complete: bool = True) -> Review:
     """What somebody who knows the gold entities says about the entities that the model finds."""
-    (candidates,) = read_texts(model, [record.text], batch_size=1)
+    (candidates,) = candidates_of(model, [record.text], batch_size=1)
     found = {Span(c.start, c.end, c.label) for c in candidates if c.chosen}
     gold = set(record.entities)
     entities = [ReviewedEntity(span, "accepted") for span in sorted(found & gold)]
@@ -69,7 +69,7 @@ def test_reviews_say_the_same_as_the_records_they_come_from(base: HybridNerModel
     records = small_records() + other_records()
     reviews = [reviewed(record, base) for record in records]
     assert [review.record.entities for review in reviews] == [record.entities for record in records]
-    mine, theirs = reviewed_predictions(base, reviews), predict(base, records)
+    mine, theirs = reviewed_predictions(base, reviews), predict_records(base, records)
     assert np.array_equal(mine.ballot.spans, theirs.ballot.spans)
     assert np.array_equal(mine.gold, theirs.gold)
 
@@ -80,7 +80,7 @@ def test_of_a_text_not_gone_through_only_what_was_judged_counts(base: HybridNerM
     predictions = reviewed_predictions(base, reviews)
     for (row, start, end), gold in zip(predictions.ballot.spans.tolist(), predictions.gold.tolist(), strict=True):
         assert predictions.labels[gold] == reviews[row].judged[start, end]
-    assert len(predictions.ballot.spans) < len(predict(base, records).ballot.spans)
+    assert len(predictions.ballot.spans) < len(predict_records(base, records).ballot.spans)
     stranger = Review(records[0].text, (ReviewedEntity(Span(1, 2, "Place"), "added"),))
     with pytest.raises(DataError, match="no opinion on any of the reviewed spans"):
         reviewed_predictions(base, [stranger])
@@ -88,7 +88,7 @@ def test_of_a_text_not_gone_through_only_what_was_judged_counts(base: HybridNerM
 
 def test_calibration_is_fitted_on_reviews_and_on_what_it_was_fitted_on_before(model: HybridNerModel) -> None:
     reviews = [reviewed(record, model) for record in other_records()]
-    old, new = predict(model, small_records()), reviewed_predictions(model, reviews)
+    old, new = predict_records(model, small_records()), reviewed_predictions(model, reviews)
     logits, gold = np.concatenate([old.ballot.logits, new.ballot.logits]), np.concatenate([old.gold, new.gold])
     both = copy.deepcopy(model)
     learn_calibration(model, reviews)
@@ -152,13 +152,13 @@ def test_members_are_calibrated_on_texts_they_did_not_learn_from(base: HybridNer
     assert report["calibration"]["records"] == 5
 
 
-def candidates_of(*uncertainties: float) -> list[Candidate]:
+def made_up_candidates(*uncertainties: float) -> list[Candidate]:
     return [Candidate(0, 1, "State", True, (0.0, 1.0), 1.0, u, {}) for u in uncertainties]
 
 
 def test_doubtful_texts_come_first_and_repetitions_last() -> None:
     texts = ["俄罗斯部署了干扰机", "俄罗斯部署了干扰机。", "北约的无人机失去信号", "天气很好"]
-    rows = [candidates_of(0.8, 0.6), candidates_of(0.8, 0.59), candidates_of(0.5), candidates_of(0.01)]
+    rows = [made_up_candidates(0.8, 0.6), made_up_candidates(0.8, 0.59), made_up_candidates(0.5), made_up_candidates(0.01)]
     assert next_to_annotate(texts, rows, 4) == [0, 2, 1, 3]
     assert next_to_annotate(texts, rows, 2) == [0, 2]
 
@@ -169,7 +169,7 @@ def test_doubtful_texts_come_first_and_repetitions_last() -> None:
     st.integers(0, 10),
 )
 def test_each_text_is_suggested_once(pool: list[tuple[str, list[float]]], count: int) -> None:
-    texts, rows = [text for text, _ in pool], [candidates_of(*us) for _, us in pool]
+    texts, rows = [text for text, _ in pool], [made_up_candidates(*us) for _, us in pool]
     chosen = next_to_annotate(texts, rows, count)
     assert len(chosen) == len(set(chosen)) == min(count, len(pool))
     if chosen:

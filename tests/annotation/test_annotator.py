@@ -12,7 +12,7 @@ from datasets import Dataset
 from hybridner import HybridNerPipeline
 from hybridner.annotation import Annotator, fingerprint
 from hybridner.errors import DataError, ModelError
-from tests.annotation.conftest import sentences, spans
+from tests.support.annotation import sentences, spans
 
 # The first batch has no entity at all, from which no type could be guessed.
 TEXTS = ["", "", None, *sentences(37)]

@@ -23,8 +23,8 @@ from hybridner.annotation.progress import progress_line
 from hybridner.cli.main import main
 from hybridner.data import read_records
 from hybridner.errors import DataError, ModelError
-from tests.annotation.conftest import rejects, rows, sentences, spans, write_lines
-from tests.conftest import TEXT, tiny_member
+from tests.support.annotation import rejects, rows, sentences, spans, write_lines
+from tests.support.tiny import TEXT, tiny_member
 
 
 def file_source(path: str, per_piece: int = 10) -> FileSource:

@@ -22,8 +22,8 @@ from hybridner.annotation.records import Item, Reject
 from hybridner.annotation.sources import Finished, Piece
 from hybridner.llm import Budget, LlmError, Price
 from hybridner.llm.prices import Usage
-from tests.annotation.conftest import rejects, rows, sentences, spans, write_lines
 from tests.llm.scripted_server import KEY, ScriptedServer, chat
+from tests.support.annotation import rejects, rows, sentences, spans, write_lines
 
 
 @pytest.fixture

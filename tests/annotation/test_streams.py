@@ -13,9 +13,9 @@ from hybridner import HybridNerPipeline
 from hybridner.annotation import Fields, How, StreamSource, annotate
 from hybridner.annotation.records import Item
 from hybridner.errors import DataError
-from tests.annotation.conftest import rows, sentences
 from tests.hub.client import Client
 from tests.hub.hub_server import HubServer, Repo
+from tests.support.annotation import rows, sentences
 
 SHARDS = (23, 10, 2, 17)
 

@@ -15,9 +15,10 @@ from hybridner.cli.main import main
 from hybridner.data import write_jsonl
 from hybridner.ensemble import COMBINERS, Fitted, Predictions, decide, entities
 from hybridner.errors import ModelError
-from hybridner.hybrid.reading import predict, read_texts
-from tests.conftest import small_records, tiny_member
-from tests.ensemble.conftest import LABELS, made_up_predictions
+from hybridner.hybrid.engine import predict_records
+from tests.support.predictions import LABELS, made_up_predictions
+from tests.support.reading import candidates_of
+from tests.support.tiny import small_records, tiny_member
 
 MEMBERS = ("a", "b", "c", "spanner")
 #: Share of right votes of members that err often.
@@ -46,7 +47,7 @@ def test_all_strategies_work_after_calibration_and_survive_saving(predictions: P
     again = HybridNerModel.from_pretrained(tmp_path)
     texts = [record.text for record in small_records()]
     for strategy in report["strategies"]:
-        assert read_texts(again, texts, batch_size=8, strategy=strategy) == read_texts(
+        assert candidates_of(again, texts, batch_size=8, strategy=strategy) == candidates_of(
             model, texts, batch_size=8, strategy=strategy
         )
     assert again.config.temperature == pytest.approx(report["temperature"])
@@ -181,7 +182,7 @@ def test_the_command_calibrates_on_a_labelled_file(
 
 def test_the_command_reads_stored_predictions(composite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = HybridNerModel.from_pretrained(composite_folder)
-    predict(model, small_records()).save(tmp_path / "oof.parquet")
+    predict_records(model, small_records()).save(tmp_path / "oof.parquet")
     assert main(["calibrate", str(composite_folder), str(tmp_path / "oof.parquet"), "--output", str(tmp_path / "out")]) == 0
     assert main(["calibrate", str(composite_folder), str(tmp_path / "missing.parquet"), "--output", str(tmp_path / "out")]) == 1
     assert "no such file" in capsys.readouterr().err

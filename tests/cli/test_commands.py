@@ -17,8 +17,8 @@ from hybridner.evaluation.systems import SEQUENCE_VOTE
 from hybridner.llm import AnswerCache, Budget, ConfusionMatrix
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import Record, Span
-from tests.conftest import TEXT, small_records, tiny_member
 from tests.llm.scripted_server import KEY, ScriptedServer, chat
+from tests.support.tiny import TEXT, small_records, tiny_member
 
 
 @pytest.fixture(scope="module")

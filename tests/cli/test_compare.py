@@ -13,7 +13,7 @@ from hybridner.data import write_jsonl
 from hybridner.evaluation import Run
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import Span
-from tests.conftest import small_records
+from tests.support.tiny import small_records
 
 
 @pytest.fixture(scope="module")

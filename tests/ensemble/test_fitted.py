@@ -21,7 +21,7 @@ from hybridner.ensemble.fitted import member_f1, refuse_other_shape
 from hybridner.errors import ModelError
 from hybridner.evaluation import score_spans
 from hybridner.spans import Span
-from tests.ensemble.conftest import LABELS, made_up_predictions
+from tests.support.predictions import LABELS, made_up_predictions
 
 
 def accuracy(strategy: str, predictions: Predictions, fitted: Fitted | None) -> float:

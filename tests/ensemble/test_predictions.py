@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hybridner.ensemble import Predictions, concatenated
 from hybridner.errors import DataError
-from tests.ensemble.conftest import made_up_predictions
+from tests.support.predictions import made_up_predictions
 
 
 def assert_same(a: Predictions, b: Predictions) -> None:

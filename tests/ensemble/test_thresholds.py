@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hybridner.ensemble.calibration import detection, fit_temperature, reliability
 from hybridner.ensemble.thresholds import LabelThresholds, conformal, conformal_by_label, for_count
 from hybridner.errors import ModelError
-from tests.ensemble.conftest import made_up_predictions
+from tests.support.predictions import made_up_predictions
 
 UNCERTAINTIES = st.lists(st.floats(0, 1), min_size=1, max_size=60)
 

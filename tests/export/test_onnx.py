@@ -22,11 +22,12 @@ from hybridner.errors import ModelError
 from hybridner.export import GRAPH_FILE, OnnxHybridNerModel, export_onnx
 from hybridner.hub import read_model
 from hybridner.hub.publishing import published_files
-from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, read_texts
+from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel
 from hybridner.hybrid.modeling_adapted import base_fingerprint
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import LabelSet
-from tests.conftest import ENCODER, LABELS, TEXT, tiny_member, tiny_vocabulary
+from tests.support.reading import candidates_of
+from tests.support.tiny import ENCODER, LABELS, TEXT, tiny_member, tiny_vocabulary
 
 any_text = st.text(st.one_of(st.sampled_from(TEXT), st.characters()), max_size=150)
 
@@ -54,8 +55,8 @@ def assert_same_scores(model: HybridNerModel, exported: HybridNerModel, lengths:
     ids = torch.randint(0, known, (len(lengths), len(model.vocabularies), max(lengths) + 2), generator=generator)
     mask = (torch.arange(max(lengths) + 2) < torch.tensor(lengths)[:, None] + 2).long()
     with torch.inference_mode():
-        expected = model(input_ids=ids, attention_mask=mask).token_scores
-    given_ = exported(input_ids=ids, attention_mask=mask).token_scores
+        expected = model(input_ids=ids, attention_mask=mask).logits
+    given_ = exported(input_ids=ids, attention_mask=mask).logits
     for mine, theirs in zip(given_, expected, strict=True):
         for row, length in enumerate(lengths):
             torch.testing.assert_close(mine[row, :length], theirs[row, :length], rtol=1e-4, atol=1e-4)
@@ -74,8 +75,8 @@ def test_scores_are_those_of_torch_for_any_batch_length_and_padding(
 def test_entities_are_those_of_torch(
     composite: HybridNerModel, exported: OnnxHybridNerModel, texts: list[str], batch_size: int, decoding: str
 ) -> None:
-    expected = read_texts(composite, texts, batch_size=batch_size, decoding=decoding)
-    for mine, theirs in zip(read_texts(exported, texts, batch_size=batch_size, decoding=decoding), expected, strict=True):
+    expected = candidates_of(composite, texts, batch_size=batch_size, decoding=decoding)
+    for mine, theirs in zip(candidates_of(exported, texts, batch_size=batch_size, decoding=decoding), expected, strict=True):
         mine_found, theirs_found = found(mine), found(theirs)
         assert mine_found.keys() == theirs_found.keys()
         for entity, candidate in mine_found.items():
@@ -181,7 +182,7 @@ def test_int8_by_the_command_line_with_one_shared_encoder(tmp_path: Path, make_m
     assert exported.config.precision == "int8"
     rng = random.Random(0)
     texts = ["".join(rng.choices(TEXT, k=rng.randint(1, 90))) for _ in range(20)]
-    pairs = [[set(found(row)) for row in read_texts(m, texts, batch_size=4)] for m in (model, exported)]
+    pairs = [[set(found(row)) for row in candidates_of(m, texts, batch_size=4)] for m in (model, exported)]
     shared = sum(len(a & b) for a, b in zip(*pairs, strict=True))
     assert shared > 0.8 * max(sum(map(len, rows)) for rows in pairs)
 
@@ -190,7 +191,7 @@ def test_an_adapter_over_an_encoder_with_other_positions(tmp_path: Path) -> None
     """RoBERTa numbers its positions by the padding, which is where an export goes wrong first."""
     encoder = {**ENCODER, "model_type": "roberta", "max_position_embeddings": 40}
     label_set = LabelSet.of(LABELS)
-    member = MEMBER_CLASSES["spanner"].from_scratch(encoder, tiny_vocabulary(), label_set, head_size=8, max_span_length=4)
+    member = MEMBER_CLASSES["spanner"].from_scratch(encoder, tiny_vocabulary(), label_set, rnn_hidden_size=8, max_span_length=4)
     base = HybridNerModel.assemble({"spanner": member})
     settings_ = {name: getattr(base.config, name) for name in ("encoders", "members", "label_set")}
     lora = {"r": 2, "lora_alpha": 4, "target_modules": "all-linear"}

@@ -24,13 +24,14 @@ from hybridner.ensemble import Fitted, Predictions, available, entities
 from hybridner.ensemble.uncertainty import UNCERTAINTIES
 from hybridner.evaluation.runs import Circumstances, Run, make_run
 from hybridner.evaluation.systems import systems_of
-from hybridner.hybrid.reading import decide_ballot, predict, read_texts
+from hybridner.hybrid.engine import decide_ballot, predict_records
 from hybridner.llm import AnswerCache
 from hybridner.models import MEMBER_CLASSES, MemberModel, SpannerModel
 from hybridner.spans import RESOLVERS, Label, LabelSet, Span
 from hybridner.training.features import Collator, make_features
-from tests.conftest import LABELS, TEXT, small_records, tiny_member
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, chat
+from tests.support.reading import candidates_of
+from tests.support.tiny import LABELS, TEXT, small_records, tiny_member
 
 FOLDER = Path(__file__).parent
 COMPOSITE = FOLDER / "composite"
@@ -112,7 +113,7 @@ def reading(model: HybridNerModel) -> dict[str, Any]:
         measure if strategy is None else f"{measure}, {strategy}": {
             name: [candidate.uncertainty for candidate in entities(found)]
             for name, found in zip(
-                TEXTS, read_texts(model, texts, batch_size=4, strategy=strategy, uncertainty=measure), strict=True
+                TEXTS, candidates_of(model, texts, batch_size=4, strategy=strategy, uncertainty=measure), strict=True
             )
         }
         for measure, strategy in cases
@@ -187,7 +188,7 @@ def main() -> None:
     shutil.rmtree(COMPOSITE, ignore_errors=True)
     new_composite().save_pretrained(COMPOSITE)
     model = HybridNerModel.from_pretrained(COMPOSITE)
-    predicted = predict(model, small_records()[:6])
+    predicted = predict_records(model, small_records()[:6])
     predictions = Predictions(
         predicted.records, predicted.ballot, predicted.labels, predicted.members, np.arange(6) % 3, {"data": "六句话", "seed": 3}
     )

@@ -26,7 +26,7 @@ from hybridner.hub.cards import TEMPLATE, Power, checked, existing_card
 from hybridner.hub.measuring import bootstrap, threshold_curve
 from hybridner.hub.publishing import published_files
 from hybridner.spans import Record, Span
-from tests.conftest import small_records, tiny_member
+from tests.support.tiny import small_records, tiny_member
 
 SECRET = "/home/somebody/secret project"
 

@@ -18,9 +18,9 @@ from hybridner.errors import DataError
 from hybridner.hub import push_data_set
 from hybridner.hub.data_sets import is_data_set
 from hybridner.spans import Record, Span
-from tests.conftest import small_records
 from tests.hub.client import Client, RemoteError
 from tests.hub.hub_server import READ, STRANGER, WRITE, HubServer, Repo
+from tests.support.tiny import small_records
 
 PUSH = "from hybridner.hub import push_data_set\nresult = push_data_set(folder, repo_id, **options)"
 LOAD = """

@@ -19,21 +19,21 @@ from hybridner.cli.main import main
 from hybridner.errors import ModelError
 from hybridner.hub import read_model
 from hybridner.hub.publishing import published_files
-from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, HybridNerModel, read_texts
+from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, HybridNerModel
 from hybridner.hybrid.modeling_adapted import base_fingerprint
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import LabelSet
-from tests.conftest import TEXT, tiny_member
-from tests.ensemble.conftest import LABELS, made_up_predictions
 from tests.hub.client import Client, RemoteError
 from tests.hub.hub_server import READ, STRANGER, WRITE, HubServer, Repo
+from tests.support.predictions import LABELS, made_up_predictions
+from tests.support.tiny import TEXT, tiny_member
 
 PUSH = "from hybridner.hub import push_folder\nresult = push_folder(folder, repo_id, **options)"
 READ_TEXT = 'from transformers import pipeline\nresult = pipeline("hybrid-ner", model=repo_id, device="cpu", **options)(text)'
 CANDIDATES = """
 from transformers import AutoModel
-from hybridner.hybrid import read_texts
-(found,) = read_texts(AutoModel.from_pretrained(repo_id, **options), [text], batch_size=4)
+(found,) = AutoModel.from_pretrained(repo_id, **options).predict([text], batch_size=4)
+found = found.candidates
 result = [[c.start, c.end, c.label, c.score, c.uncertainty] for c in found]
 """
 PUBLISHED = {".gitattributes", "README.md", "characters.json", "config.json", "hybridner_remote.py", "model.safetensors"}
@@ -99,8 +99,8 @@ def candidates(client: Client) -> Callable[..., list[list[Any]]]:
 
 
 def candidates_of(folder: Path) -> list[list[Any]]:
-    (found,) = read_texts(HybridNerModel.from_pretrained(folder), [TEXT], batch_size=4)
-    return [[c.start, c.end, c.label, c.score, c.uncertainty] for c in found]
+    (found,) = HybridNerModel.from_pretrained(folder).predict([TEXT], batch_size=4)
+    return [[c.start, c.end, c.label, c.score, c.uncertainty] for c in found.candidates]
 
 
 def entities_of(folder: Path) -> list[dict[str, Any]]:

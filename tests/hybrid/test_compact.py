@@ -13,14 +13,15 @@ from hybridner import HybridNerModel
 from hybridner.cli.main import main
 from hybridner.errors import ModelError
 from hybridner.hybrid.compact import common_characters, compact
-from hybridner.hybrid.reading import read_texts, window_batches
-from tests.conftest import TEXT
+from hybridner.hybrid.engine import window_batches
+from tests.support.reading import candidates_of
+from tests.support.tiny import TEXT
 
 
 def scores(model: HybridNerModel, text: str) -> list[torch.Tensor]:
     (batch,) = window_batches([text], model.vocabularies, model.max_characters, 4)
     with torch.inference_mode():
-        return list(model(**batch.inputs).token_scores)
+        return list(model(batch.input_ids, batch.attention_mask).logits)
 
 
 def test_texts_of_kept_characters_are_read_as_before(composite: HybridNerModel) -> None:
@@ -63,7 +64,7 @@ def test_half_precision_is_for_the_disk_only(composite: HybridNerModel, tmp_path
     again = tmp_path / "again"
     loaded.save_pretrained(again)
     assert (again / "model.safetensors").stat().st_size == (tmp_path / "model.safetensors").stat().st_size
-    assert read_texts(AutoModel.from_pretrained(again), [TEXT], batch_size=4) == read_texts(loaded, [TEXT], batch_size=4)
+    assert candidates_of(AutoModel.from_pretrained(again), [TEXT], batch_size=4) == candidates_of(loaded, [TEXT], batch_size=4)
 
 
 def test_common_characters_are_those_of_a_chinese_page() -> None:

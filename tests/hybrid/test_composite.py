@@ -12,9 +12,10 @@ from transformers import AutoConfig, AutoModel
 
 from hybridner import HybridNerConfig, HybridNerModel, Label, LabelSet
 from hybridner.errors import ModelError
-from hybridner.hybrid.reading import read_texts, window_batches
+from hybridner.hybrid.engine import window_batches
 from hybridner.models import MEMBER_CLASSES, MemberModel
-from tests.conftest import TEXT, tiny_vocabulary
+from tests.support.reading import candidates_of
+from tests.support.tiny import TEXT, tiny_vocabulary
 
 
 def test_one_folder_holds_everything_and_gives_bit_equal_outputs(composite: HybridNerModel, composite_folder: Path) -> None:
@@ -23,9 +24,13 @@ def test_one_folder_holds_everything_and_gives_bit_equal_outputs(composite: Hybr
     for loaded in (AutoModel.from_pretrained(composite_folder), HybridNerModel.from_pretrained(composite_folder)):
         assert isinstance(loaded, HybridNerModel)
         with torch.inference_mode():
-            for ours, theirs in zip(composite(**batch.inputs).token_scores, loaded(**batch.inputs).token_scores, strict=True):
+            for ours, theirs in zip(
+                composite(batch.input_ids, batch.attention_mask).logits,
+                loaded(batch.input_ids, batch.attention_mask).logits,
+                strict=True,
+            ):
                 assert torch.equal(ours, theirs)
-        assert read_texts(loaded, [TEXT], batch_size=4) == read_texts(composite, [TEXT], batch_size=4)
+        assert candidates_of(loaded, [TEXT], batch_size=4) == candidates_of(composite, [TEXT], batch_size=4)
 
 
 def test_the_folder_keeps_labels_domain_and_settings(make_member: Callable, tmp_path: Path) -> None:
@@ -56,12 +61,12 @@ def test_members_may_have_different_vocabularies(make_member: Callable, tmp_path
     model = HybridNerModel.assemble({"a": first, "b": second})
     assert [entry["vocabulary"] for entry in model.config.encoders] == [0, 1]
     (batch,) = window_batches([TEXT], model.vocabularies, model.max_characters, 8)
-    assert batch.inputs["input_ids"][:, 0].tolist() != batch.inputs["input_ids"][:, 1].tolist()
+    assert batch.input_ids[:, 0].tolist() != batch.input_ids[:, 1].tolist()
     with torch.inference_mode():
-        expected = second(batch.inputs["input_ids"][:, 1], batch.inputs["attention_mask"]).token_scores
-        assert torch.equal(model(**batch.inputs).token_scores[1], expected)
+        expected = second(batch.input_ids[:, 1], batch.attention_mask).logits
+        assert torch.equal(model(batch.input_ids, batch.attention_mask).logits[1], expected)
     model.save_pretrained(tmp_path)
-    assert read_texts(AutoModel.from_pretrained(tmp_path), [TEXT], batch_size=4) == read_texts(model, [TEXT], batch_size=4)
+    assert candidates_of(AutoModel.from_pretrained(tmp_path), [TEXT], batch_size=4) == candidates_of(model, [TEXT], batch_size=4)
 
 
 def one_encoder(make_member: Callable) -> dict[str, MemberModel]:
@@ -87,13 +92,13 @@ def test_members_with_the_same_encoder_store_and_run_it_once(make_member: Callab
     loaded = AutoModel.from_pretrained(tmp_path)
     loaded.encoders[0].register_forward_hook(lambda *_: runs.append(1))
     (batch,) = window_batches([TEXT], loaded.vocabularies, loaded.max_characters, 8)
-    ids, mask = batch.inputs["input_ids"][:, 0], batch.inputs["attention_mask"]
+    ids, mask = batch.input_ids[:, 0], batch.attention_mask
     with torch.inference_mode():
-        together = loaded(**batch.inputs).token_scores
+        together = loaded(batch.input_ids, batch.attention_mask).logits
         assert len(runs) == 1
         for scores, member in zip(together, members.values(), strict=True):
-            assert torch.equal(scores, member(ids, mask).token_scores)
-    assert read_texts(loaded, [TEXT], batch_size=4) == read_texts(model, [TEXT], batch_size=4)
+            assert torch.equal(scores, member(ids, mask).logits)
+    assert candidates_of(loaded, [TEXT], batch_size=4) == candidates_of(model, [TEXT], batch_size=4)
 
 
 def test_only_those_with_the_same_weights_and_vocabulary_share(make_member: Callable) -> None:
@@ -114,14 +119,14 @@ def test_a_member_can_be_taken_out_and_put_back(make_member: Callable, shared: b
     assert len(model.encoders) == (1 if shared else 4)
     taken = {name: model.member(name) for name in model.member_names}
     (batch,) = window_batches([TEXT], model.vocabularies, model.max_characters, 8)
-    ids, mask = batch.inputs["input_ids"][:, 0], batch.inputs["attention_mask"]
+    ids, mask = batch.input_ids[:, 0], batch.attention_mask
     for name, member in taken.items():
         assert type(member) is type(members[name])
         assert member.vocabulary == members[name].vocabulary
         assert set(member.state_dict()) == set(members[name].state_dict())
         assert {id(p) for p in member.parameters()} <= {id(p) for p in model.parameters()}, "weights are not copied"
         with torch.inference_mode():
-            assert torch.equal(member(ids, mask).token_scores, members[name](ids, mask).token_scores)
+            assert torch.equal(member(ids, mask).logits, members[name](ids, mask).logits)
     again = HybridNerModel.assemble(taken)
     assert again.config.members == model.config.members
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())

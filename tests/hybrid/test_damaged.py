@@ -108,8 +108,8 @@ CASES: dict[str, tuple[Damage, str, str]] = {
     ),
     "no temperature": (settings(lambda content: content.update(temperature=None)), "temperature must be positive", "not None"),
     "a head of no size": (
-        settings(lambda content: content["members"][0]["config"].update(head_size="large")),
-        "head_size must be a positive even number",
+        settings(lambda content: content["members"][0]["config"].update(rnn_hidden_size="large")),
+        "rnn_hidden_size must be a positive even number",
         "not 'large'",
     ),
     "an encoder of no size": (

@@ -16,11 +16,12 @@ from hybridner import HybridNerModel
 from hybridner.cli.main import main
 from hybridner.data import write_jsonl
 from hybridner.errors import DataError, ModelError
-from hybridner.hybrid import ExampleIndex, read_texts
+from hybridner.hybrid import ExampleIndex
 from hybridner.hybrid.examples import span_states
 from hybridner.llm import Example
 from hybridner.spans import Record, Span
-from tests.conftest import TEXT, small_records
+from tests.support.reading import candidates_of
+from tests.support.tiny import TEXT, small_records
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_span_vectors_hold_what_the_scores_are_made_of(composite: HybridNerModel
     scorer = spanner.scorer
     with torch.inference_mode():
         labels = torch.cat([scorer.start.weight, scorer.end.weight, scorer.length.weight], dim=1)
-        expected, scored = spanner.span_scores(scorer.token_scores(states[None]), spans)
+        expected, scored = spanner.span_scores(scorer.logits(states[None]), spans)
         assert scored.all()
         torch.testing.assert_close(spanner.span_vectors(states[None], spans) @ labels.T + scorer.bias, expected)
 
@@ -63,7 +64,7 @@ def test_every_gold_entity_and_what_is_nearly_one_is_indexed(composite: HybridNe
 
 
 def test_the_nearest_are_those_with_the_largest_cosine(composite: HybridNerModel, index: ExampleIndex) -> None:
-    candidates = read_texts(composite, [TEXT], batch_size=4)
+    candidates = candidates_of(composite, [TEXT], batch_size=4)
     find = index.finder(composite, [TEXT], candidates, 3)
     (states,) = span_states(composite, [TEXT], 4)
     assert composite.spanner is not None
@@ -79,7 +80,7 @@ def test_the_nearest_are_those_with_the_largest_cosine(composite: HybridNerModel
 
 def test_a_span_finds_itself_in_another_sentence_but_never_in_its_own(composite: HybridNerModel, index: ExampleIndex) -> None:
     text = small_records()[0].text
-    candidate = replace(read_texts(composite, [TEXT], batch_size=4)[0][0], start=0, end=3)
+    candidate = replace(candidates_of(composite, [TEXT], batch_size=4)[0][0], start=0, end=3)
     for whole in (text, f"前面的话。{text}"):
         shifted = replace(candidate, start=whole.index(text), end=whole.index(text) + 3)
         examples = index.finder(composite, [whole], [[shifted]], len(index.examples))(0, shifted)
@@ -111,7 +112,7 @@ def test_the_command_makes_the_same_index(
 
 def test_an_index_of_another_model_is_refused(index: ExampleIndex, make_member: Callable, tmp_path: Path) -> None:
     other = HybridNerModel.assemble({"spanner": make_member("spanner", 77)})
-    wider = HybridNerModel.assemble({"spanner": make_member("spanner", 3, head_size=24)})
+    wider = HybridNerModel.assemble({"spanner": make_member("spanner", 3, rnn_hidden_size=24)})
     for model in (other, wider):
         with pytest.raises(ModelError, match="another SpanNER"):
             ExampleIndex.of(index, model)

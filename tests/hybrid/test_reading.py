@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from hybridner import HybridNerModel
 from hybridner.ensemble import ABSTAIN, Candidate, entities
-from hybridner.hybrid.reading import read_ballots, read_texts, score_texts, window_batches
+from hybridner.hybrid.engine import window_batches
 from hybridner.spans.tags import numbered_spans
-from tests.conftest import TEXT
+from tests.support.reading import candidates_of
+from tests.support.tiny import TEXT
 
 any_text = st.text(st.one_of(st.sampled_from(TEXT), st.characters()), max_size=200)
 
@@ -26,7 +27,7 @@ def found(candidates: list[Candidate]) -> set[tuple[int, int, str]]:
 @settings(max_examples=25, deadline=None)
 @given(texts=st.lists(any_text, max_size=5), decoding=st.sampled_from(["flat", "nested"]))
 def test_every_entity_of_every_text_lies_inside_it(composite: HybridNerModel, texts: list[str], decoding: str) -> None:
-    results = read_texts(composite, texts, batch_size=3, decoding=decoding)
+    results = candidates_of(composite, texts, batch_size=3, decoding=decoding)
     assert len(results) == len(texts)
     for text, candidates in zip(texts, results, strict=True):
         spans = [(c.start, c.end) for c in candidates]
@@ -42,8 +43,8 @@ def test_every_entity_of_every_text_lies_inside_it(composite: HybridNerModel, te
 def test_batching_changes_nothing(composite: HybridNerModel) -> None:
     rng = random.Random(0)
     texts = ["".join(rng.choices(TEXT, k=rng.randint(0, 90))) for _ in range(20)]
-    one_by_one = [found(read_texts(composite, [text], batch_size=1)[0]) for text in texts]
-    together = [found(candidates) for candidates in read_texts(composite, texts, batch_size=7)]
+    one_by_one = [found(candidates_of(composite, [text], batch_size=1)[0]) for text in texts]
+    together = [found(candidates) for candidates in candidates_of(composite, texts, batch_size=7)]
     assert together == one_by_one
     assert sum(map(len, together)) > 20
 
@@ -58,7 +59,7 @@ def test_scores_of_a_long_text_are_those_of_the_owning_windows(composite: Hybrid
     checked = 0
     for batch in window_batches([text], composite.vocabularies, composite.max_characters, 1):
         ((_, window),) = batch.windows
-        outputs = run(batch.inputs).token_scores
+        outputs = run(batch.inputs).logits
         for part, output in zip(scores, outputs, strict=True):
             owned = output[0, window.own_start - window.start : window.own_end - window.start]
             torch.testing.assert_close(part[window.own_start : window.own_end], owned, rtol=1e-4, atol=1e-5)
@@ -87,7 +88,7 @@ def test_a_text_of_a_hundred_thousand_characters(make_member: Callable) -> None:
     model = HybridNerModel.assemble({name: make_member(name) for name in ("bert-bilstm-crf", "spanner")})
     text = (TEXT + "。\n") * (100_000 // (len(TEXT) + 2) + 1)
     assert len(text) > 100_000
-    chosen = sorted(found(read_texts(model, [text], batch_size=64)[0]))
+    chosen = sorted(found(candidates_of(model, [text], batch_size=64)[0]))
     assert all(a[1] <= b[0] for a, b in pairwise(chosen))
     assert chosen[-1][1] > len(text) - len(TEXT)
     words = {text[start:end] for start, end, _ in chosen}
@@ -116,7 +117,7 @@ def test_the_ballot_holds_every_proposal_and_everybodys_opinion(composite: Hybri
 def test_temperature_changes_uncertainty_and_not_who_is_the_best(make_member: Callable) -> None:
     members = {name: make_member(name) for name in ("bert-bilstm-crf", "spanner")}
     cold, warm = (HybridNerModel.assemble(members, temperature=t) for t in (1.0, 5.0))
-    by_span = [{(c.start, c.end): c for c in read_texts(m, [TEXT], batch_size=2)[0]} for m in (cold, warm)]
+    by_span = [{(c.start, c.end): c for c in candidates_of(m, [TEXT], batch_size=2)[0]} for m in (cold, warm)]
     shared = by_span[0].keys() & by_span[1].keys()
     judged = [span for span in shared if span[1] - span[0] <= 6]
     assert judged
@@ -127,6 +128,6 @@ def test_temperature_changes_uncertainty_and_not_who_is_the_best(make_member: Ca
 @pytest.mark.parametrize("model_type", ["bert-bilstm-crf", "spanner"])
 def test_a_composite_of_one_says_what_its_member_says(make_member: Callable, model_type: str) -> None:
     model = HybridNerModel.assemble({"only": make_member(model_type)})
-    candidates = read_texts(model, [TEXT], batch_size=2)[0]
+    candidates = candidates_of(model, [TEXT], batch_size=2)[0]
     assert found(candidates) == {(c.start, c.end, c.votes["only"]) for c in candidates if c.votes.get("only", "O") != "O"}
     assert found(candidates)

@@ -12,7 +12,7 @@ from hybridner import LabelSet
 from hybridner.errors import ModelError
 from hybridner.models import MEMBER_CLASSES, MemberModel, SpannerModel, TaggerModel
 from hybridner.models.layers import BidirectionalRecurrent, Standardize
-from tests.conftest import ENCODER, LABELS
+from tests.support.tiny import ENCODER, LABELS
 
 TYPES = list(MEMBER_CLASSES)
 
@@ -38,7 +38,7 @@ def test_save_and_load_give_bit_equal_outputs(model_type: str, length: int, make
         assert loaded.vocabularies == member.vocabularies
         assert loaded.config.to_dict()["encoder_config"] == member.config.to_dict()["encoder_config"]
         with torch.inference_mode():
-            assert torch.equal(loaded(**inputs).token_scores, member(**inputs).token_scores)
+            assert torch.equal(loaded(**inputs).logits, member(**inputs).logits)
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
 
 
@@ -47,9 +47,9 @@ def test_padding_and_neighbours_change_nothing(model_type: str, make_member: Cal
     member = make_member(model_type)
     inputs = batch()
     with torch.inference_mode():
-        together = member(**inputs).token_scores
+        together = member(**inputs).logits
         for row, length in enumerate((12, 5, 1)):
-            alone = member(**{name: value[row : row + 1, : length + 2] for name, value in inputs.items()}).token_scores
+            alone = member(**{name: value[row : row + 1, : length + 2] for name, value in inputs.items()}).logits
             torch.testing.assert_close(together[row, :length], alone[0], rtol=1e-4, atol=1e-5)
 
 
@@ -75,7 +75,7 @@ def test_proposals_lie_inside_their_texts_and_do_not_overlap(model_type: str, ma
     lengths = (12, 5, 1)
     inputs = batch(lengths)
     with torch.inference_mode():
-        proposed = member.propose(member(**inputs).token_scores, inputs["attention_mask"][:, 2:].bool()).tolist()
+        proposed = member.propose(member(**inputs).logits, inputs["attention_mask"][:, 2:].bool()).tolist()
     assert proposed, "the tiny model should find something"
     for row, start, end, label in proposed:
         assert 0 <= start < end <= lengths[row]
@@ -178,7 +178,7 @@ def test_loading_a_member_needs_no_encoder_repository(encoder_folder: Path, tmp_
     [
         (lambda folder: SpannerModel.from_encoder(folder / "nowhere", ["A"]), "cannot load the encoder"),
         (lambda folder: SpannerModel.from_encoder(folder, ["A"], num_hidden_layers=9), "between 1 and 3"),
-        (lambda folder: SpannerModel.from_encoder(folder, ["A"], head_size=7), "even"),
+        (lambda folder: SpannerModel.from_encoder(folder, ["A"], rnn_hidden_size=7), "even"),
         (lambda folder: SpannerModel.from_encoder(folder, ["A"], max_span_length=0), "at least 1"),
         (lambda folder: MEMBER_CLASSES["bert-bilstm-crf"].from_encoder(folder, ["A"], recurrent="rnn"), "lstm"),
         (lambda folder: SpannerModel.from_encoder(folder, []), "at least one label"),

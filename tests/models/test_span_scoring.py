@@ -26,7 +26,7 @@ def test_additive_scores_equal_gathered_ones_forward_and_backward() -> None:
     scorer = AdditiveSpanScorer(D, LABELS, L, 5)
     hidden = torch.randn(B, N, D, requires_grad=True)
     valid = valid_spans(torch.ones(B, N, dtype=torch.bool), L)
-    ours = span_logits(scorer.token_scores(hidden), scorer.length_scores())[valid]
+    ours = span_logits(scorer.logits(hidden), scorer.length_scores())[valid]
     reference = gathered(scorer, hidden)[valid]
     torch.testing.assert_close(ours, reference, rtol=0, atol=1e-5)
     weight = torch.randn_like(ours)
@@ -39,9 +39,9 @@ def test_additive_scores_equal_gathered_ones_forward_and_backward() -> None:
 
 def test_odds_are_those_of_the_best_label_against_o() -> None:
     torch.manual_seed(1)
-    token_scores, length_scores = torch.randn(B, N, 2 * LABELS), torch.randn(L, LABELS)
-    logits = span_logits(token_scores, length_scores)
-    torch.testing.assert_close(entity_odds(token_scores, length_scores), logits[..., 1:].amax(-1) - logits[..., 0])
+    logits, length_scores = torch.randn(B, N, 2 * LABELS), torch.randn(L, LABELS)
+    logits = span_logits(logits, length_scores)
+    torch.testing.assert_close(entity_odds(logits, length_scores), logits[..., 1:].amax(-1) - logits[..., 0])
 
 
 def test_only_spans_inside_their_text_are_valid() -> None:

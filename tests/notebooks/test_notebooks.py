@@ -17,8 +17,8 @@ from hybridner import HybridNerModel
 from hybridner.data import label_set
 from hybridner.llm import AnswerCache
 from hybridner.models import MEMBER_CLASSES
-from tests.conftest import tiny_member
 from tests.llm.scripted_server import ScriptedServer, chat
+from tests.support.tiny import tiny_member
 
 Run = Callable[..., nbformat.NotebookNode]
 

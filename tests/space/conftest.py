@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,43 +12,12 @@ import pytest
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.space import Limits, Service
 from tests.llm.scripted_server import Reply, ScriptedServer, chat
-
-ROOT = Path(__file__).parents[2]
+from tests.support.page import ROOT, free_port, quiet_environment, wait_for
 
 
 @pytest.fixture(scope="session")
 def service(composite: HybridNerModel) -> Service:
     return Service(HybridNerPipeline(composite, device="cpu"), Limits(characters=200, llm_calls=1_000))
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def quiet_environment(**more: str) -> dict[str, str]:
-    """An environment in which nothing reaches for the network, and with a key that must never leave this computer."""
-    return {
-        **os.environ,
-        "HF_HUB_OFFLINE": "1",
-        "GRADIO_ANALYTICS_ENABLED": "False",
-        "OPENAI_API_KEY": "the-servers-own-key",
-        "OMP_NUM_THREADS": "1",
-        **more,
-    }
-
-
-def wait_for(url: str, process: subprocess.Popen[str], seconds: float = 300.0) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            assert process.poll() is None, process.communicate()[0]
-            assert time.monotonic() < deadline, "the page did not start"
-            time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.cli import space as command
 from hybridner.errors import ModelError
 from hybridner.space import Limits
-from tests.conftest import TEXT
-from tests.space.conftest import ROOT, quiet_environment
+from tests.support.page import ROOT, quiet_environment
+from tests.support.tiny import TEXT
 
 Space = tuple[str, Path]
 

@@ -14,10 +14,10 @@ import pytest
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.data.feedback import read_feedback
 from hybridner.ensemble import available
-from hybridner.hybrid import read_texts
 from hybridner.space.colours import contrast
-from tests.conftest import TEXT
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, problem
+from tests.support.reading import candidates_of
+from tests.support.tiny import TEXT
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -192,7 +192,7 @@ def test_only_what_works_is_offered_and_uncertainty_can_be_chosen(visitor: Visit
     values = visitor.run("return [...document.querySelectorAll('#strategy input')].map(part => part.value)")
     assert tuple(values) == available(composite.fitted)
     visitor.click("#uncertainty input[value=disagreement]")
-    (candidates,) = read_texts(composite, [TEXT], batch_size=16, uncertainty="disagreement")
+    (candidates,) = candidates_of(composite, [TEXT], batch_size=16, uncertainty="disagreement")
     expected = [f"{c.uncertainty:.2f}" for c in candidates if c.chosen and c.label != "O"]
     cells = "return [...document.querySelectorAll('#table td:nth-child(5)')].map(cell => cell.textContent)"
     visitor.wait(lambda: visitor.run(cells) == expected)

@@ -11,7 +11,6 @@ from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.calibration import Choices, calibrate
 from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, UNFITTED
 from hybridner.errors import ModelError
-from hybridner.hybrid import read_texts
 from hybridner.llm import LlmSettings, LlmStage, OpenAIVerifier, Provenance, Verified
 from hybridner.space import Limits, LlmChoice, Reading, Service, entity_dicts
 from hybridner.space.limits import LimitError
@@ -20,10 +19,11 @@ from hybridner.space.service import DEFAULT_LLM, Choice
 from hybridner.space.views import Views, note
 from hybridner.space.wording import WORDINGS
 from hybridner.spans import Label, LabelSet
-from tests.conftest import TEXT, tiny_member
-from tests.ensemble.conftest import LABELS as MADE_UP_LABELS
-from tests.ensemble.conftest import made_up_predictions
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, candidate, problem
+from tests.support.predictions import LABELS as MADE_UP_LABELS
+from tests.support.predictions import made_up_predictions
+from tests.support.reading import candidates_of
+from tests.support.tiny import TEXT, tiny_member
 
 LABELS = LabelSet((Label("LOC", "地点"), Label("PER", "人物"), Label("ORG", "机构")))
 SENTENCE = "北京大学的王明在上海"
@@ -171,7 +171,7 @@ def test_only_strategies_that_work_are_offered(service: Service) -> None:
 
 def test_the_uncertainty_can_be_chosen(service: Service, composite: HybridNerModel) -> None:
     for name in UNCERTAINTIES:
-        (expected,) = read_texts(composite, [TEXT], batch_size=16, uncertainty=name)
+        (expected,) = candidates_of(composite, [TEXT], batch_size=16, uncertainty=name)
         assert [c.uncertainty for c in service.read(TEXT, Choice(uncertainty=name)).local] == [c.uncertainty for c in expected]
     assert service.read(TEXT, Choice(uncertainty="entropy")).local != service.read(TEXT).local
     assert service.read(TEXT, Choice(uncertainty="spanner")).local == service.read(TEXT).local

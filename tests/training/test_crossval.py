@@ -15,7 +15,7 @@ from hybridner.data import read_records, write_jsonl
 from hybridner.ensemble import Predictions
 from hybridner.errors import RecipeError
 from hybridner.hybrid import HybridNerModel
-from hybridner.hybrid.reading import predict
+from hybridner.hybrid.engine import predict_records
 from hybridner.spans import Record, Span
 from hybridner.training import recipe_from_dict, run_recipe
 from hybridner.training.crossval import run_crossval
@@ -61,7 +61,7 @@ def test_no_prediction_is_by_a_member_that_saw_the_sentence(finished: Path) -> N
     """What can only be known by heart is known by members trained on it, and not out of fold."""
     held_out = Predictions.load(finished / "run" / "oof.parquet")
     model = HybridNerModel.from_pretrained(finished / "run" / "composite")
-    assert share_of_right_labels(predict(model, held_out.records)) > 0.95
+    assert share_of_right_labels(predict_records(model, held_out.records)) > 0.95
     assert share_of_right_labels(held_out) < 0.75
 
 

@@ -20,7 +20,7 @@ from hybridner.errors import DataError, RecipeError
 from hybridner.spans import Record
 from hybridner.training import recipe_from_dict, run_recipe
 from hybridner.training.trainer import parameter_groups
-from tests.conftest import ENCODER, small_records, tiny_member
+from tests.support.tiny import ENCODER, small_records, tiny_member
 
 MEMBERS = ("bert-bilstm-crf", "spanner")
 
@@ -29,7 +29,7 @@ def recipe_data(folder: Path, members: tuple[str, ...] = MEMBERS, **training: ob
     train = folder / "train.jsonl"
     if not train.exists():
         write_jsonl(small_records(), train)
-    settings = {"head_size": 32, "dropout": 0.1}
+    settings = {"rnn_hidden_size": 32, "dropout": 0.1}
     return {
         "data": {"train": str(train), "dev_fraction": 0.25},
         "members": {name: {"type": name, "encoder": ENCODER, "settings": settings} for name in members},

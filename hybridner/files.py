@@ -1,0 +1,66 @@
+"""Writing files: the new content appears under a file's name at once and whole, or the old content stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from hybridner.errors import OutputError
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """A name to write under, in the same folder (which is made); at the end the file is on the disk and takes its own name.
+
+    Where the block fails, the file under the name to write is removed; a process that is killed leaves one whose name begins with
+    a dot and ends in ``.part``. A pipe or device is written to as it is, and of a symbolic link the file that it points to.
+
+    Raises:
+        OutputError: the disk is full, the folder cannot be written to, or the like.
+    """
+    given = Path(path)
+    if given.exists() and not (given.is_file() or given.is_dir()):
+        yield given
+        return
+    target = Path(os.path.realpath(given))
+    unfinished = target.with_name(f".{target.name[-100:]}.{uuid4().hex[:8]}.part")
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield unfinished
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, unfinished)
+        unfinished.replace(target)
+    except OSError as error:
+        if error.filename not in (None, *map(str, (path, target, unfinished, *target.parents))):
+            raise  # of another file, which the block read
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Replace a file's content, see `atomic_write`."""
+    with atomic_write(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def write_text(path: str | Path, content: str) -> None:
+    """Replace a file's content by UTF-8 text, see `atomic_write`."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def write_json(path: str | Path, content: Any, *, indent: int | None = 2) -> None:
+    """Replace a file's content by readable JSON, see `atomic_write`."""
+    separators = (",", ":") if indent is None else None
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=indent, separators=separators) + "\n")

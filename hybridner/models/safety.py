@@ -1,0 +1,135 @@
+"""Checks of what a model folder says, before anything is allocated or run for it.
+
+A folder may come from anybody. What it says must be names and numbers, no code; and a few kilobytes of it must not cost gigabytes
+or hours. So the model that a configuration describes is first built without memory (on PyTorch's meta device, and no further than
+the weight files have tensors), and its shapes are compared with those in the files' headers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+from hybridner.errors import ModelError
+
+#: Names of tensors and their sizes.
+Shapes = Mapping[str, tuple[int, ...]]
+
+#: More than any size, count or token id in the configuration of a real encoder.
+_LARGEST_NUMBER = 10_000_000
+#: transformers writes down a name for each of so many labels.
+_MOST_LABELS = 10_000
+
+
+def check_numbers(settings: Any) -> None:
+    """Make sure that no whole number in a stored configuration is beyond all sense, before objects are made of it.
+
+    Args:
+        settings: JSON data.
+
+    Raises:
+        ModelError: a number is.
+    """
+    waiting: list[tuple[str, Any]] = [("the configuration", settings)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += [(str(key), item) for key, item in value.items()]
+        elif isinstance(value, (list, tuple)):
+            waiting += [(name, item) for item in value]
+        elif isinstance(value, int):
+            largest = _MOST_LABELS if name == "num_labels" else _LARGEST_NUMBER
+            if abs(value) > largest:
+                raise ModelError(f"{name} in config.json is {value}; no model has more than {largest:,}")
+
+
+def check_encoder_settings(settings: Mapping[str, Any]) -> None:
+    """Make sure that an encoder's configuration describes a text encoder of transformers and brings no code.
+
+    Raises:
+        ModelError: it is of another kind, names an implementation outside transformers, or has a number beyond all sense.
+    """
+    model_type = settings.get("model_type")
+    if not isinstance(model_type, str) or model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        raise ModelError(
+            f"encoder_config describes no encoder known to transformers: {model_type!r} is none of its model types for text"
+        )
+    for name, value in settings.items():
+        # Such a name is a repository, whose compiled code transformers would fetch and run.
+        if name.endswith("_implementation") and "/" in str(value):
+            raise ModelError(f"{name} in encoder_config is {value!r}, code from outside transformers; remove it from config.json")
+    check_numbers(settings)
+
+
+def read_shapes(files: Iterable[str | PathLike[str]]) -> dict[str, tuple[int, ...]]:
+    """The shapes in the headers of safetensors files; no weight is read.
+
+    Raises:
+        OSError, SafetensorError: a file cannot be read or is damaged.
+    """
+    shapes = {}
+    for file in files:
+        with safe_open(file, framework="numpy") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (not a dict)
+                shapes[name] = tuple(tensors.get_slice(name).get_shape())
+    return shapes
+
+
+def build_skeleton(make: Callable[[], nn.Module], stored: Shapes) -> nn.Module:
+    """A module without memory, of about as many tensors as are stored for it.
+
+    Args:
+        make: makes the module.
+        stored: what is stored.
+
+    Raises:
+        ModelError: it has many more.
+    """
+    # Layers that are made and dropped again, such as an encoder's pooler, count as well.
+    limit = 2 * len(stored) + 64
+    thread, made = threading.get_ident(), 0
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        nonlocal made
+        if threading.get_ident() == thread:
+            made += 1
+            if made > limit:
+                raise ModelError(f"config.json describes a model of more than {limit} tensors, but {len(stored)} are stored")
+
+    handle = register_module_parameter_registration_hook(count)  # type: ignore[no-untyped-call]
+    try:
+        with torch.device("meta"):
+            return make()
+    except (RuntimeError, OverflowError) as error:
+        # PyTorch cannot even describe such sizes.
+        raise ModelError(f"config.json describes no possible model: {str(error).splitlines()[0]}") from error
+    finally:
+        handle.remove()
+
+
+def check_fits(make: Callable[[], nn.Module], stored: Shapes) -> None:
+    """Make sure that the weights that a model needs are stored, each in its size.
+
+    Args:
+        make: makes the model that a configuration describes.
+        stored: what the headers of the weight files say.
+
+    Raises:
+        ModelError: weights are missing or of another size.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in build_skeleton(make, stored).state_dict().items()}
+    wrong = sorted(name for name, shape in wanted.items() if stored.get(name) != shape)
+    if wrong:
+        name = wrong[0]
+        raise ModelError(
+            f"the weights do not fit config.json: {len(wrong)} are missing or of another size, such as {name} "
+            f"({stored.get(name, 'missing')} instead of {wanted[name]})"
+        )

@@ -1,0 +1,42 @@
+"""The demonstration page in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def quiet_environment(**more: str) -> dict[str, str]:
+    """An environment in which nothing reaches for the network, and with a key that must never leave this computer."""
+    return {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "OPENAI_API_KEY": "the-servers-own-key",
+        "OMP_NUM_THREADS": "1",
+        **more,
+    }
+
+
+def wait_for(url: str, process: subprocess.Popen[str], seconds: float = 300.0) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline, "the page did not start"
+            time.sleep(0.2)

@@ -1,0 +1,100 @@
+"""Atomic writes: the new content whole, or the old content and nothing else in the folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hybridner.errors import MissingPackageError, OutputError
+from hybridner.files import atomic_write, write_json, write_text
+from hybridner.optional import require
+
+
+def test_new_folder_and_replacement(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b.txt"
+    write_text(path, "俄罗斯\n")
+    path.chmod(0o640)
+    write_json(path, {"a": "俄"}, indent=None)
+    assert path.read_text(encoding="utf-8") == '{"a":"俄"}\n'
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert os.listdir(path.parent) == ["b.txt"]
+
+
+def test_a_failed_block_leaves_the_old_content(tmp_path: Path) -> None:
+    path = tmp_path / "b.txt"
+    write_text(path, "old")
+
+    def fail_half_way() -> None:
+        with atomic_write(path) as unfinished:
+            unfinished.write_text("half of the n")
+            raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        fail_half_way()
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "half an emoji: \ud83d")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["b.txt"]
+
+
+@pytest.mark.parametrize("name", ["file/below", "folder", "/proc/x/y"])
+def test_where_nothing_can_be_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match=r"cannot be written: \w") as caught:
+        write_text(tmp_path / name, "x")
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_an_error_of_another_file_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no-such\.txt"), atomic_write(tmp_path / "out.txt"):
+        (tmp_path / "no-such.txt").read_text()
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="no symbolic links here")
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    write_text(tmp_path / "real.txt", "old")
+    (tmp_path / "link.txt").symlink_to("real.txt")
+    write_text(tmp_path / "link.txt", "new")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real.txt").read_text() == "new"
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no such device here")
+def test_a_pipe_is_written_to() -> None:
+    code = "from hybridner.files import write_json; write_json('/dev/stdout', [1])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(result.stdout) == [1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes to kill here")
+def test_a_killed_writer_leaves_the_old_content(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    child = os.fork()
+    if not child:
+        with atomic_write(path) as unfinished:
+            unfinished.write_text("half")
+            os.kill(os.getpid(), 9)
+    os.waitpid(child, 0)
+    assert path.read_text() == "old"
+    (left,) = {*os.listdir(tmp_path)} - {"a.txt"}
+    assert left.startswith(".a.txt.")
+    assert left.endswith(".part")
+
+
+def test_missing_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert require("json", "llm") is json
+    with pytest.raises(MissingPackageError, match=r'^no_such_package is not .*install "hybridner\[llm\]"') as caught:
+        require("no_such_package.inner", "llm")
+    assert isinstance(caught.value, ImportError)
+    (tmp_path / "broken_package.py").write_text("import no_such_dependency")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingPackageError, match=r"broken_package cannot be imported .*no_such_dependency"):
+        require("broken_package", "llm")
