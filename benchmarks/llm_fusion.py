@@ -93,7 +93,7 @@ class Bench:
 
 
 def entities(rows: Sequence[Sequence[Candidate]]) -> list[list[Span]]:
-    return [[Span(c.start, c.end, c.label) for c in row if c.chosen] for row in rows]
+    return [[Span(c.start, c.end, c.label) for c in row if c.is_entity] for row in rows]
 
 
 def f1(material: Material, rows: Sequence[Sequence[Candidate]]) -> dict[str, float]:

@@ -16,13 +16,11 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import AutoModel, Pipeline
 
-from hybridner.ensemble import COMBINERS, Candidate, entities
-from hybridner.ensemble.adaptive import AdaptiveThreshold
-from hybridner.ensemble.thresholds import LabelThresholds, Threshold
+from hybridner.ensemble import COMBINERS, Candidate, Threshold, as_threshold, find_doubtful, select_entities
 from hybridner.errors import HybridNerError, InputError, ModelError
 from hybridner.export import as_onnx
 from hybridner.hybrid import ExampleIndex, HybridNerModel, HybridNerOutput, read_texts
-from hybridner.hybrid.configuration_hybrid import check_choice, check_threshold
+from hybridner.hybrid.configuration_hybrid import check_choice
 from hybridner.llm import (
     AnswerCache,
     ConfusionMatrix,
@@ -34,7 +32,6 @@ from hybridner.llm import (
     Verified,
     as_verifier,
 )
-from hybridner.llm.routing import is_doubtful
 from hybridner.models import MemberModel
 from hybridner.spans import RESOLVERS
 
@@ -69,9 +66,9 @@ class HybridNerPipeline(Pipeline):
 
     Args (here, or per call to override them):
         batch_size: windows per forward pass (16).
-        threshold: τ, a number from 0 to 1; by default the model's own. Or a `hybridner.AdaptiveThreshold`, which follows the
-            texts and keeps the share of doubtful entities (with an LLM: of routed candidates) to a budget; it goes on where the
-            last call left it.
+        threshold: τ, a number from 0 to 1 or any `hybridner.ensemble.Threshold`; by default the model's own. A
+            `hybridner.AdaptiveThreshold` follows the texts and keeps the share of doubtful entities (with an LLM: of routed
+            candidates) to a budget; it goes on where the last call left it.
         decoding: "flat" (no overlap) or "nested" (no crossing); by default the model's own.
         strategy: a key of `hybridner.ensemble.COMBINERS`; by default the model's own.
         llm: who is asked about the spans with u > τ: the name of a model at an OpenAI-compatible endpoint, a mapping of
@@ -133,8 +130,8 @@ class HybridNerPipeline(Pipeline):
             check_choice("strategy", given["strategy"], COMBINERS)
         if "decoding" in given:
             check_choice("decoding", given["decoding"], RESOLVERS)
-        if "threshold" in given and not isinstance(given["threshold"], (AdaptiveThreshold, LabelThresholds)):
-            check_threshold(given["threshold"])
+        if "threshold" in given:
+            given["threshold"] = as_threshold(given["threshold"])
         if "llm_examples" in given:
             given["llm_examples"] = ExampleIndex.of(given["llm_examples"], self.model)
         reading = {name: given[name] for name in _READING if name in given}
@@ -179,7 +176,7 @@ class HybridNerPipeline(Pipeline):
     def _stream(
         self, inputs: Any, batch_size: int, reading: Mapping[str, Any], output: Mapping[str, Any]
     ) -> Iterator[list[Entity]]:
-        threshold = output.get("threshold", self.model.config.thresholds)
+        threshold = output.get("threshold", self.model.config.review_threshold)
         chunks = self._read(inputs, batch_size, reading)
         if "llm" not in output:
             for texts, candidates in chunks:
@@ -193,18 +190,16 @@ class HybridNerPipeline(Pipeline):
                 # These questions are under way while the last ones are handed out and the next texts are read.
                 future = stage.submit(texts, candidates, self._examples(texts, candidates, stage, output))
                 if waiting is not None:
-                    yield from self._verified(*waiting, stage, threshold)
+                    yield from self._verified(*waiting, stage)
                 waiting = (texts, future)
             if waiting is not None:
-                yield from self._verified(*waiting, stage, threshold)
+                yield from self._verified(*waiting, stage)
 
-    def _verified(
-        self, texts: Sequence[str], future: Future[list[list[Verified]]], stage: LlmStage, threshold: Threshold
-    ) -> Iterator[list[Entity]]:
+    def _verified(self, texts: Sequence[str], future: Future[list[list[Verified]]], stage: LlmStage) -> Iterator[list[Entity]]:
         results = future.result()
         self.llm_report = stage.report()
         for text, row in zip(texts, results, strict=True):
-            yield [verified_entity(text, item, threshold) for item in row if item.candidate.chosen]
+            yield [verified_entity(text, item, item.provenance.needs_review) for item in row if item.candidate.is_entity]
 
     def _plan(self, inputs: Any, batch_size: int, reading: Mapping[str, Any], output: Mapping[str, Any]) -> Plan:
         if "llm" not in output:
@@ -233,7 +228,9 @@ class HybridNerPipeline(Pipeline):
             pairs = ((true, answer) for true, answer, count in judged for _ in range(count))
             wanted["confusion"] = ConfusionMatrix.fit(pairs, config.labels.with_outside)
         settings = LlmSettings(
-            threshold=output.get("threshold", config.thresholds), decoding=reading.get("decoding", config.decoding), **wanted
+            threshold=output.get("threshold", config.review_threshold),
+            decoding=reading.get("decoding", config.decoding),
+            **wanted,
         )
         cache = output.get("llm_cache")
         if isinstance(cache, (str, PathLike)):
@@ -264,7 +261,9 @@ class HybridNerPipeline(Pipeline):
     ) -> list[Entity]:
         """Entities of one text as dicts."""
         text, candidates = model_outputs
-        return [entity_dict(text, candidate, "local", is_doubtful(candidate, threshold)) for candidate in entities(candidates)]
+        found = select_entities(candidates)
+        doubtful = find_doubtful(found, threshold)
+        return [entity_dict(text, candidate, "local", doubts) for candidate, doubts in zip(found, doubtful, strict=True)]
 
 
 class ModelForPipeline(AutoModel):
@@ -303,19 +302,11 @@ def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool
     }
 
 
-def verified_entity(text: str, item: Verified, threshold: Threshold) -> Entity:
+def verified_entity(text: str, item: Verified, needs_review: bool) -> Entity:
     """As `entity_dict`, with what the LLM had to do with it."""
     known = item.provenance
-    if isinstance(threshold, (float, int)):
-        doubted = known.uncertainty > threshold
-    elif isinstance(threshold, LabelThresholds):
-        doubted = threshold.judge(known.local_label, known.uncertainty)
-    else:
-        # An adaptive threshold has moved on since; whom it doubted was routed.
-        doubted = known.status != "local"
-    doubtful = doubted and known.llm_label is None
     return {
-        **entity_dict(text, item.candidate, known.source, doubtful),
+        **entity_dict(text, item.candidate, known.source, needs_review),
         "local_label": known.local_label,
         "llm_label": known.llm_label,
         "llm_score": known.llm_score,

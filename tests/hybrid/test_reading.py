@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridner import HybridNerModel
-from hybridner.ensemble import ABSTAIN, Candidate, entities
+from hybridner.ensemble import ABSTAIN, Candidate, select_entities
 from hybridner.hybrid.reading import read_ballots, read_texts, score_texts, window_batches
 from hybridner.spans.tags import numbered_spans
 from tests.support.tiny import TEXT
@@ -20,7 +20,7 @@ any_text = st.text(st.one_of(st.sampled_from(TEXT), st.characters()), max_size=2
 
 
 def found(candidates: list[Candidate]) -> set[tuple[int, int, str]]:
-    return {(c.start, c.end, c.label) for c in entities(candidates)}
+    return {(c.start, c.end, c.label) for c in select_entities(candidates)}
 
 
 @settings(max_examples=25, deadline=None)
@@ -32,7 +32,7 @@ def test_every_entity_of_every_text_lies_inside_it(composite: HybridNerModel, te
         spans = [(c.start, c.end) for c in candidates]
         assert len(set(spans)) == len(spans)
         assert all(0 <= start < end <= len(text) for start, end in spans)
-        chosen = sorted((c.start, c.end) for c in entities(candidates))
+        chosen = sorted((c.start, c.end) for c in select_entities(candidates))
         for i, a in enumerate(chosen):
             for b in chosen[i + 1 :]:
                 inside = (a[0] <= b[0] and b[1] <= a[1]) or (b[0] <= a[0] and a[1] <= b[1])
