@@ -16,9 +16,10 @@ from typing import Any
 
 from benchmarks.side_by_side import RESULTS, report
 from hybridner import AdaptiveThreshold, HybridNerModel
+from hybridner.calibration.conformal import conformal_thresholds
+from hybridner.calibration.threshold import threshold_for_count
 from hybridner.data import read_records
-from hybridner.ensemble.thresholds import conformal_by_label, for_count
-from hybridner.llm.routing import kind_of
+from hybridner.ensemble import FixedThreshold
 from hybridner.spans import NON_ENTITY, Record
 
 #: Spans per point of the curve.
@@ -47,20 +48,20 @@ def spotted(model: HybridNerModel, records: Sequence[Record]) -> list[list[Spott
             [
                 Spotted(c.label, c.uncertainty, gold.get((c.start, c.end), NON_ENTITY) != c.label)
                 for c in row
-                if kind_of(c) is not None
+                if c.kind is not None
             ]
         )
     return result
 
 
 def judges(budget: float, calibration: Sequence[Spotted], steps: Sequence[float]) -> dict[str, Callable[[], Judge]]:
-    tau = for_count([s.uncertainty for s in calibration], round(budget * len(calibration)))
+    tau = threshold_for_count([s.uncertainty for s in calibration], round(budget * len(calibration)))
     errors: dict[str, list[float]] = {}
     for s in calibration:
         if s.wrong:
             errors.setdefault(s.label, []).append(s.uncertainty)
     missed = sum(s.wrong and s.uncertainty <= tau for s in calibration) / max(sum(s.wrong for s in calibration), 1)
-    by_label = conformal_by_label(errors, min(max(missed, 0.01), 0.99))
+    by_label = conformal_thresholds(errors, min(max(missed, 0.01), 0.99))
 
     def fixed() -> Judge:
         return lambda _, s: s.uncertainty > tau
@@ -78,10 +79,15 @@ def judges(budget: float, calibration: Sequence[Spotted], steps: Sequence[float]
 
     def adaptive(step: float, labels: bool = False, domains: bool = False) -> Callable[[], Judge]:
         def make() -> Judge:
-            threshold = AdaptiveThreshold(budget, start=tau, by_label=by_label if labels else None, step=step)
-            if domains:
-                return lambda domain, s: threshold.of(domain).judge(s.label, s.uncertainty)
-            return lambda _, s: threshold.judge(s.label, s.uncertainty)
+            whole = AdaptiveThreshold(budget, start=FixedThreshold(tau, by_label if labels else {}), step=step)
+
+            def judge(domain: str, s: Spotted) -> bool:
+                threshold = whole.for_domain(domain) if domains else whole
+                routed = threshold.exceeded(s.label, s.uncertainty)
+                threshold.update(s.label, s.uncertainty)
+                return routed
+
+            return judge
 
         return make
 

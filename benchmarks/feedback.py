@@ -50,12 +50,12 @@ def trust(model: HybridNerModel, records: Sequence[Record]) -> dict[str, float]:
     logits, gold = predictions.ballot.logits / model.config.temperature, predictions.gold
     logs = log_softmax(logits)
     rows = [list(found.candidates) for found in model.predict([record.text for record in records], batch_size=32)]
-    routed = {(item.text, item.index) for item in route(rows, model.config.threshold)}
+    routed = {(item.text, item.index) for item in route(rows, model.config.review_threshold)}
     found = [
         ((number, index) in routed, (c.start, c.end, c.label) in set(record.entities))
         for number, (row, record) in enumerate(zip(rows, records, strict=True))
         for index, c in enumerate(row)
-        if c.chosen
+        if c.is_entity
     ]
     wrong = [taken for taken, right in found if not right]
     return {
@@ -64,7 +64,7 @@ def trust(model: HybridNerModel, records: Sequence[Record]) -> dict[str, float]:
         "routed_per_entity": len(routed) / max(len(found), 1),
         "wrong_entities_caught": sum(wrong) / max(len(wrong), 1),
         "temperature": model.config.temperature,
-        "threshold": model.config.threshold,
+        "threshold": model.config.review_threshold.value(),
     }
 
 

@@ -93,7 +93,7 @@ class Bench:
 
 
 def entities(rows: Sequence[Sequence[Candidate]]) -> list[list[Span]]:
-    return [[Span(c.start, c.end, c.label) for c in row if c.chosen] for row in rows]
+    return [[Span(c.start, c.end, c.label) for c in row if c.is_entity] for row in rows]
 
 
 def f1(material: Material, rows: Sequence[Sequence[Candidate]]) -> dict[str, float]:
@@ -192,7 +192,10 @@ def main() -> None:
     bench = Bench(options)
     oof, records = Predictions.load(options.fitting), read_records(options.evaluation)
     fitting = Material(oof.records, decide_ballot(bench.model, oof.ballot, len(oof))).enough(options.threshold, options.fit)
-    everything = Material(records, [list(found.candidates) for found in bench.model.predict([record.text for record in records], batch_size=32)])
+    texts = [record.text for record in records]
+    everything = Material(
+        records, [list(found.candidates) for found in bench.model.predict([record.text for record in records], batch_size=32)]
+    )
     measured = everything.enough(options.threshold, options.spans)
     first = Material(records[: options.sentences], everything.candidates[: options.sentences])
 

@@ -30,9 +30,9 @@ def fate(span: Span, candidates: list[Candidate], members: int) -> tuple[str, st
     right = sum(vote == span.label for vote in own.votes.values())
     other = sum(vote not in (span.label, "O") for vote in own.votes.values())
     votes = f"{right} right, {other} other label, {members - right - other} none"
-    if own.chosen and own.label == span.label:
+    if own.is_entity and own.label == span.label:
         return "found", votes
-    if own.chosen:
+    if own.is_entity:
         return "kept with another label", votes
     if own.label == span.label:
         return "beaten by an overlapping span", votes
@@ -40,7 +40,9 @@ def fate(span: Span, candidates: list[Candidate], members: int) -> tuple[str, st
 
 
 def analyse(model: HybridNerModel, records: list[Record], strategy: str) -> dict[str, Any]:
-    rows = [list(found.candidates) for found in model.predict([record.text for record in records], batch_size=32, strategy=strategy)]
+    rows = [
+        list(found.candidates) for found in model.predict([record.text for record in records], batch_size=32, strategy=strategy)
+    ]
     members = len(model.members)
     fates: Counter[str] = Counter()
     votes: dict[str, Counter[str]] = {}
@@ -52,7 +54,7 @@ def analyse(model: HybridNerModel, records: list[Record], strategy: str) -> dict
             votes.setdefault(what, Counter())[who] += 1
             lengths.setdefault(what, []).append(span.end - span.start)
     gold = [set(record.entities) for record in records]
-    found = [[c for c in row if c.chosen] for row in rows]
+    found = [[c for c in row if c.is_entity] for row in rows]
     wrong = Counter(
         "right span, wrong label"
         if any((c.start, c.end) == (s.start, s.end) for s in known)

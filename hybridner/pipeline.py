@@ -13,13 +13,11 @@ from torch import nn
 from torch.utils.data import Dataset
 from transformers import Pipeline
 
-from hybridner.ensemble import COMBINERS
-from hybridner.ensemble.adaptive import AdaptiveThreshold
-from hybridner.ensemble.thresholds import LabelThresholds, Threshold
+from hybridner.ensemble import COMBINERS, Threshold, as_threshold
 from hybridner.errors import InputError, ModelError
 from hybridner.export import as_onnx
 from hybridner.hybrid import CompositeModel, ExampleIndex, HybridNerModel, TextPrediction
-from hybridner.hybrid.configuration_hybrid import check_choice, check_threshold
+from hybridner.hybrid.configuration_hybrid import check_choice
 from hybridner.hybrid.entity_dicts import Entity, local_entities, verified_entity
 from hybridner.hybrid.verification import LlmOptions, open_verification
 from hybridner.llm import LlmReport, Plan
@@ -55,9 +53,9 @@ class HybridNerPipeline(Pipeline):
 
     Args (here, or per call to override them):
         batch_size: windows per forward pass (16).
-        threshold: τ, a number from 0 to 1; by default the model's own. Or a `hybridner.AdaptiveThreshold`, which follows the
-            texts and keeps the share of doubtful entities (with an LLM: of routed candidates) to a budget; it goes on where the
-            last call left it.
+        threshold: τ, a number from 0 to 1 or any `hybridner.ensemble.Threshold`; by default the model's own. A
+            `hybridner.AdaptiveThreshold` follows the texts and keeps the share of doubtful entities (with an LLM: of routed
+            candidates) to a budget; it goes on where the last call left it.
         decoding: "flat" (no overlap) or "nested" (no crossing); by default the model's own.
         strategy: a key of `hybridner.ensemble.COMBINERS`; by default the model's own.
         llm: who is asked about the spans with u > τ: the name of a model at an OpenAI-compatible endpoint, a mapping of
@@ -120,8 +118,8 @@ class HybridNerPipeline(Pipeline):
             check_choice("strategy", given["strategy"], COMBINERS)
         if "decoding" in given:
             check_choice("decoding", given["decoding"], RESOLVERS)
-        if "threshold" in given and not isinstance(given["threshold"], (AdaptiveThreshold, LabelThresholds)):
-            check_threshold(given["threshold"])
+        if "threshold" in given:
+            given["threshold"] = as_threshold(given["threshold"])
         if "llm_examples" in given:
             given["llm_examples"] = ExampleIndex.of(given["llm_examples"], self.model)
         decision = {name: given[name] for name in _DECISION if name in given}
@@ -205,7 +203,7 @@ class HybridNerPipeline(Pipeline):
         decoding: str | None,
         llm: Mapping[str, Any],
     ) -> Iterator[list[Entity]]:
-        limit = self.model.config.thresholds if threshold is None else threshold
+        limit = self.model.config.review_threshold if threshold is None else threshold
         if "llm" not in llm:
             for prediction in chain.from_iterable(predictions):
                 yield local_entities(prediction, limit)
@@ -214,7 +212,8 @@ class HybridNerPipeline(Pipeline):
             for batch, verified in verification.stream(predictions):
                 self.llm_report = verification.report()
                 for prediction, row in zip(batch, verified, strict=True):
-                    yield [verified_entity(prediction.text, item, limit) for item in row if item.candidate.chosen]
+                    found = [item for item in row if item.candidate.is_entity]
+                    yield [verified_entity(prediction.text, item, item.provenance.needs_review) for item in found]
 
     def _plan(self, inputs: Iterable[Any], batch_size: int | None = None, **kwargs: Any) -> Plan:
         _, decision, output = self._sanitize_parameters(**kwargs)

@@ -6,9 +6,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
+# How long an example takes says nothing here: the machine is shared, and first calls import.
+hypothesis.settings.register_profile("hybridner", deadline=None)
+hypothesis.settings.load_profile("hybridner")
 # Two cores and many small matrices: one thread is faster, and the same everywhere.
 torch.set_num_threads(1)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

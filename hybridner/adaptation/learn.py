@@ -12,11 +12,11 @@ import numpy as np
 
 from hybridner.adaptation.adapt import AdaptationSettings, Report, fine_tune
 from hybridner.calibration import Choices, Target, calibrate
+from hybridner.calibration.threshold import count_doubtful, routable
 from hybridner.data.feedback import Review
-from hybridner.ensemble import Predictions, concatenated, decide, entities
+from hybridner.ensemble import Predictions, concatenated, decide, select_entities
 from hybridner.errors import DataError
 from hybridner.hybrid import CompositeModel, predict_records, require_torch
-from hybridner.llm.routing import kind_of
 from hybridner.spans import Record
 
 #: Members learn from feedback at rates that leave alone what they know.
@@ -37,7 +37,7 @@ def learn(
     llm: str | None = None,
     calibrated_on: Predictions | None = None,
     replay: Sequence[Record] | None = None,
-    target: Target | None = None,
+    share: float | None = None,
 ) -> tuple[CompositeModel, Report]:
     """Everything that can be learned from reviews.
 
@@ -47,7 +47,7 @@ def learn(
         llm: name of the LLM whose answers were reviewed, if any were.
         calibrated_on: what the model was calibrated on, see `learn_calibration`; of no use once members have learned.
         replay: old training data; with it the members learn too, from all but every fifth text.
-        target: what τ is chosen for, see `learn_calibration`.
+        share: of doubtful spans, see `learn_calibration`.
 
     Returns:
         the model that has learned, and a report.
@@ -61,7 +61,7 @@ def learn(
         taught = [review for number, review in enumerate(reviews) if review.complete and number % HOLD_OUT != HOLD_OUT - 1]
         model, report["members"] = learn_members(model, taught, replay)
         calibrated_on, judged = None, [review for review in reviews if review not in taught]
-    report["calibration"] = learn_calibration(model, judged, calibrated_on, target)
+    report["calibration"] = learn_calibration(model, judged, calibrated_on, share)
     if llm is not None:
         report["llm_answers"] = learn_answers(model, reviews, llm)
     return model, report
@@ -83,7 +83,7 @@ def reviewed_predictions(model: CompositeModel, reviews: Sequence[Review]) -> Pr
 
 
 def learn_calibration(
-    model: CompositeModel, reviews: Sequence[Review], old: Predictions | None = None, target: Target | None = None
+    model: CompositeModel, reviews: Sequence[Review], old: Predictions | None = None, share: float | None = None
 ) -> dict[str, Any]:
     """Fit temperature, weights and threshold anew, on the reviews and on the predictions that they were fitted on before.
 
@@ -92,7 +92,8 @@ def learn_calibration(
         reviews: what people said.
         old: what `hybridner calibrate` was given; without it only the reviews count, which are few and, where only doubtful
             entities were reviewed, not like the rest.
-        target: what τ is chosen for; by default as large a share of doubtful spans as the old τ gave.
+        share: doubtful spans for each entity found that τ is chosen for; by default as many as before. Labels that had a τ of
+            their own keep one.
 
     Returns:
         the report of `calibrate`.
@@ -107,7 +108,7 @@ def learn_calibration(
             "model was calibrated on before"
         )
     whole = predictions if old is None else concatenated([replace(old, folds=np.full(len(old), -1)), predictions])
-    target = target or Target(share=_doubtful_share(model, whole))
+    target = Target(share=_doubtful_share(model, whole) if share is None else share, relative_to=model.config.review_threshold)
     return calibrate(model, whole, Choices(target=target, stackers=tuple(model.config.stackers or {})))
 
 
@@ -153,7 +154,8 @@ def learn_members(
         raise DataError('members learn only from texts that were gone through completely ("complete": true); there is none')
     replayed = random.Random(settings.seed).sample(list(old), min(len(old), REPLAY * len(new)))
     learned, report = fine_tune(require_torch(model), [*new, *replayed], model.config.labels, settings)
-    for field in ("threshold", "label_thresholds", "temperature", "fitted", "strategy", "stackers", "llm_answers"):
+    learned.config.review_threshold = model.config.review_threshold
+    for field in ("temperature", "fitted", "strategy", "stackers", "llm_answers"):
         setattr(learned.config, field, getattr(model.config, field))
     learned.stackers = model.stackers
     return learned, {**report, "reviewed": len(new), "replayed": len(replayed)}
@@ -172,5 +174,4 @@ def _doubtful_share(model: CompositeModel, predictions: Predictions) -> float:
         fitted=model.fitted,
         uncertainty=config.uncertainty,
     )
-    doubtful = sum(c.uncertainty > config.threshold for row in rows for c in row if kind_of(c) is not None)
-    return doubtful / max(sum(len(entities(row)) for row in rows), 1)
+    return count_doubtful(routable(rows), config.review_threshold) / max(sum(len(select_entities(row)) for row in rows), 1)

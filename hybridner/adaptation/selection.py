@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from hybridner.ensemble.ballot import Floats
-from hybridner.ensemble.decide import Candidate
+from hybridner.ensemble.candidates import Candidate
 
 #: Keeps an order among certain texts, and among repetitions.
 _LITTLE = 1e-9

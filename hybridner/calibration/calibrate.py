@@ -84,21 +84,20 @@ def calibrate(model: CompositeModel, predictions: Predictions, choices: Choices)
     if uncertainty == BEST:
         uncertainty = max(uncertainties, key=lambda name: np.nan_to_num(uncertainties[name]["wrong"]["auroc"]))
     judged = judge(parts, strategy, uncertainty, config.decoding)
-    threshold, by_label = config.threshold, config.label_thresholds or {}
+    threshold = config.review_threshold
     if choices.target is not None:
-        threshold, by_label = choose_threshold(judged, choices.target, config.labels, config.decoding)
+        threshold = choose_threshold(judged, choices.target, config.labels, config.decoding)
     model.stackers = {kind: stacker.stored() for kind, stacker in whole.fitted.stackers.items()}  # type: ignore[attr-defined]
     config.update(
         {
             "strategy": strategy,
             "uncertainty": uncertainty,
-            "threshold": threshold,
-            "label_thresholds": by_label or None,
             "temperature": whole.temperature,
             "fitted": whole.fitted.to_dict(),
             "stackers": {kind: list(stacker.classes) for kind, stacker in model.stackers.items()} or None,
         }
     )
+    config.review_threshold = threshold
     return {
         "records": len(predictions),
         "entities": sum(len(record.entities) for record in predictions.records),
@@ -111,7 +110,7 @@ def calibrate(model: CompositeModel, predictions: Predictions, choices: Choices)
         "temperature": whole.temperature,
         "reliability": _reliability(parts, judged),
         "curve": curve(judged),
-        "threshold": summary(judged, threshold) | {"by_label": by_label},
+        "threshold": summary(judged, threshold),
     }
 
 

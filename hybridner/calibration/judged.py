@@ -14,12 +14,12 @@ from hybridner.ensemble import (
     Fitted,
     Predictions,
     decide,
-    entities,
     fit,
     fit_stacker,
+    select_entities,
 )
 from hybridner.ensemble.calibration import fit_temperature
-from hybridner.spans import NON_ENTITY, Span
+from hybridner.spans import Span
 
 #: Folds that weights are cross-fitted over when the predictions have none of their own.
 _FOLDS, _SEED = 5, 42
@@ -95,7 +95,7 @@ class Judged:
         return [
             (candidate, Span(candidate.start, candidate.end, candidate.label) in known)
             for row, known in self._rows()
-            for candidate in entities(row)
+            for candidate in select_entities(row)
         ]
 
     def left(self) -> list[tuple[Candidate, bool]]:
@@ -103,11 +103,7 @@ class Judged:
         found = []
         for row, known in self._rows():
             spans = {(span.start, span.end) for span in known}
-            found += [
-                (candidate, (candidate.start, candidate.end) in spans)
-                for candidate in row
-                if not (candidate.chosen and candidate.label != NON_ENTITY)
-            ]
+            found += [(candidate, (candidate.start, candidate.end) in spans) for candidate in row if not candidate.is_entity]
         return found
 
     def unreachable(self) -> int:

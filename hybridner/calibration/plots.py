@@ -45,7 +45,7 @@ def draw_report(report: Mapping[str, Any], path: str | Path) -> None:
     )
     middle.set_ylim(bottom=0)
     thresholds = [p["threshold"] for p in points]
-    right.plot(thresholds, [p["caught"] for p in points], label="wrong entities routed, of all wrong ones")
+    right.plot(thresholds, [p["error_recall"] for p in points], label="wrong entities routed, of all wrong ones")
     right.plot(thresholds, [p["routed"] for p in points], label="spans routed for each entity")
     right.axvline(chosen["threshold"], color="red", linewidth=1)
     right.set(xlabel="threshold tau", title=f"uncertainty: {report['uncertainty']}", xlim=(0, 1))

@@ -24,7 +24,7 @@ _EXAMPLES = """\
 examples:
   hybridner calibrate runs/mine/composite runs/mine/oof.parquet --share 0.2
   hybridner calibrate runs/mine/composite dev.jsonl --strategy best --uncertainty best --accuracy 0.8
-  hybridner calibrate runs/mine/composite runs/mine/oof.parquet --catch 0.9 --by-label --stacker xgboost
+  hybridner calibrate runs/mine/composite runs/mine/oof.parquet --error-recall 0.9 --by-label --stacker xgboost
 
 DATA is what `hybridner crossval` made, or a labelled file that no member was trained on. Everything is fitted on all of it; every
 figure shown, and every choice made by a figure, is cross-fitted.
@@ -54,8 +54,10 @@ def add_parser(subparsers: Any) -> None:
     target.add_argument("--share", type=float, metavar="X", help="threshold that routes so many spans for each entity found")
     target.add_argument("--calls", type=int, metavar="N", help="threshold that routes so many spans in 1,000 texts")
     target.add_argument("--accuracy", type=float, metavar="X", help="threshold of the best expected F1 with such a verifier")
-    target.add_argument("--catch", type=float, metavar="X", help="threshold that routes this share of wrong entities (conformal)")
-    parser.add_argument("--by-label", action="store_true", help="with --catch: a threshold for each label")
+    target.add_argument(
+        "--error-recall", type=float, metavar="X", help="threshold that routes this share of wrong entities (conformal)"
+    )
+    parser.add_argument("--by-label", action="store_true", help="with --error-recall: a threshold for each label")
     parser.add_argument("--output", metavar="DIR", help="where the composite goes (default: where it is)")
     parser.set_defaults(run=run)
 
@@ -63,7 +65,7 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     if not Path(options.model).is_dir() and not options.output:
         raise ModelError(f"{options.model} is no folder; give --output for the calibrated composite")
-    targets = {name: getattr(options, name) for name in ("share", "calls", "accuracy", "catch")}
+    targets = {name: getattr(options, name) for name in ("share", "calls", "accuracy", "error_recall")}
     wanted = any(value is not None for value in targets.values())
     target = Target(**targets, by_label=options.by_label) if wanted or options.by_label else None
     choices = Choices(options.strategy, options.uncertainty, target, tuple(dict.fromkeys(options.stacker)))
@@ -113,7 +115,7 @@ def _print(console: Console, report: dict[str, Any]) -> None:
     chosen = report["threshold"]
     console.print(
         f"threshold {chosen['threshold']:.3f}: routes {chosen['routed_spans']} spans ({chosen['entities']} entities found, "
-        f"{chosen['wrong']} of them wrong) and {100 * chosen['caught']:.1f} % of the wrong ones"
+        f"{chosen['wrong']} of them wrong) and {100 * chosen['error_recall']:.1f} % of the wrong ones"
     )
     for label, value in chosen["by_label"].items():
         console.print(f"  {label}: {value:.3f}")

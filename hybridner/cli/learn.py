@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 
 from hybridner.adaptation.learn import learn
-from hybridner.calibration import Target
 from hybridner.cli.loading import load_composite
 from hybridner.data import read_records
 from hybridner.data.feedback import VERDICTS, read_feedback
@@ -75,16 +74,16 @@ def run(options: argparse.Namespace) -> int:
         raise DataError("holds answers of an LLM (llm_label): say which with --llm", options.feedback)
     verdicts = Counter(entity.review for review in reviews for entity in review.entities)
     console.print(f"{len(reviews)} texts: " + ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in VERDICTS))
-    before = model.config.temperature, model.config.threshold
+    before = model.config.temperature, model.config.review_threshold.value()
     model, report = learn(
         model,
         reviews,
         llm=options.llm,
         calibrated_on=Predictions.load(options.calibrated_on) if options.calibrated_on else None,
         replay=read_records(options.replay) if options.members else None,
-        target=None if options.share is None else Target(share=options.share),
+        share=options.share,
     )
-    after = model.config.temperature, model.config.threshold
+    after = model.config.temperature, model.config.review_threshold.value()
     console.print(f"temperature {before[0]:.3f} -> {after[0]:.3f}, threshold {before[1]:.3f} -> {after[1]:.3f}")
     if options.llm is not None:
         console.print(f"{report['llm_answers']} answers of {options.llm} are known")

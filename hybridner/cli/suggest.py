@@ -9,7 +9,7 @@ from typing import Any
 from hybridner.adaptation.selection import next_to_annotate
 from hybridner.cli.loading import load_composite
 from hybridner.cli.predict import read_texts as read_input
-from hybridner.ensemble import entities
+from hybridner.ensemble import select_entities
 from hybridner.errors import DataError
 
 _EXAMPLES = """\
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     for number in next_to_annotate(texts, candidates, options.count):
         found = [
             {"start": c.start, "end": c.end, "label": c.label, "uncertainty": round(c.uncertainty, 4)}
-            for c in entities(candidates[number])
+            for c in select_entities(candidates[number])
         ]
         print(json.dumps({"text": texts[number], "entities": found}, ensure_ascii=False))
     return 0

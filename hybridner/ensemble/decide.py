@@ -3,48 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats
+from hybridner.ensemble.candidates import Candidate
 from hybridner.ensemble.combiners import COMBINERS, pooled_probabilities
 from hybridner.ensemble.fitted import Fitted
+from hybridner.ensemble.log_odds import log_odds
 from hybridner.ensemble.uncertainty import UNCERTAINTIES, Opinions
-from hybridner.spans import NON_ENTITY, RESOLVERS
+from hybridner.spans import RESOLVERS
 
-#: Log-odds against O are cut off here, so that a span nobody calls O still has a finite weight.
-_CERTAIN = 14.0
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A span that some member proposed or that SpanNER nearly did, and what the ensemble makes of it.
-
-    Attributes:
-        start, end: characters [start, end) of the text.
-        label: the combined label; "O" when the votes went against an entity.
-        chosen: whether it is one of the text's entities (a label other than O, and part of the best set under the decoding).
-        distribution: P(label | span) over the K + 1 labels, O first: the log-linear pool where it is fitted, else the members'
-            own probabilities averaged; the largest one is given to the combined label.
-        weight: ln P(label) - ln P(O) under the strategy, in nats: what the best set of entities is chosen by; 0 for O.
-        uncertainty: u in [0, 1]; by default 1 - max P(y | span) of SpanNER's softmax (equations 8 and 9), see `UNCERTAINTIES`.
-        votes: label that each member gave the span ("O" for none); a member that cannot judge it is missing.
-    """
-
-    start: int
-    end: int
-    label: str
-    chosen: bool
-    distribution: tuple[float, ...]
-    weight: float
-    uncertainty: float
-    votes: dict[str, str]
-
-    @property
-    def score(self) -> float:
-        """P(label | span) of the combined label."""
-        return max(self.distribution)
+#: Log-odds against O are cut off here.
+MAX_LOG_ODDS = 14.0
 
 
 def decide(
@@ -75,7 +46,7 @@ def decide(
     """
     combined = COMBINERS[strategy](ballot, fitted)
     chosen_label = combined.argmax(axis=1)
-    weights = _log_odds(combined, chosen_label)
+    weights = log_odds(combined.max(axis=1), combined[:, 0], MAX_LOG_ODDS)
     belief = beliefs(ballot, fitted)
     doubt = UNCERTAINTIES[uncertainty](Opinions(ballot, combined, belief, chosen_label))
     resolve = RESOLVERS[decoding]
@@ -113,20 +84,9 @@ def beliefs(ballot: Ballot, fitted: Fitted | None) -> Floats:
     return ballot.average if fitted is None else pooled_probabilities(ballot, fitted)
 
 
-def _log_odds(combined: Floats, label: np.ndarray) -> Floats:
-    """ln P(label) - ln P(O), within ±_CERTAIN; 0 for O itself."""
-    chosen = np.take_along_axis(combined, label[:, None], axis=1)[:, 0]
-    return np.asarray(np.clip(np.nan_to_num(chosen - combined[:, 0], posinf=_CERTAIN), -_CERTAIN, _CERTAIN))
-
-
 def _with_top(distribution: Floats, label: int) -> tuple[float, ...]:
     """The distribution with its largest value given to `label`: what the combiner chose counts as most probable."""
     values = distribution.tolist()
     top = int(distribution.argmax())
     values[label], values[top] = values[top], values[label]
     return tuple(values)
-
-
-def entities(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Only those that were chosen as entities."""
-    return [candidate for candidate in candidates if candidate.chosen and candidate.label != NON_ENTITY]

@@ -1,70 +1,85 @@
-"""Choosing τ on predictions that no member was trained for."""
+"""When a span is doubtful: the one place that compares an uncertainty with a threshold τ.
+
+Everything that marks entities for review or sends spans to an LLM asks a `Threshold`; a number stands for a `FixedThreshold`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-
-from hybridner.ensemble.adaptive import AdaptiveThreshold
-from hybridner.ensemble.ballot import Floats
+from hybridner.ensemble.candidates import KINDS, Candidate, Kind
 from hybridner.errors import ModelError
 
 
+@runtime_checkable
+class Threshold(Protocol):
+    """Tells which spans are doubtful."""
+
+    def exceeded(self, label: str, uncertainty: float) -> bool:
+        """Whether a span with this label is doubtful. Asking changes nothing."""
+
+    def value(self, label: str = "") -> float:
+        """τ of a label as it stands now; without a label, that of labels without one of their own."""
+
+    def update(self, label: str, uncertainty: float) -> None:
+        """Move on past a span of the stream; a threshold that is fixed stays where it is."""
+
+
 @dataclass(frozen=True)
-class LabelThresholds:
-    """τ of single labels, and one for all others."""
+class FixedThreshold:
+    """One τ for all spans, or some labels with a τ of their own.
 
-    default: float
-    by_label: Mapping[str, float]
-
-    def judge(self, label: str, uncertainty: float) -> bool:
-        """Whether a span with this label is doubtful."""
-        return uncertainty > self.by_label.get(label, self.default)
-
-
-#: τ for all spans, by label, or one that follows the stream.
-Threshold = float | LabelThresholds | AdaptiveThreshold
-
-
-def for_count(uncertainty: Sequence[float] | Floats, count: int) -> float:
-    """The smallest τ with at most `count` of the uncertainties above it."""
-    values = np.sort(np.asarray(uncertainty, dtype=float))[::-1]
-    if count >= len(values):
-        return 0.0
-    return float(np.clip(values[max(count, 0)], 0.0, 1.0))
-
-
-def conformal(uncertainty_of_errors: Sequence[float] | Floats, miss: float) -> float:
-    """τ above which a new error lies with probability of at least 1 - `miss` (split conformal prediction, Vovk et al., 2005).
-
-    The guarantee holds on average over calibration sets, for an error exchangeable with the n given ones: τ is the ⌊miss · (n +
-    1)⌋-th smallest of their uncertainties, and a new one is at most that with probability of at most `miss`. With too few errors
-    (n + 1 < 1 / miss) nothing can be promised short of routing everything: τ is 0, and an error with u = 0 may still slip
-    through.
-
-    Args:
-        uncertainty_of_errors: of the wrong entities of the calibration set.
-        miss: share of errors that may be kept unseen, between 0 and 1.
+    Attributes:
+        default: τ in [0, 1]; 1 doubts nothing.
+        by_label: τ of single labels, in place of `default`.
 
     Raises:
-        ModelError: `miss` is not between 0 and 1.
+        ModelError: a τ that is not a number from 0 to 1.
     """
-    if not 0 < miss < 1:
-        raise ModelError(f"the share of errors to miss must lie between 0 and 1, not {miss!r}")
-    values = np.sort(np.asarray(uncertainty_of_errors, dtype=float))
-    rank = int(np.floor(miss * (len(values) + 1)))
-    if rank < 1:
-        return 0.0
-    # Just below that value, so that it is itself above τ: ties must not break the promise.
-    return float(np.clip(np.nextafter(values[rank - 1], -1.0), 0.0, 1.0))
+
+    default: float
+    by_label: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value in (("threshold", self.default), *((f"threshold of {k!r}", v) for k, v in self.by_label.items())):
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+                raise ModelError(f"{name} must be a number from 0 to 1, not {value!r}")
+
+    def exceeded(self, label: str, uncertainty: float) -> bool:
+        return uncertainty > self.value(label)
+
+    def value(self, label: str = "") -> float:
+        return self.by_label.get(label, self.default)
+
+    def update(self, label: str, uncertainty: float) -> None:
+        """Nothing: it is fixed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields of a composite's configuration that hold it."""
+        return {"threshold": self.default, "label_thresholds": dict(self.by_label) or None}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> FixedThreshold:
+        """From what `to_dict` gave."""
+        return cls(data["threshold"], data.get("label_thresholds") or {})
 
 
-def conformal_by_label(errors: Mapping[str, Sequence[float]], miss: float) -> dict[str, float]:
-    """As `conformal` for each label by itself (Mondrian conformal prediction), where it has enough errors to promise anything.
+def as_threshold(value: Threshold | float) -> Threshold:
+    """The threshold itself, or the fixed one that a number stands for.
 
-    Args:
-        errors: uncertainties of the wrong entities of each label.
+    Raises:
+        ModelError: neither a threshold nor a number from 0 to 1.
     """
-    return {label: conformal(values, miss) for label, values in sorted(errors.items()) if miss * (len(values) + 1) >= 1}
+    return value if isinstance(value, Threshold) else FixedThreshold(value)
+
+
+def find_doubtful(candidates: Iterable[Candidate], threshold: Threshold, kinds: Collection[Kind] = KINDS) -> list[bool]:
+    """Whether each candidate is doubtful, in text order. The threshold moves on past those of these kinds."""
+    doubtful = []
+    for candidate in candidates:
+        doubtful.append(threshold.exceeded(candidate.label, candidate.uncertainty))
+        if candidate.kind in kinds:
+            threshold.update(candidate.label, candidate.uncertainty)
+    return doubtful

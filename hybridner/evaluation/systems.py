@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from hybridner.ensemble import Fitted, Predictions, available, decide, entities
+from hybridner.ensemble import Fitted, Predictions, available, decide, select_entities
 from hybridner.ensemble.sequence import vote_sequences
 from hybridner.evaluation.metrics import SpanScores, score_spans
 from hybridner.hybrid import CompositeModel, predict_records
@@ -45,7 +45,7 @@ def systems_of(
         decided = decide(
             ballot, len(predictions), labels, predictions.members, strategy=strategy, decoding=decoding, fitted=fitted
         )
-        systems[f"strategy:{strategy}"] = [[Span(c.start, c.end, c.label) for c in entities(row)] for row in decided]
+        systems[f"strategy:{strategy}"] = [[Span(c.start, c.end, c.label) for c in select_entities(row)] for row in decided]
     return systems
 
 

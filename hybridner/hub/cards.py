@@ -130,7 +130,7 @@ def card_content(record: ModelRecord) -> dict[str, Any]:
         "composite": record.is_composite,
         "decoding": config.decoding if record.is_composite else None,
         "strategy": config.strategy if record.is_composite else None,
-        "threshold": config.threshold if record.is_composite else None,
+        "threshold": config.review_threshold.value() if record.is_composite else None,
         "uncertainty": config.uncertainty if record.is_composite else None,
         "temperature": config.temperature if record.is_composite else None,
         "domain": _cell(record.labels.domain),

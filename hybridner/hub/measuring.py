@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hybridner.ensemble import Candidate, entities
+from hybridner.ensemble import Candidate, select_entities
 from hybridner.ensemble.calibration import reliability
 from hybridner.errors import DataError
 from hybridner.evaluation import score_spans, text_counts
@@ -46,10 +46,12 @@ def measure(
     candidates = [found.candidates for found in model.predict([record.text for record in records], batch_size=batch_size)]
     gold = [set(record.entities) for record in records]
     systems = {name: _votes_of(name, candidates) for name in model.member_names}
-    combined = [[Span(c.start, c.end, c.label) for c in entities(row)] for row in candidates]
+    combined = [[Span(c.start, c.end, c.label) for c in select_entities(row)] for row in candidates]
     systems[f"strategy:{model.config.strategy}"] = combined
     found = [
-        (c, Span(c.start, c.end, c.label) in truth) for row, truth in zip(candidates, gold, strict=True) for c in entities(row)
+        (c, Span(c.start, c.end, c.label) in truth)
+        for row, truth in zip(candidates, gold, strict=True)
+        for c in select_entities(row)
     ]
     correct = np.array([right for _, right in found], dtype=float)
     overall = score_spans(gold, combined)

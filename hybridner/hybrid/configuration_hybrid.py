@@ -6,8 +6,7 @@ from typing import Any, TypeGuard
 
 from transformers import PreTrainedConfig
 
-from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES
-from hybridner.ensemble.thresholds import LabelThresholds
+from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, FixedThreshold
 from hybridner.errors import ModelError
 from hybridner.models import MEMBER_CLASSES, MemberConfig
 from hybridner.spans import RESOLVERS, LabelSet
@@ -25,8 +24,8 @@ class HybridNerConfig(PreTrainedConfig):
         strategy: how votes are combined: a key of `hybridner.ensemble.COMBINERS`.
         decoding: "flat" (no overlap) or "nested" (no crossing).
         uncertainty: how u is measured: a key of `hybridner.ensemble.UNCERTAINTIES`.
-        threshold: τ; an entity with uncertainty u > τ is doubtful.
-        label_thresholds: τ of single labels, in place of `threshold`.
+        threshold: τ; an entity with uncertainty u > τ is doubtful. Read and written through `review_threshold`.
+        label_thresholds: τ of single labels, in place of `threshold`; in the same way.
         temperature: SpanNER's scores are divided by it before the softmax.
         fitted: weights of the strategies that need them, as `hybridner.ensemble.Fitted` gives them.
         stackers: for each stacker stored beside the weights, the label numbers that it knows.
@@ -58,9 +57,7 @@ class HybridNerConfig(PreTrainedConfig):
         check_choice("strategy", self.strategy, COMBINERS)
         check_choice("decoding", self.decoding, RESOLVERS)
         check_choice("uncertainty", self.uncertainty, UNCERTAINTIES)
-        check_threshold(self.threshold)
-        for value in (self.label_thresholds or {}).values():
-            check_threshold(value)
+        FixedThreshold.from_dict(vars(self))  # refuses what is no threshold
         if not (_is_number(self.temperature) and self.temperature > 0):
             raise ModelError(f"temperature must be positive, not {self.temperature!r}")
         if not (_is_number(self.near_miss) and 0 < self.near_miss <= 1):
@@ -75,9 +72,13 @@ class HybridNerConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
 
     @property
-    def thresholds(self) -> float | LabelThresholds:
-        """τ, or τ by label where calibration chose that."""
-        return LabelThresholds(self.threshold, self.label_thresholds) if self.label_thresholds else self.threshold
+    def review_threshold(self) -> FixedThreshold:
+        """Tells which spans are doubtful: marked for review, or sent to an LLM."""
+        return FixedThreshold.from_dict(vars(self))
+
+    @review_threshold.setter
+    def review_threshold(self, threshold: FixedThreshold) -> None:
+        self.update(threshold.to_dict())
 
     @property
     def labels(self) -> LabelSet:
@@ -139,12 +140,6 @@ def check_choice(name: str, value: object, choices: Any) -> None:
     """Raise a ModelError that lists the choices when `value` is none of them."""
     if value not in choices:
         raise ModelError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
-
-
-def check_threshold(value: object) -> None:
-    """Raise a ModelError unless `value` is a number from 0 to 1."""
-    if not (_is_number(value) and 0 <= value <= 1):
-        raise ModelError(f"threshold must be a number from 0 to 1, not {value!r}")
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hybridner.ensemble import Candidate
-from hybridner.ensemble.thresholds import LabelThresholds, Threshold
+from hybridner.ensemble import Candidate, Threshold, find_doubtful
 from hybridner.hybrid.modeling_composite import TextPrediction
 from hybridner.llm import Verified
-from hybridner.llm.routing import is_doubtful
 
 Entity = dict[str, Any]
 
@@ -29,25 +27,20 @@ def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool
 
 
 def local_entities(prediction: TextPrediction, threshold: Threshold) -> list[Entity]:
-    """The entities of a text as the members alone decided."""
+    """The entities of a text as the members alone decided; an adaptive threshold moves on."""
+    found = prediction.entities
+    doubtful = find_doubtful(found, threshold)
     return [
-        entity_dict(prediction.text, candidate, "local", is_doubtful(candidate, threshold)) for candidate in prediction.entities
+        entity_dict(prediction.text, candidate, "local", needs_review)
+        for candidate, needs_review in zip(found, doubtful, strict=True)
     ]
 
 
-def verified_entity(text: str, item: Verified, threshold: Threshold) -> Entity:
+def verified_entity(text: str, item: Verified, needs_review: bool) -> Entity:
     """As `entity_dict`, with what the LLM had to do with it."""
     known = item.provenance
-    if isinstance(threshold, (float, int)):
-        doubted = known.uncertainty > threshold
-    elif isinstance(threshold, LabelThresholds):
-        doubted = threshold.judge(known.local_label, known.uncertainty)
-    else:
-        # An adaptive threshold has moved on since; whom it doubted was routed.
-        doubted = known.status != "local"
-    doubtful = doubted and known.llm_label is None
     return {
-        **entity_dict(text, item.candidate, known.source, doubtful),
+        **entity_dict(text, item.candidate, known.source, needs_review),
         "local_label": known.local_label,
         "llm_label": known.llm_label,
         "llm_score": known.llm_score,

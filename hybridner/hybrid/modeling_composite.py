@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hybridner.ensemble import Candidate, entities
+from hybridner.ensemble import Candidate, select_entities
 from hybridner.ensemble.fitted import Fitted, refuse_other_shape
 from hybridner.ensemble.stacking import STACKER_FILES, StoredStacker
 from hybridner.errors import InputError, ModelError
@@ -37,7 +37,7 @@ class TextPrediction:
     @property
     def entities(self) -> list[Candidate]:
         """The candidates that are entities of the text."""
-        return entities(self.candidates)
+        return select_entities(self.candidates)
 
 
 class CompositeModel(CharacterModel):

@@ -10,8 +10,7 @@ from dataclasses import dataclass, fields
 from os import PathLike
 from typing import Any, Protocol
 
-from hybridner.ensemble import Candidate
-from hybridner.ensemble.thresholds import Threshold
+from hybridner.ensemble import Candidate, Threshold
 from hybridner.errors import ModelError
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
 from hybridner.hybrid.modeling_composite import CompositeModel, TextPrediction
@@ -103,7 +102,7 @@ def open_verification(
     with ExitStack() as opened:
         verifier = as_verifier(options.llm)
         settings = LlmSettings(
-            threshold=config.thresholds if threshold is None else threshold,
+            threshold=config.review_threshold if threshold is None else threshold,
             decoding=decoding or config.decoding,
             **_with_known_answers(_checked(options.llm_settings or {}), config, verifier.model),
         )

@@ -10,7 +10,7 @@ from hybridner.llm.openai_verifier import OpenAIVerifier, as_verifier
 from hybridner.llm.prices import Budget, Price, load_prices
 from hybridner.llm.prompts import Example, Prompter, PromptTemplate
 from hybridner.llm.report import LlmReport
-from hybridner.llm.routing import KINDS, ExampleFinder, Plan, route
+from hybridner.llm.routing import ExampleFinder, Plan, route
 from hybridner.llm.settings import LlmSettings
 from hybridner.llm.simulation import SimulatedCurve, draw_curves, simulate
 from hybridner.llm.stage import LlmStage, Provenance, Verified, answered_pairs
@@ -19,7 +19,6 @@ from hybridner.llm.verifier import Answer, FailureKind, Message, Question, Verif
 
 __all__ = [
     "FUSIONS",
-    "KINDS",
     "Answer",
     "AnswerCache",
     "AnswerReader",

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hybridner.ensemble.decide import Candidate
+from hybridner.ensemble.candidates import Candidate
+from hybridner.ensemble.decide import MAX_LOG_ODDS
+from hybridner.ensemble.log_odds import log_odds
 from hybridner.llm.confusion import ConfusionMatrix, Distribution
 from hybridner.spans import RESOLVERS
 
-#: Log-odds are cut off here, as in the ensemble: a certain span still has a finite weight.
-_CERTAIN = 14.0
 #: A label that the local models rule out altogether could never be restored, so each keeps at least this probability.
 _LEAST = 1e-9
 #: By how much another label must be more probable than the local one to replace it; absorbs rounding.
@@ -36,7 +36,7 @@ def fuse_replace(distribution: Distribution, local: int, answer: int, matrix: Co
     """
     values = list(distribution)
     top = values.index(max(values))
-    weight = 0.0 if answer == 0 else _CERTAIN + distribution[answer]
+    weight = 0.0 if answer == 0 else MAX_LOG_ODDS + distribution[answer]
     values[answer], values[top] = values[top], values[answer]
     return Fused(answer, tuple(values), weight)
 
@@ -54,13 +54,13 @@ def fuse_bayes(distribution: Distribution, local: int, answer: int, matrix: Conf
     """
     likelihood = [row[answer] for row in matrix.rows]
     if max(likelihood) - min(likelihood) <= _MARGIN * max(likelihood):
-        return Fused(local, distribution, _log_odds(distribution, local))
+        return Fused(local, distribution, _weight(distribution, local))
     joint = [max(p, _LEAST) * q for p, q in zip(distribution, likelihood, strict=True)]
     total = sum(joint)
     posterior = tuple(p / total for p in joint)
     best = max(range(len(posterior)), key=posterior.__getitem__)
     label = best if posterior[best] > posterior[local] + _MARGIN else local
-    return Fused(label, posterior, _log_odds(posterior, label))
+    return Fused(label, posterior, _weight(posterior, label))
 
 
 Fusion = Callable[[Distribution, int, int, ConfusionMatrix], Fused]
@@ -92,11 +92,11 @@ def resolve_again(
             weights[index] = new.weight
         else:
             # The same label: the local weight moves by as much as the answer moved the log-odds.
-            weights[index] += new.weight - _log_odds(candidates[index].distribution, old)
+            weights[index] += new.weight - _weight(candidates[index].distribution, old)
     taken = set(RESOLVERS[decoding]([(candidate.start, candidate.end) for candidate in candidates], weights))
     final: list[Candidate] = []
     for index, candidate in enumerate(candidates):
-        candidate = replace(candidate, chosen=index in taken)
+        candidate = replace(candidate, is_entity=index in taken)
         if index in fused:
             new = fused[index]
             candidate = replace(candidate, label=labels[new.label], distribution=new.distribution, weight=weights[index])
@@ -104,9 +104,7 @@ def resolve_again(
     return final
 
 
-def _log_odds(distribution: Distribution, label: int) -> float:
-    """ln P(label) - ln P(O), within ±_CERTAIN."""
-    if label == 0:
-        return 0.0
-    odds = math.log(max(distribution[label], _LEAST)) - math.log(max(distribution[0], _LEAST))
-    return max(-_CERTAIN, min(_CERTAIN, odds))
+def _weight(distribution: Distribution, label: int) -> float:
+    """ln P(label) - ln P(O), cut off."""
+    against, given = (math.log(max(distribution[index], _LEAST)) for index in (0, label))
+    return float(log_odds(given, against, MAX_LOG_ODDS))

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
-from hybridner.ensemble.decide import Candidate
-from hybridner.ensemble.thresholds import Threshold
+from hybridner.ensemble import KINDS, Candidate, Kind, Threshold, as_threshold, find_doubtful
 from hybridner.llm.cache import AnswerCache, question_key
 from hybridner.llm.prices import Ledger, Price, Usage, estimate_prompt
 from hybridner.llm.prompts import Example, Prompter
 from hybridner.llm.verifier import Question, Verifier
-from hybridner.spans import NON_ENTITY
-
-#: entity: chosen by the ensemble; lost: proposed by a member and outvoted to O; near_miss: proposed by none, nearly by SpanNER.
-Kind = Literal["entity", "lost", "near_miss"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 #: Finds examples for one candidate, given the number of its text; called only for candidates that are routed.
 ExampleFinder = Callable[[int, Candidate], Sequence[Example]]
@@ -79,37 +72,31 @@ class Plan:
         )
 
 
-def kind_of(candidate: Candidate) -> Kind | None:
-    """How a candidate came to be doubted; None for one that lost its place to an overlapping entity."""
-    if candidate.chosen:
-        return "entity"
-    if candidate.label != NON_ENTITY:
-        return None
-    return "lost" if any(vote != NON_ENTITY for vote in candidate.votes.values()) else "near_miss"
-
-
-def route(candidates: Sequence[Sequence[Candidate]], threshold: Threshold, kinds: Collection[Kind] = KINDS) -> list[Routed]:
-    """The candidates with u > τ, most uncertain first (ties in text order).
+def route(
+    candidates: Sequence[Sequence[Candidate]], threshold: Threshold | float, kinds: Collection[Kind] = KINDS
+) -> list[Routed]:
+    """The doubtful candidates of these kinds, most uncertain first (ties in text order).
 
     Args:
         candidates: those of each text, as `decide` returns them.
-        threshold: τ in [0, 1]; 1 routes nothing. An adaptive one judges candidates of these kinds in text order, and moves on.
+        threshold: who is doubtful; of an adaptive one see `find_doubtful`.
         kinds: which kinds of candidates may be routed.
     """
+    threshold = as_threshold(threshold)
+    return route_doubtful(candidates, [find_doubtful(row, threshold, kinds) for row in candidates], kinds)
+
+
+def route_doubtful(
+    candidates: Sequence[Sequence[Candidate]], doubtful: Sequence[Sequence[bool]], kinds: Collection[Kind] = KINDS
+) -> list[Routed]:
+    """As `route`, where `doubtful` says for each candidate whether it is."""
     routed = [
-        Routed(text, index, candidate.uncertainty, kind)
-        for text, row in enumerate(candidates)
-        for index, candidate in enumerate(row)
-        if (kind := kind_of(candidate)) in kinds and kind is not None and is_doubtful(candidate, threshold)
+        Routed(text, index, candidate.uncertainty, candidate.kind)
+        for text, (row, doubts) in enumerate(zip(candidates, doubtful, strict=True))
+        for index, (candidate, is_doubtful) in enumerate(zip(row, doubts, strict=True))
+        if is_doubtful and candidate.kind is not None and candidate.kind in kinds
     ]
     return sorted(routed, key=lambda r: (-r.uncertainty, r.text, r.index))
-
-
-def is_doubtful(candidate: Candidate, threshold: Threshold) -> bool:
-    """Whether u > τ; an adaptive threshold moves on."""
-    if isinstance(threshold, (float, int)):
-        return candidate.uncertainty > threshold
-    return threshold.judge(candidate.label, candidate.uncertainty)
 
 
 def plan_calls(

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from hybridner.ensemble.thresholds import Threshold
+from hybridner.ensemble import KINDS, FixedThreshold, Kind, Threshold, as_threshold
 from hybridner.errors import LlmError
 from hybridner.llm.confusion import ConfusionMatrix
 from hybridner.llm.fusion import FUSIONS
 from hybridner.llm.prices import Budget, as_budget
-from hybridner.llm.routing import KINDS, Kind
 from hybridner.spans import RESOLVERS
 
 
@@ -20,7 +19,7 @@ class LlmSettings:
     """How the stage works.
 
     Attributes:
-        threshold: τ; spans with u > τ are routed. Or one that follows the stream and keeps to a budget.
+        threshold: spans that exceed it are routed; a number stands for a fixed τ.
         kinds: which candidates may be routed: "entity", "lost" (outvoted proposals), "near_miss" (SpanNER alone nearly).
         fusion: "bayes" weighs the answer by how reliable the verifier is; "replace" takes it as it is (the paper).
         accuracy: stated accuracy of the verifier on routed spans, for "bayes" without a matrix.
@@ -38,7 +37,7 @@ class LlmSettings:
         LlmError: a value outside its range.
     """
 
-    threshold: Threshold = 0.3
+    threshold: Threshold = field(default_factory=lambda: FixedThreshold(0.3))
     kinds: tuple[Kind, ...] = KINDS
     fusion: str = "bayes"
     accuracy: float = 0.8
@@ -55,6 +54,7 @@ class LlmSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "budget", as_budget(self.budget))
+        object.__setattr__(self, "threshold", as_threshold(self.threshold))
         choices = {
             "fusion": (self.fusion, tuple(FUSIONS)),
             "on_llm_error": (self.on_llm_error, ("keep", "raise")),
@@ -64,9 +64,7 @@ class LlmSettings:
         for name, (value, allowed) in choices.items():
             if value not in allowed:
                 raise LlmError(f"`{name}` must be one of {', '.join(allowed)}, not {value!r}")
-        fixed = self.threshold if isinstance(self.threshold, (float, int)) else 0.0
         for name, number, low, high in (
-            ("threshold", fixed, 0.0, 1.0),
             ("accuracy", self.accuracy, 0.0, 1.0),
             ("spans_per_call", self.spans_per_call, 1, 100),
             ("examples", self.examples, 0, 100),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from hybridner.ensemble.decide import Candidate
+from hybridner.ensemble.candidates import Candidate
 from hybridner.llm.confusion import ConfusionMatrix
 from hybridner.llm.fusion import FUSIONS, Fused, resolve_again
 from hybridner.llm.routing import route
@@ -96,7 +96,7 @@ def _draw(label: int, size: int, accuracy: float, dice: random.Random) -> int:
 
 
 def _micro_f1(candidates: Sequence[Sequence[Candidate]], gold: Sequence[Sequence[Span]]) -> float:
-    found = [{Span(c.start, c.end, c.label) for c in row if c.chosen} for row in candidates]
+    found = [{Span(c.start, c.end, c.label) for c in row if c.is_entity} for row in candidates]
     right = sum(len(spans & set(known)) for spans, known in zip(found, gold, strict=True))
     size = sum(map(len, found)) + sum(len(set(known)) for known in gold)
     return 2.0 * right / size if size else 0.0

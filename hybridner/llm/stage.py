@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import concurrent.futures
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
-from hybridner.ensemble.adaptive import AdaptiveThreshold
-from hybridner.ensemble.decide import Candidate
-from hybridner.ensemble.thresholds import Threshold
+from hybridner.ensemble import Candidate, find_doubtful
 from hybridner.errors import LlmError
 from hybridner.llm.answers import AnswerReader
 from hybridner.llm.asker import Asker, LoopThread, run_all
@@ -20,7 +19,7 @@ from hybridner.llm.fusion import FUSIONS, Fused, resolve_again
 from hybridner.llm.prices import Ledger, Price, Usage, estimate_prompt, load_prices, usage_of
 from hybridner.llm.prompts import Prompter, PromptTemplate
 from hybridner.llm.report import LlmReport, Tally
-from hybridner.llm.routing import ExampleFinder, Plan, PlannedCall, Routed, estimate_usage, plan_calls, route
+from hybridner.llm.routing import ExampleFinder, Plan, PlannedCall, Routed, estimate_usage, plan_calls, route_doubtful
 from hybridner.llm.settings import LlmSettings
 from hybridner.llm.verifier import Answer, FailureKind, Question, Verifier, VerifierError
 from hybridner.spans import NON_ENTITY, LabelSet, Span
@@ -47,6 +46,7 @@ class Provenance:
         fusion: the fusion that was used, None where there was nothing to fuse.
         llm_error: why there is no LLM label although the candidate was routed, for people to read.
         failure: the same for programs.
+        is_doubtful: whether the threshold was exceeded when the candidate came by.
     """
 
     local_label: str
@@ -59,6 +59,12 @@ class Provenance:
     fusion: str | None = None
     llm_error: str | None = None
     failure: FailureKind | None = None
+    is_doubtful: bool = False
+
+    @property
+    def needs_review(self) -> bool:
+        """Doubtful, and no LLM has given an answer."""
+        return self.is_doubtful and self.llm_label is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +132,10 @@ class LlmStage:
         self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], examples: ExampleFinder | None = None
     ) -> Plan:
         """What `submit` would ask now, with calls, tokens and price; nobody is asked and no budget used (a dry run)."""
-        threshold = self.settings.threshold
-        # Neither budget moves.
-        threshold = threshold.copy() if isinstance(threshold, AdaptiveThreshold) else threshold
-        return self._plan(texts, candidates, examples, self._ledger.copy(), threshold)
+        # Neither the budget nor an adaptive threshold moves.
+        threshold = copy.deepcopy(self.settings.threshold)
+        doubtful = [find_doubtful(row, threshold, self.settings.kinds) for row in candidates]
+        return self._plan(texts, candidates, doubtful, examples, self._ledger.copy())
 
     def submit(
         self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], examples: ExampleFinder | None = None
@@ -146,9 +152,10 @@ class LlmStage:
         Returns:
             a future of the candidates of each text, in the same order; it only fails with ``on_llm_error="raise"``.
         """
-        plan = self._plan(texts, candidates, examples, self._ledger, self.settings.threshold)
+        doubtful = [find_doubtful(row, self.settings.threshold, self.settings.kinds) for row in candidates]
+        plan = self._plan(texts, candidates, doubtful, examples, self._ledger)
         self._count(texts, candidates, plan)
-        return self._thread.start(self._run(candidates, plan))
+        return self._thread.start(self._run(candidates, doubtful, plan))
 
     def run(
         self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], examples: ExampleFinder | None = None
@@ -179,16 +186,16 @@ class LlmStage:
         self,
         texts: Sequence[str],
         candidates: Sequence[Sequence[Candidate]],
+        doubtful: Sequence[Sequence[bool]],
         examples: ExampleFinder | None,
         ledger: Ledger,
-        threshold: Threshold,
     ) -> Plan:
         if len(texts) != len(candidates):
             raise LlmError(f"{len(texts)} texts but candidates of {len(candidates)}")
         return plan_calls(
             texts,
             candidates,
-            route(candidates, threshold, self.settings.kinds),
+            route_doubtful(candidates, doubtful, self.settings.kinds),
             prompter=self.prompter,
             verifier=self.verifier,
             cache=self.cache,
@@ -204,16 +211,18 @@ class LlmStage:
         self._tally.add(
             texts=len(texts),
             texts_routed=len({item.text for item in routed}),
-            entities=sum(candidate.chosen for row in candidates for candidate in row),
+            entities=sum(candidate.is_entity for row in candidates for candidate in row),
             entities_routed=sum(item.kind == "entity" for item in routed),
             spans_routed=len(routed),
         )
         for text, row in zip(texts, candidates, strict=True):
-            lines = 1 + sum(candidate.chosen for candidate in row)
+            lines = 1 + sum(candidate.is_entity for candidate in row)
             prompt = estimate_prompt(self.prompter.extraction(text).messages)
             self._tally.everything(Usage(1, prompt, _LINE_TOKENS * lines))
 
-    async def _run(self, candidates: Sequence[Sequence[Candidate]], plan: Plan) -> list[list[Verified]]:
+    async def _run(
+        self, candidates: Sequence[Sequence[Candidate]], doubtful: Sequence[Sequence[bool]], plan: Plan
+    ) -> list[list[Verified]]:
         outcomes: _Outcomes = {
             (item.text, item.index): _Outcome("over_budget", failure=FailureKind.OVER_BUDGET) for item in plan.over_budget
         }
@@ -245,7 +254,10 @@ class LlmStage:
                 _set_failed(outcomes, call.routed, f"not answered within the time limit of {limit:g} s", FailureKind.TIMED_OUT)
         if self.settings.on_llm_error == "raise":
             _raise_for(outcomes)
-        return [self._verified(number, row, outcomes) for number, row in enumerate(candidates)]
+        return [
+            self._verified(number, row, doubts, outcomes)
+            for number, (row, doubts) in enumerate(zip(candidates, doubtful, strict=True))
+        ]
 
     async def _answer(self, call: PlannedCall) -> _Outcomes:
         """Ask, read, and where something could not be read ask once more; what then is no label stays unparsed."""
@@ -284,7 +296,9 @@ class LlmStage:
         finally:
             self._ledger.settle(reserved, used)
 
-    def _verified(self, number: int, candidates: Sequence[Candidate], outcomes: _Outcomes) -> list[Verified]:
+    def _verified(
+        self, number: int, candidates: Sequence[Candidate], doubtful: Sequence[bool], outcomes: _Outcomes
+    ) -> list[Verified]:
         """Fuse the answers about one text and choose its entities again."""
         names = self.labels.with_outside
         position = {name: index for index, name in enumerate(names)}
@@ -297,13 +311,13 @@ class LlmStage:
         }
         final = resolve_again(candidates, fused, names, self.settings.decoding)
         return [
-            Verified(new, self._provenance(old, new, mine.get(index)))
-            for index, (old, new) in enumerate(zip(candidates, final, strict=True))
+            Verified(new, self._provenance(old, new, doubts, mine.get(index)))
+            for index, (old, new, doubts) in enumerate(zip(candidates, final, doubtful, strict=True))
         ]
 
-    def _provenance(self, old: Candidate, new: Candidate, outcome: _Outcome | None) -> Provenance:
+    def _provenance(self, old: Candidate, new: Candidate, doubtful: bool, outcome: _Outcome | None) -> Provenance:
         if outcome is None:
-            return Provenance(old.label, old.uncertainty)
+            return Provenance(old.label, old.uncertainty, is_doubtful=doubtful)
         return Provenance(
             local_label=old.label,
             uncertainty=old.uncertainty,
@@ -315,6 +329,7 @@ class LlmStage:
             fusion=self.settings.fusion if outcome.label is not None else None,
             llm_error=outcome.error,
             failure=outcome.failure,
+            is_doubtful=doubtful,
         )
 
 

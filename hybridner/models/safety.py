@@ -104,7 +104,7 @@ def build_skeleton(make: Callable[[], nn.Module], stored: Shapes) -> nn.Module:
             if made > limit:
                 raise ModelError(f"config.json describes a model of more than {limit} tensors, but {len(stored)} are stored")
 
-    handle = register_module_parameter_registration_hook(count)  # type: ignore[no-untyped-call]
+    handle = register_module_parameter_registration_hook(count)
     try:
         with torch.device("meta"):
             return make()

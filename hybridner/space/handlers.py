@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from hybridner.data.feedback import Review, write_feedback
+from hybridner.ensemble import FixedThreshold
 from hybridner.errors import HybridNerError
-from hybridner.hybrid.configuration_hybrid import check_threshold
 from hybridner.space.files import json_lines, new_result, read_texts_of_file
 from hybridner.space.limits import LimitError
 from hybridner.space.reading import Reading, entity_dicts
@@ -90,7 +90,7 @@ class Handlers:
         if reading is None or not use_llm:
             return gr.skip()
         try:
-            outcome = self.service.ask(reading, threshold, LlmChoice(endpoint, llm_model, key, extra))
+            outcome = self.service.ask(reading, self.service.threshold(threshold), LlmChoice(endpoint, llm_model, key, extra))
         except HybridNerError as error:
             message = said(error, language) + note(wording(language).local_stands)
             return reading, message, *self.show(reading, threshold, llm_model, language)
@@ -102,9 +102,10 @@ class Handlers:
         if reading is None:
             return quiet(wording(language).before), "", ""
         views = self._views(language)
-        plan = self.service.plan(reading, threshold, llm_model)
-        preview = views.preview(reading, plan, threshold, llm_model, self.service.limits.llm_calls)
-        return views.text(reading, threshold), views.table(reading, threshold), preview
+        chosen = self.service.threshold(threshold)
+        plan = self.service.plan(reading, chosen, llm_model)
+        preview = views.preview(reading, plan, chosen, llm_model, self.service.limits.llm_calls)
+        return views.text(reading, chosen), views.table(reading, chosen), preview
 
     def read_file(
         self,
@@ -126,10 +127,11 @@ class Handlers:
                 progress((len(readings), len(texts)), desc=words.file_progress, unit=words.file_unit)
         except HybridNerError as error:
             return said(error, language), gr.skip()
-        content = json_lines(texts, (entity_dicts(reading, threshold) for reading in readings))
+        chosen = self.service.threshold(threshold)
+        content = json_lines(texts, (entity_dicts(reading, chosen) for reading in readings))
         result = self._new_result("entities.jsonl")
         result.write_text(content, encoding="utf-8")
-        summary = self._views(language).file_summary(readings, threshold, _SHOWN_OF_FILE)
+        summary = self._views(language).file_summary(readings, chosen, _SHOWN_OF_FILE)
         return summary, gr.update(value=str(result), visible=True)
 
     def rows(self, reading: Reading | None, language: str) -> Any:
@@ -175,15 +177,13 @@ class Handlers:
         Returns:
             a list of entities, each with entity_group, word, start, end, score, uncertainty, source, votes, needs_review.
         """
-        if threshold == -1:
-            threshold = self.service.config.threshold
         try:
-            check_threshold(threshold)
+            chosen = self.service.config.review_threshold if threshold == -1 else FixedThreshold(threshold)
             reading = self.service.read(text, Choice(strategy, decoding))
         except HybridNerError as error:
             # The caller is told; the log need not be.
             raise gr.Error(str(error), print_exception=False) from None
-        return entity_dicts(reading, threshold)
+        return entity_dicts(reading, chosen)
 
     def _views(self, language: str) -> Views:
         return Views(self.service.labels, language)

@@ -102,7 +102,7 @@ def _lay_out(service: Service, words: dict[str, dict[str, Any]]) -> dict[str, An
                 part["analyse"] = gr.Button(**words["analyse"], variant="primary", elem_id="analyse")
                 part["message"] = gr.HTML(elem_id="message")
                 part["threshold"] = gr.Slider(
-                    0, 1, round(config.threshold, 2), step=0.01, **words["threshold"], elem_id="threshold", buttons=[]
+                    0, 1, service.slider_start, step=0.01, **words["threshold"], elem_id="threshold", buttons=[]
                 )
                 part["preview"] = gr.HTML(elem_id="preview")
                 part["marks"] = gr.HTML(quiet(wording(_FIRST_LANGUAGE).before), elem_id="marks")

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hybridner.ensemble import Candidate
+from hybridner.ensemble import Candidate, Kind, Threshold
 from hybridner.hybrid.entity_dicts import entity_dict, verified_entity
 from hybridner.llm import Provenance, Verified
-from hybridner.llm.routing import Kind, kind_of
-from hybridner.spans import NON_ENTITY
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Reading:
     @property
     def entities(self) -> list[Verified]:
         """The items that are entities, in text order."""
-        return [item for item in self.items if is_entity(item.candidate)]
+        return [item for item in self.items if item.candidate.is_entity]
 
 
 def local_reading(text: str, candidates: Sequence[Candidate], decoding: str) -> Reading:
@@ -43,30 +41,28 @@ def local_reading(text: str, candidates: Sequence[Candidate], decoding: str) -> 
     return Reading(text, tuple(candidates), items, decoding)
 
 
-def is_entity(candidate: Candidate) -> bool:
-    return candidate.chosen and candidate.label != NON_ENTITY
+def is_doubtful(item: Verified, threshold: Threshold) -> bool:
+    """Whether the item needs review at this threshold: no LLM has given an answer."""
+    known = item.provenance
+    return threshold.exceeded(known.local_label, known.uncertainty) and known.llm_label is None
 
 
-def is_doubtful(item: Verified, threshold: float) -> bool:
-    """u > τ, and no LLM has given an answer."""
-    return item.provenance.uncertainty > threshold and item.provenance.llm_label is None
-
-
-def other_routed(reading: Reading, threshold: float) -> list[tuple[Verified, Kind]]:
+def other_routed(reading: Reading, threshold: Threshold) -> list[tuple[Verified, Kind]]:
     """What would be routed although it is no entity: outvoted proposals and near misses."""
     return [
         (item, kind)
         for local, item in zip(reading.local, reading.items, strict=True)
-        if not is_entity(item.candidate) and is_doubtful(item, threshold) and (kind := kind_of(local)) is not None
+        if not item.candidate.is_entity and is_doubtful(item, threshold) and (kind := local.kind) is not None
     ]
 
 
-def entity_dicts(reading: Reading, threshold: float) -> list[dict[str, Any]]:
+def entity_dicts(reading: Reading, threshold: Threshold) -> list[dict[str, Any]]:
     """The entities as the pipeline gives them, with the provenance where an LLM was asked."""
     return [_entity(reading, item, threshold) for item in reading.entities]
 
 
-def _entity(reading: Reading, item: Verified, threshold: float) -> dict[str, Any]:
+def _entity(reading: Reading, item: Verified, threshold: Threshold) -> dict[str, Any]:
+    needs_review = is_doubtful(item, threshold)
     if reading.asked:
-        return verified_entity(reading.text, item, threshold)
-    return entity_dict(reading.text, item.candidate, item.provenance.source, is_doubtful(item, threshold))
+        return verified_entity(reading.text, item, needs_review)
+    return entity_dict(reading.text, item.candidate, item.provenance.source, needs_review)

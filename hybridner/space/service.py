@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hybridner.ensemble import UNCERTAINTIES, available
+from hybridner.ensemble import UNCERTAINTIES, FixedThreshold, Threshold, available
 from hybridner.hybrid.configuration_hybrid import check_choice
 from hybridner.llm import LlmReport, LlmSettings, LlmStage, OpenAIVerifier, Plan, Price, Verified, load_prices
 from hybridner.llm.prices import Budget
@@ -97,6 +97,19 @@ class Service:
         self.strategies = available(pipe.model.fitted)
         self._prices: dict[str, Price] = load_prices()
 
+    def threshold(self, value: float) -> Threshold:
+        """The model's own threshold where the slider stands as the page opened it, which may differ by label; else a fixed one.
+
+        Raises:
+            ModelError: no number from 0 to 1.
+        """
+        return self.config.review_threshold if value == self.slider_start else FixedThreshold(value)
+
+    @property
+    def slider_start(self) -> float:
+        """The model's τ as the slider of the page shows it."""
+        return round(self.config.review_threshold.value(), 2)
+
     def read(self, text: str, choice: Choice | None = None) -> Reading:
         """One forward pass over a text.
 
@@ -123,13 +136,13 @@ class Service:
         )
         return [local_reading(prediction.text, list(prediction.candidates), decoding) for prediction in found]
 
-    def plan(self, reading: Reading, threshold: float, model: str = "") -> Plan:
+    def plan(self, reading: Reading, threshold: Threshold, model: str = "") -> Plan:
         """What would be asked at this threshold and what it would cost. Asks nobody, and does not run the model."""
         verifier = OpenAIVerifier(model.strip() or DEFAULT_LLM, "http://localhost", _NO_KEY)
         stage = LlmStage(verifier, self.labels, self._settings(threshold, reading.decoding), prices=self._prices)
         return stage.plan([reading.text], [reading.local])
 
-    def ask(self, reading: Reading, threshold: float, choice: LlmChoice) -> LlmOutcome:
+    def ask(self, reading: Reading, threshold: Threshold, choice: LlmChoice) -> LlmOutcome:
         """Ask the LLM about the doubtful spans; those that get no answer keep their local label.
 
         Raises:
@@ -156,12 +169,12 @@ class Service:
             replace(reading, items=tuple(items), asked=True), report, len(errors), reasons, _changed(reading, items)
         )
 
-    def _settings(self, threshold: float, decoding: str) -> LlmSettings:
+    def _settings(self, threshold: Threshold, decoding: str) -> LlmSettings:
         budget = Budget(calls=self.limits.llm_calls)
         return LlmSettings(threshold=threshold, decoding=decoding, budget=budget, time_limit=self.limits.llm_seconds)
 
 
 def _changed(reading: Reading, items: Sequence[Verified]) -> int:
-    before = {(c.start, c.end, c.label) for c in reading.local if c.chosen}
-    after = {(i.candidate.start, i.candidate.end, i.candidate.label) for i in items if i.candidate.chosen}
+    before = {(c.start, c.end, c.label) for c in reading.local if c.is_entity}
+    after = {(i.candidate.start, i.candidate.end, i.candidate.label) for i in items if i.candidate.is_entity}
     return len({span[:2] for span in before ^ after})

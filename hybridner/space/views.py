@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from hybridner.ensemble import KINDS, Kind, Threshold
 from hybridner.llm import Plan, Verified
-from hybridner.llm.routing import KINDS, Kind
 from hybridner.space.colours import label_colours
 from hybridner.space.markup import Hint, Mark, escape, marked
 from hybridner.space.reading import Reading, is_doubtful, other_routed
@@ -55,7 +55,7 @@ class Views:
         style = self._colours[label.name].style
         return f'<span class="hn-chip" style="{style}"{tip}>{escape(self.name(label.name))}</span>'
 
-    def text(self, reading: Reading, threshold: float, *, with_hints: bool = True) -> str:
+    def text(self, reading: Reading, threshold: Threshold, *, with_hints: bool = True) -> str:
         """The text with its marks, and the legend below it."""
         marks = [self._mark(item, threshold) for item in reading.entities]
         others = other_routed(reading, threshold) if with_hints else []
@@ -64,7 +64,7 @@ class Views:
         body = marked(reading.text, marks, hints)
         return f'<div class="hn-text" lang="zh">{body}</div>{empty}{self._legend(marks, bool(hints), reading.entities)}'
 
-    def _mark(self, item: Verified, threshold: float) -> Mark:
+    def _mark(self, item: Verified, threshold: Threshold) -> Mark:
         candidate, known = item.candidate, item.provenance
         return Mark(
             candidate.start,
@@ -76,7 +76,7 @@ class Views:
             known.source == "llm",
         )
 
-    def _tip(self, item: Verified, threshold: float, kind: Kind | None = None) -> str:
+    def _tip(self, item: Verified, threshold: Threshold, kind: Kind | None = None) -> str:
         words, candidate, known = self.words, item.candidate, item.provenance
         lines = [words.tip_hint.format(kind=words.kinds[kind])] if kind else []
         if candidate.label != NON_ENTITY:
@@ -121,7 +121,7 @@ class Views:
             entries.append(f'<li><span class="hn-chip hn-by-llm hn-plain">{escape(words.legend_llm)}</span></li>')
         return f'<ul class="hn-legend" aria-label="{escape(words.legend)}">{"".join(entries)}</ul>'
 
-    def table(self, reading: Reading, threshold: float) -> str:
+    def table(self, reading: Reading, threshold: Threshold) -> str:
         """One row for each entity; on a narrow page the style sheet turns rows into cards."""
         if not reading.entities:
             return ""
@@ -135,7 +135,7 @@ class Views:
         )
         return f'<table class="hn-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
-    def _cells(self, text: str, item: Verified, threshold: float) -> tuple[str, ...]:
+    def _cells(self, text: str, item: Verified, threshold: Threshold) -> tuple[str, ...]:
         candidate, known, words = item.candidate, item.provenance, self.words
         doubtful = is_doubtful(item, threshold)
         review = f' <span class="hn-review">{escape(words.review)}</span>' * doubtful
@@ -160,19 +160,19 @@ class Views:
             f"<details><summary>{agree}/{len(votes)} <span aria-hidden='true'>{dots}</span></summary><ul>{lines}</ul></details>"
         )
 
-    def preview(self, reading: Reading, plan: Plan, threshold: float, model: str, calls_limit: int) -> str:
+    def preview(self, reading: Reading, plan: Plan, threshold: Threshold, model: str, calls_limit: int) -> str:
         """How many spans would be routed and what that would cost; always of the same height, however the slider moves."""
         words = self.words
         routed = [item for call in plan.calls for item in call.routed]
         count, candidates = len(routed) + len(plan.over_budget), len(reading.local)
         if not count:
-            none = words.preview_none.format(threshold=threshold, candidates=candidates)
+            none = words.preview_none.format(threshold=threshold.value(), candidates=candidates)
             return _preview(none, words.preview_free, 0, 0)
         by_kind = Counter(item.kind for item in (*routed, *plan.over_budget))
         kinds = ", ".join(f"{words.kinds[kind]} {by_kind[kind]}" for kind in KINDS if by_kind[kind])
         usage = plan.usage
         said = words.preview.format(
-            threshold=threshold,
+            threshold=threshold.value(),
             routed=count,
             candidates=candidates,
             kinds=kinds if self.language == "en" else kinds.replace(", ", "、"),
@@ -214,16 +214,18 @@ class Views:
             return words.llm_slow.format(reason=reason)
         return words.llm_failed.format(failed=failed, reason=reason)
 
-    def file_summary(self, readings: Sequence[Reading], threshold: float, shown: int) -> str:
+    def file_summary(self, readings: Sequence[Reading], threshold: Threshold, shown: int) -> str:
         """Counts over a file, and its first texts with their marks."""
         entities = [item for reading in readings for item in reading.entities]
         review = sum(is_doubtful(item, threshold) for item in entities)
-        done = self.words.file_done.format(texts=len(readings), entities=len(entities), review=review, threshold=threshold)
+        done = self.words.file_done.format(
+            texts=len(readings), entities=len(entities), review=review, threshold=threshold.value()
+        )
         first = list(readings[:shown])
         heading = f'<p class="hn-quiet">{escape(self.words.file_first.format(count=len(first)))}</p>'
         return note(done) + heading + "".join(map(_boxed, self._plain_texts(first, threshold)))
 
-    def _plain_texts(self, readings: Sequence[Reading], threshold: float) -> Iterable[str]:
+    def _plain_texts(self, readings: Sequence[Reading], threshold: Threshold) -> Iterable[str]:
         for reading in readings:
             yield marked(reading.text, [self._mark(item, threshold) for item in reading.entities])
 

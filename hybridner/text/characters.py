@@ -68,7 +68,8 @@ class CharacterVocabulary:
     @classmethod
     def of_texts(cls, texts: Iterable[str]) -> CharacterVocabulary:
         """A new vocabulary of every character that occurs in `texts`, after the four special tokens."""
-        characters = sorted({character for text in texts for character in text})
+        # Half a surrogate pair is no character, and no file can hold it.
+        characters = sorted({character for text in texts for character in text if not "\ud800" <= character <= "\udfff"})
         return cls({character: index for index, character in enumerate(characters, start=4)}, pad=0, unk=1, cls=2, sep=3)
 
     @property

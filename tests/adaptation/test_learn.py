@@ -31,7 +31,7 @@ from tests.support.tiny import small_records
 def reviewed(record: Record, model: HybridNerModel, complete: bool = True) -> Review:
     """What somebody who knows the gold entities says about the entities that the model finds."""
     (candidates,) = candidates_of(model, [record.text], batch_size=1)
-    found = {Span(c.start, c.end, c.label) for c in candidates if c.chosen}
+    found = {Span(c.start, c.end, c.label) for c in candidates if c.is_entity}
     gold = set(record.entities)
     entities = [ReviewedEntity(span, "accepted") for span in sorted(found & gold)]
     for span in sorted(found - gold):

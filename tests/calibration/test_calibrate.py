@@ -13,7 +13,7 @@ from hybridner.calibration import Choices, Target, calibrate, cross_fitted, fit_
 from hybridner.calibration.threshold import curve
 from hybridner.cli.main import main
 from hybridner.data import write_jsonl
-from hybridner.ensemble import COMBINERS, Fitted, Predictions, decide, entities
+from hybridner.ensemble import COMBINERS, Fitted, FixedThreshold, Predictions, decide, find_doubtful, select_entities
 from hybridner.errors import ModelError
 from hybridner.hybrid.engine import predict_records
 from tests.support.predictions import LABELS, made_up_predictions
@@ -84,10 +84,10 @@ def test_a_share_is_kept(predictions: Predictions, share: float) -> None:
     model = a_composite()
     report = calibrate(model, predictions, Choices(target=Target(share=share)))
     assert report["threshold"]["routed_spans"] <= share * report["threshold"]["entities"] + 1
-    assert model.config.threshold == report["threshold"]["threshold"]
+    assert model.config.review_threshold.value() == report["threshold"]["threshold"]
     if share == 0.5:
         routed = report["threshold"]["routed_entities"] / report["threshold"]["entities"]
-        assert report["threshold"]["caught"] > routed > 0, "uncertain entities are wrong more often than others"
+        assert report["threshold"]["error_recall"] > routed > 0, "uncertain entities are wrong more often than others"
 
 
 def test_the_promise_to_catch_errors_holds_on_other_texts() -> None:
@@ -98,7 +98,7 @@ def test_the_promise_to_catch_errors_holds_on_other_texts() -> None:
         calibrate(
             report_model,
             made_up_predictions(150, _WEAK, seed=seed),
-            Choices(strategy="pool", uncertainty="score", target=Target(catch=0.8)),
+            Choices(strategy="pool", uncertainty="score", target=Target(error_recall=0.8)),
         )
         fresh = made_up_predictions(500, _WEAK, seed=100 + seed)
         config = report_model.config
@@ -114,15 +114,16 @@ def test_the_promise_to_catch_errors_holds_on_other_texts() -> None:
         )
         for row, record in zip(rows, fresh.records, strict=True):
             known = {(s.start, s.end, s.label) for s in record.entities}
-            caught += [c.uncertainty > config.threshold for c in entities(row) if (c.start, c.end, c.label) not in known]
+            wrong = [c for c in select_entities(row) if (c.start, c.end, c.label) not in known]
+            caught += find_doubtful(wrong, config.review_threshold)
     assert len(caught) > 300
     assert np.mean(caught) > 0.8 - 0.05
 
 
 def test_thresholds_by_label_and_for_the_best_expected_f1(predictions: Predictions) -> None:
     model = a_composite()
-    calibrate(model, predictions, Choices(target=Target(catch=0.9, by_label=True)))
-    assert set(model.config.label_thresholds) <= set(LABELS[1:])
+    calibrate(model, predictions, Choices(target=Target(error_recall=0.9, by_label=True)))
+    assert set(model.config.review_threshold.by_label) <= set(LABELS[1:])
     perfect = calibrate(model, predictions, Choices(target=Target(accuracy=1.0)))
     useless = calibrate(model, predictions, Choices(target=Target(accuracy=0.25)))
     assert perfect["threshold"]["threshold"] < useless["threshold"]["threshold"] == 1.0
@@ -132,16 +133,16 @@ def test_the_curve_falls(predictions: Predictions) -> None:
     points = curve(judge(cross_fitted(predictions), "score"))
     assert [p["routed"] for p in points] == sorted((p["routed"] for p in points), reverse=True)
     assert points[-1]["routed"] == 0.0
-    assert points[0]["caught"] > 0.95
+    assert points[0]["error_recall"] > 0.95
 
 
 @pytest.mark.parametrize(
     ("target", "said"),
     [
         ({}, "give one target"),
-        ({"share": 0.1, "catch": 0.9}, "give one target"),
-        ({"catch": 1.0}, "between 0 and 1"),
-        ({"share": 0.1, "by_label": True}, "go with the target catch"),
+        ({"share": 0.1, "error_recall": 0.9}, "give one target"),
+        ({"error_recall": 1.0}, "between 0 and 1"),
+        ({"share": 0.1, "by_label": True}, "go with the target error_recall"),
         ({"calls": -1}, "negative"),
     ],
 )
@@ -196,7 +197,7 @@ def test_the_pipeline_heeds_thresholds_of_labels() -> None:
     found = {e["entity_group"] for row in pipe(texts) for e in row}
     assert len(found) > 1
     special = sorted(found)[0]
-    model.config.threshold, model.config.label_thresholds = 1.0, {special: 0.0}
+    model.config.review_threshold = FixedThreshold(1.0, {special: 0.0})
     for row in pipe(texts):
         assert all(e["needs_review"] == (e["entity_group"] == special and e["uncertainty"] > 0) for e in row)
     assert not any(e["needs_review"] for row in pipe(texts, threshold=1.0) for e in row)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hybridner.ensemble import ABSTAIN, COMBINERS, STACKERS, UNFITTED, Ballot, Fitted, decide, entities
+from hybridner.ensemble import ABSTAIN, COMBINERS, STACKERS, UNFITTED, Ballot, Fitted, decide, select_entities
 from hybridner.ensemble.uncertainty import UNCERTAINTIES, Opinions
 from hybridner.errors import ModelError
 
@@ -144,11 +144,11 @@ def test_decisions_of_a_batch_stay_with_their_texts() -> None:
     logits = [[0, 9.0, 0, 0], [9.0, 0, 0, 1], [0, 0, 5.0, 0], [0, 0, 0, 8.0]]
     ballot = a_ballot([[1, 1, 1, 1], [0, 0, 0, 0], [2, 2, 0, 0], [3, 3, 3, ABSTAIN]], logits, spans)
     first, second, third = decide(ballot, 3, NAMES, ("a", "b", "c", "d"), strategy="score", decoding="flat")
-    assert [(c.start, c.end, c.label, c.chosen) for c in first] == [(0, 2, "PER", True), (5, 6, "O", False)]
-    assert [(c.start, c.end, c.label, c.chosen) for c in second] == [(0, 3, "LOC", True), (2, 4, "ORG", False)]
+    assert [(c.start, c.end, c.label, c.is_entity) for c in first] == [(0, 2, "PER", True), (5, 6, "O", False)]
+    assert [(c.start, c.end, c.label, c.is_entity) for c in second] == [(0, 3, "LOC", True), (2, 4, "ORG", False)]
     assert third == []
     assert first[0].votes == {"a": "PER", "b": "PER", "c": "PER"}
-    assert [c.label for c in entities(second)] == ["LOC"]
+    assert [c.label for c in select_entities(second)] == ["LOC"]
 
 
 @given(ballot=ballots(), strategy=st.sampled_from(STRATEGIES))

@@ -11,9 +11,9 @@ from hybridner.ensemble import (
     Fitted,
     Predictions,
     decide,
-    entities,
     fit,
     fit_stacker,
+    select_entities,
     stacker_from_bytes,
 )
 from hybridner.ensemble.combiners import pooled_probabilities
@@ -98,7 +98,7 @@ def test_the_shift_of_the_pool_raises_f1_and_leaves_probabilities_alone() -> Non
     def f1(weights: Fitted) -> float:
         found = decide(there.ballot, len(there), LABELS, there.members, strategy="pool", decoding="flat", fitted=weights)
         gold = [record.entities for record in there.records]
-        return score_spans(gold, [[Span(c.start, c.end, c.label) for c in entities(row)] for row in found]).micro.f1
+        return score_spans(gold, [[Span(c.start, c.end, c.label) for c in select_entities(row)] for row in found]).micro.f1
 
     assert f1(fitted) > f1(unshifted)
     np.testing.assert_array_equal(pooled_probabilities(there.ballot, fitted), pooled_probabilities(there.ballot, unshifted))

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybridner.calibration.conformal import conformal_threshold, conformal_thresholds
+from hybridner.calibration.threshold import threshold_for_count
+from hybridner.ensemble import FixedThreshold, as_threshold
 from hybridner.ensemble.calibration import detection, fit_temperature, reliability
-from hybridner.ensemble.thresholds import LabelThresholds, conformal, conformal_by_label, for_count
 from hybridner.errors import ModelError
 from tests.support.predictions import made_up_predictions
 
@@ -15,7 +17,7 @@ UNCERTAINTIES = st.lists(st.floats(0, 1), min_size=1, max_size=60)
 
 @given(UNCERTAINTIES, st.integers(0, 70))
 def test_no_more_than_the_budget_and_no_less_than_ties_force(values: list[float], count: int) -> None:
-    threshold = for_count(values, count)
+    threshold = threshold_for_count(values, count)
     above = sum(value > threshold for value in values)
     assert above <= count
     # A lower threshold would route too many.
@@ -31,22 +33,22 @@ def test_the_promise_of_conformal_thresholds_is_kept() -> None:
         missed = []
         for _ in range(3000):
             values = draw(41)
-            missed.append(values[-1] <= conformal(values[:-1], 0.1))
+            missed.append(values[-1] <= conformal_threshold(values[:-1], 0.1))
         assert np.mean(missed) <= 0.1 + 3 * np.sqrt(0.09 / 3000)
     assert np.mean([draw_is_missed(dice) for _ in range(3000)]) > 0.06
 
 
 def draw_is_missed(dice: np.random.Generator) -> bool:
     values = dice.random(41)
-    return bool(values[-1] <= conformal(values[:-1], 0.1))
+    return bool(values[-1] <= conformal_threshold(values[:-1], 0.1))
 
 
 def test_too_few_errors_promise_nothing() -> None:
-    assert conformal([0.5] * 8, 0.1) == 0.0
-    assert 0.49 < conformal([0.5] * 9, 0.1) < 0.5
-    assert set(conformal_by_label({"A": [0.5] * 9, "B": [0.5] * 3}, 0.1)) == {"A"}
+    assert conformal_threshold([0.5] * 8, 0.1) == 0.0
+    assert 0.49 < conformal_threshold([0.5] * 9, 0.1) < 0.5
+    assert set(conformal_thresholds({"A": [0.5] * 9, "B": [0.5] * 3}, 0.1)) == {"A"}
     with pytest.raises(ModelError, match="between 0 and 1"):
-        conformal([0.5], 1.0)
+        conformal_threshold([0.5], 1.0)
 
 
 def test_the_temperature_is_found_again() -> None:
@@ -83,5 +85,13 @@ def test_areas_equal_those_of_scikit_learn(pairs: list[tuple[float, bool]]) -> N
 
 
 def test_labels_with_a_threshold_of_their_own() -> None:
-    thresholds = LabelThresholds(0.5, {"PER": 0.1})
-    assert [thresholds.judge(label, 0.3) for label in ("PER", "LOC", "O")] == [True, False, False]
+    threshold = FixedThreshold(0.5, {"PER": 0.1})
+    assert [threshold.exceeded(label, 0.3) for label in ("PER", "LOC", "O")] == [True, False, False]
+
+
+@pytest.mark.parametrize("threshold", [1.5, -0.1, float("nan"), True, "0.5", None])
+def test_what_is_no_threshold_is_refused(threshold: object) -> None:
+    with pytest.raises(ModelError, match="threshold must be a number from 0 to 1"):
+        as_threshold(threshold)
+    with pytest.raises(ModelError, match="threshold of 'PER' must be a number from 0 to 1"):
+        FixedThreshold(0.5, {"PER": threshold})

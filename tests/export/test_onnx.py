@@ -17,7 +17,7 @@ from transformers import AutoModel, pipeline
 
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.cli.main import main
-from hybridner.ensemble import Candidate, entities
+from hybridner.ensemble import Candidate, select_entities
 from hybridner.errors import ModelError
 from hybridner.export import GRAPH_FILE, OnnxHybridNerModel, export_onnx
 from hybridner.hub import read_model
@@ -45,7 +45,7 @@ def exported(exported_folder: Path) -> OnnxHybridNerModel:
 
 
 def found(candidates: list[Candidate]) -> dict[tuple[int, int, str], Candidate]:
-    return {(c.start, c.end, c.label): c for c in entities(candidates)}
+    return {(c.start, c.end, c.label): c for c in select_entities(candidates)}
 
 
 def assert_same_scores(model: HybridNerModel, exported: HybridNerModel, lengths: list[int], seed: int) -> None:
@@ -164,7 +164,8 @@ def test_int8_by_the_command_line_with_one_shared_encoder(tmp_path: Path, make_m
     model.save_pretrained(tmp_path / "model")
     assert main(["export", str(tmp_path / "model"), "--output", str(tmp_path / "int8"), "--int8"]) == 0
     assert sorted(file.name for file in (tmp_path / "int8").iterdir()) == [
-        "characters.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
         "config.json",
         "model.onnx",
         "model.safetensors",

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from hybridner import HybridNerModel, HybridNerPipeline
-from hybridner.ensemble import Fitted, Predictions, available, entities
+from hybridner.ensemble import Fitted, Predictions, available, select_entities
 from hybridner.ensemble.uncertainty import UNCERTAINTIES
 from hybridner.evaluation.runs import Circumstances, Run, make_run
 from hybridner.evaluation.systems import systems_of
@@ -111,7 +111,7 @@ def reading(model: HybridNerModel) -> dict[str, Any]:
     cases = [*((measure, None) for measure in UNCERTAINTIES), *(("combined", strategy) for strategy in available(model.fitted))]
     doubts = {
         measure if strategy is None else f"{measure}, {strategy}": {
-            name: [candidate.uncertainty for candidate in entities(found)]
+            name: [candidate.uncertainty for candidate in select_entities(found)]
             for name, found in zip(
                 TEXTS, candidates_of(model, texts, batch_size=4, strategy=strategy, uncertainty=measure), strict=True
             )
@@ -135,7 +135,7 @@ def decisions(model: HybridNerModel, predictions: Predictions) -> dict[str, list
     """What a composite makes of stored predictions: start, end, type, score and uncertainty of each record's entities."""
     decided = decide_ballot(model, predictions.ballot, len(predictions))
     return {
-        record.id: [[c.start, c.end, c.label, c.score, c.uncertainty] for c in entities(found)]
+        record.id: [[c.start, c.end, c.label, c.score, c.uncertainty] for c in select_entities(found)]
         for record, found in zip(predictions.records, decided, strict=True)
     }
 

@@ -18,6 +18,7 @@ from hybridner import HybridNerModel, Label, LabelSet
 from hybridner.cli import card as card_command
 from hybridner.cli.main import main
 from hybridner.data import write_jsonl
+from hybridner.ensemble import FixedThreshold
 from hybridner.ensemble.calibration import reliability
 from hybridner.errors import DataError, ModelError
 from hybridner.evaluation import score_spans
@@ -201,7 +202,7 @@ def test_nothing_is_said_about_other_weights(run: Path, tmp_path: Path) -> None:
     assert {"evaluation.json", "evaluation.png"} < set(published_files(record, "me/x"))
     assert "(evaluation.png)" in str(existing_card(record))
     model = HybridNerModel.from_pretrained(run)
-    model.config.threshold = 0.9
+    model.config.review_threshold = FixedThreshold(0.9)
     model.save_pretrained(run)
     with pytest.raises(ModelError, match=r"evaluation\.json was measured on other weights"):
         read_model(run)
@@ -254,7 +255,7 @@ def test_the_calibration_is_on_the_card(calibrated: Path) -> None:
 
 def test_a_calibration_of_other_settings_is_not_shown(calibrated: Path) -> None:
     model = HybridNerModel.from_pretrained(calibrated)
-    model.config.threshold = 0.99
+    model.config.review_threshold = FixedThreshold(0.99)
     model.save_pretrained(calibrated)
     with pytest.raises(ModelError, match=r"calibration\.json was measured on other.*run `hybridner calibrate`"):
         read_model(calibrated)

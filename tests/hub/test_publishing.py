@@ -36,7 +36,15 @@ from transformers import AutoModel
 found = found.candidates
 result = [[c.start, c.end, c.label, c.score, c.uncertainty] for c in found]
 """
-PUBLISHED = {".gitattributes", "README.md", "characters.json", "config.json", "hybridner_remote.py", "model.safetensors"}
+PUBLISHED = {
+    ".gitattributes",
+    "README.md",
+    "config.json",
+    "hybridner_remote.py",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+}
 #: What a calibrated one has more. Its uncertainty is the forest's.
 CALIBRATED = {"stacker-forest.skops", "calibration.json", "calibration.png"}
 
@@ -210,7 +218,7 @@ def test_a_revision_stands_beside_main(
 def test_weights_of_an_earlier_model_do_not_stay(server: HubServer, push: Callable[..., str], other_folder: Path) -> None:
     repo = server.repos["me/sharded"] = Repo(private=False)
     shards = {f"model-0000{n}-of-00002.safetensors": b"old" for n in (1, 2)}
-    repo.commit("main", {"characters.json": b"{}", "model.safetensors.index.json": b"{}", "notes.txt": b"mine", **shards})
+    repo.commit("main", {"tokenizer.json": b"{}", "model.safetensors.index.json": b"{}", "notes.txt": b"mine", **shards})
     push(other_folder, "me/sharded")
     assert set(server.files("me/sharded")) == (PUBLISHED - {".gitattributes"}) | {"notes.txt"}
 

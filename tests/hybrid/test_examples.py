@@ -35,12 +35,12 @@ def test_span_vectors_hold_what_the_scores_are_made_of(composite: HybridNerModel
     assert spanner is not None
     (states,) = span_states(composite, [TEXT], 4)
     spans = torch.tensor([(0, start, start + length) for start in range(len(TEXT) - 6) for length in range(1, 7)])
-    scorer = spanner.scorer
+    boundary, lengths = spanner.boundary, spanner.decoder.length_logits
     with torch.inference_mode():
-        labels = torch.cat([scorer.start.weight, scorer.end.weight, scorer.length.weight], dim=1)
-        expected, scored = spanner.span_scores(scorer.logits(states[None]), spans)
+        labels = torch.cat([boundary.start.weight, boundary.end.weight, lengths.projection.weight], dim=1)
+        expected, scored = spanner.decoder.span_logits(boundary(states[None]), spans)
         assert scored.all()
-        torch.testing.assert_close(spanner.span_vectors(states[None], spans) @ labels.T + scorer.bias, expected)
+        torch.testing.assert_close(spanner.span_vectors(states[None], spans) @ labels.T + boundary.bias, expected)
 
 
 def test_states_of_a_long_text_do_not_depend_on_the_batch(composite: HybridNerModel) -> None:

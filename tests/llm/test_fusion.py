@@ -160,7 +160,7 @@ def fuse_all(
 
 
 def chosen(row: list[Candidate]) -> list[tuple[int, int, str]]:
-    return [(c.start, c.end, c.label) for c in row if c.chosen]
+    return [(c.start, c.end, c.label) for c in row if c.is_entity]
 
 
 def test_overlap_an_accepted_span_pushes_out_the_entity_it_overlaps() -> None:
@@ -202,7 +202,7 @@ def rows(draw: st.DrawFn) -> tuple[list[Candidate], str]:
         weight = 0.0 if label == "O" else draw(st.floats(0.01, 14.0))
         row.append(candidate(start, end, label, draw(st.floats(0.3, 0.99)), weight=weight))
     best = RESOLVERS[decoding]([(c.start, c.end) for c in row], [c.weight for c in row])
-    return [replace(c, chosen=i in best) for i, c in enumerate(row)], decoding
+    return [replace(c, is_entity=i in best) for i, c in enumerate(row)], decoding
 
 
 def _compatible(a: tuple[int, int], b: tuple[int, int], decoding: str) -> bool:
@@ -225,7 +225,7 @@ def test_entities_never_conflict_and_are_never_o(given_rows: tuple[list[Candidat
     row, decoding = given_rows
     answers = {i: data.draw(st.sampled_from(NAMES)) for i in range(len(row))}
     for accuracy in (None, 0.6, 1.0):
-        final = [c for c in fuse_all(row, answers, accuracy, decoding) if c.chosen]
+        final = [c for c in fuse_all(row, answers, accuracy, decoding) if c.is_entity]
         assert all(c.label != "O" for c in final)
         for i, one in enumerate(final):
             assert all(_compatible((one.start, one.end), (c.start, c.end), decoding) for c in final[i + 1 :])
@@ -238,7 +238,7 @@ def test_entities_never_conflict_and_are_never_o(given_rows: tuple[list[Candidat
 @given(rows())
 def test_confirming_every_entity_keeps_every_entity(given_rows: tuple[list[Candidate], str]) -> None:
     row, decoding = given_rows
-    answers = {i: c.label for i, c in enumerate(row) if c.chosen}
+    answers = {i: c.label for i, c in enumerate(row) if c.is_entity}
     for accuracy in (None, 0.5, 0.9, 1.0):
         assert chosen(fuse_all(row, answers, accuracy, decoding)) == chosen(row)
 
@@ -263,7 +263,7 @@ def test_what_the_ensemble_chose_is_kept_by_chance_and_by_agreement(strategy: st
         (row,) = decide(ballot, 1, NAMES, ["a", "b", "c"], strategy=strategy, decoding=decoding)
         answers = {i: NAMES[dice.integers(SIZE)] for i in range(count)}
         assert fuse_all(row, answers, accuracy=1 / SIZE, decoding=decoding) == row
-        agreeing = {i: c.label for i, c in enumerate(row) if c.chosen}
+        agreeing = {i: c.label for i, c in enumerate(row) if c.is_entity}
         assert chosen(fuse_all(row, agreeing, accuracy=0.8, decoding=decoding)) == chosen(row)
         changed += chosen(fuse_all(row, answers, accuracy=0.9, decoding=decoding)) != chosen(row)
     # The same candidates do change where the answers say something.

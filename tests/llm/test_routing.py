@@ -174,7 +174,6 @@ def test_examples_are_looked_for_only_where_a_span_is_routed(labels: LabelSet) -
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"threshold": 1.5}, "threshold"),
         ({"accuracy": -1}, "accuracy"),
         ({"fusion": "mean"}, "replace, bayes"),
         ({"kinds": ("entities",)}, "near_miss"),

@@ -70,8 +70,8 @@ def run(server: ScriptedServer | str, labels: LabelSet, cache: AnswerCache | Non
 def test_replace_follows_the_llm_and_says_so(serve: Serve, labels: LabelSet) -> None:
     server = serve(by_span({"俄罗斯": "ORG", "叙利亚": "地名"}))
     russia, syria, sure = run(server, labels, fusion="replace")
-    assert (russia.candidate.label, russia.candidate.chosen) == ("ORG", True)
-    assert (syria.candidate.label, syria.candidate.chosen) == ("LOC", True)
+    assert (russia.candidate.label, russia.candidate.is_entity) == ("ORG", True)
+    assert (syria.candidate.label, syria.candidate.is_entity) == ("LOC", True)
     assert sure.candidate == SURE
     provenance = russia.provenance
     assert (provenance.local_label, provenance.uncertainty, provenance.status) == ("LOC", 0.5, "asked")
@@ -83,10 +83,10 @@ def test_replace_follows_the_llm_and_says_so(serve: Serve, labels: LabelSet) -> 
 
 def test_non_entity_deletes(serve: Serve, labels: LabelSet) -> None:
     russia, syria, sure = run(serve(chat("Non-Entity")), labels, fusion="replace")
-    assert (russia.candidate.label, russia.candidate.chosen) == ("O", False)
+    assert (russia.candidate.label, russia.candidate.is_entity) == ("O", False)
     assert russia.provenance.source == "llm"
-    assert not syria.candidate.chosen
-    assert sure.candidate.chosen
+    assert not syria.candidate.is_entity
+    assert sure.candidate.is_entity
 
 
 def test_bayes_weighs_the_answer(serve: Serve, labels: LabelSet) -> None:

@@ -62,7 +62,7 @@ def test_several_files_are_one_model(tmp_path: Path) -> None:
 def test_sizes_that_are_not_stored_are_refused_without_being_allocated(change: dict[str, int]) -> None:
     stored = shapes_of(encoder())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ModelError, match="config.json describes|do not fit config.json"):
+    with pytest.raises(ModelError, match=r"config\.json describes|do not fit config\.json"):
         check_fits(lambda: encoder(**change), stored)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kilobytes
 

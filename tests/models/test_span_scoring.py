@@ -3,34 +3,42 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hybridner.models.span_scoring import AdditiveSpanScorer, entity_odds, span_logits, span_targets, valid_spans
+from hybridner.models.span_scoring import (
+    LengthLogits,
+    SpanLogits,
+    entity_log_odds,
+    prior_bias,
+    span_logits,
+    span_targets,
+    valid_spans,
+)
 
 B, N, D, L, LABELS = 2, 9, 8, 4, 3
 
 
-def gathered(scorer: AdditiveSpanScorer, hidden: torch.Tensor) -> torch.Tensor:
+def gathered(boundary: SpanLogits, lengths: LengthLogits, hidden: torch.Tensor) -> torch.Tensor:
     """The definition: build every span's vector [h_b ; h_e ; length] and multiply it with every label's vector."""
-    table = torch.cat([scorer.start.weight, scorer.end.weight, scorer.length.weight], dim=1)
+    table = torch.cat([boundary.start.weight, boundary.end.weight, lengths.projection.weight], dim=1)
     logits = []
     for start in range(N):
         for length in range(1, L + 1):
             end = min(start + length, N) - 1
-            embedding = scorer.length_embedding.weight[length - 1].expand(B, -1)
+            embedding = lengths.embedding.weight[length - 1].expand(B, -1)
             span = torch.cat([hidden[:, start], hidden[:, end], embedding], dim=1)
-            logits.append(span @ table.t() + scorer.bias)
+            logits.append(span @ table.t() + boundary.bias)
     return torch.stack(logits, 1).view(B, N, L, LABELS)
 
 
 def test_additive_scores_equal_gathered_ones_forward_and_backward() -> None:
     torch.manual_seed(0)
-    scorer = AdditiveSpanScorer(D, LABELS, L, 5)
+    boundary, lengths = SpanLogits(D, LABELS), LengthLogits(L, 5, LABELS)
     hidden = torch.randn(B, N, D, requires_grad=True)
     valid = valid_spans(torch.ones(B, N, dtype=torch.bool), L)
-    ours = span_logits(scorer.logits(hidden), scorer.length_scores())[valid]
-    reference = gathered(scorer, hidden)[valid]
+    ours = span_logits(boundary(hidden), lengths())[valid]
+    reference = gathered(boundary, lengths, hidden)[valid]
     torch.testing.assert_close(ours, reference, rtol=0, atol=1e-5)
     weight = torch.randn_like(ours)
-    parameters = [hidden, *scorer.parameters()]
+    parameters = [hidden, *boundary.parameters(), *lengths.parameters()]
     mine = torch.autograd.grad((ours * weight).sum(), parameters)
     theirs = torch.autograd.grad((reference * weight).sum(), parameters)
     for a, b in zip(mine, theirs, strict=True):
@@ -39,9 +47,9 @@ def test_additive_scores_equal_gathered_ones_forward_and_backward() -> None:
 
 def test_odds_are_those_of_the_best_label_against_o() -> None:
     torch.manual_seed(1)
-    logits, length_scores = torch.randn(B, N, 2 * LABELS), torch.randn(L, LABELS)
-    logits = span_logits(logits, length_scores)
-    torch.testing.assert_close(entity_odds(logits, length_scores), logits[..., 1:].amax(-1) - logits[..., 0])
+    boundary, lengths = torch.randn(B, N, 2 * LABELS), torch.randn(L, LABELS)
+    logits = span_logits(boundary, lengths)
+    torch.testing.assert_close(entity_log_odds(boundary, lengths), logits[..., 1:].amax(-1) - logits[..., 0])
 
 
 def test_only_spans_inside_their_text_are_valid() -> None:
@@ -64,6 +72,5 @@ def test_targets_hold_what_the_lengths_can_express() -> None:
 
 @pytest.mark.parametrize("labels", [2, 14])
 def test_training_starts_at_the_rarity_of_entities(labels: int) -> None:
-    scorer = AdditiveSpanScorer(D, labels, L, 5)
-    probability = scorer.bias.detach().softmax(0)
+    probability = prior_bias(labels).softmax(0)
     assert probability[0].item() == pytest.approx(1 / (1 + 0.005), abs=1e-6)

@@ -193,7 +193,7 @@ def test_only_what_works_is_offered_and_uncertainty_can_be_chosen(visitor: Visit
     assert tuple(values) == available(composite.fitted)
     visitor.click("#uncertainty input[value=disagreement]")
     (candidates,) = candidates_of(composite, [TEXT], batch_size=16, uncertainty="disagreement")
-    expected = [f"{c.uncertainty:.2f}" for c in candidates if c.chosen and c.label != "O"]
+    expected = [f"{c.uncertainty:.2f}" for c in candidates if c.is_entity]
     cells = "return [...document.querySelectorAll('#table td:nth-child(5)')].map(cell => cell.textContent)"
     visitor.wait(lambda: visitor.run(cells) == expected)
 

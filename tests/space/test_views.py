@@ -9,7 +9,7 @@ import pytest
 
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.calibration import Choices, calibrate
-from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, UNFITTED
+from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, UNFITTED, FixedThreshold
 from hybridner.errors import ModelError
 from hybridner.llm import LlmSettings, LlmStage, OpenAIVerifier, Provenance, Verified
 from hybridner.space import Limits, LlmChoice, Reading, Service, entity_dicts
@@ -42,7 +42,8 @@ def reading() -> Reading:
 
 def test_a_lower_threshold_routes_more_and_shows_it() -> None:
     views, seen = Views(LABELS, "zh"), reading()
-    for threshold, doubtful, hinted in ((0.7, 0, 0), (0.5, 1, 0), (0.3, 1, 1), (0.15, 1, 2), (0.05, 2, 2)):
+    for value, doubtful, hinted in ((0.7, 0, 0), (0.5, 1, 0), (0.3, 1, 1), (0.15, 1, 2), (0.05, 2, 2)):
+        threshold = FixedThreshold(value)
         body = views.text(seen, threshold).split('<ul class="hn-legend"')[0]
         assert body.count("hn-doubt") == doubtful
         assert body.count('class="hn-hint"') == hinted
@@ -52,7 +53,7 @@ def test_a_lower_threshold_routes_more_and_shows_it() -> None:
 
 
 def test_the_tip_tells_type_votes_and_who_decided() -> None:
-    tip = re.search(r'data-tag="人物"[^>]*data-tip="([^"]*)"', Views(LABELS, "zh").text(reading(), 0.5))
+    tip = re.search(r'data-tag="人物"[^>]*data-tip="([^"]*)"', Views(LABELS, "zh").text(reading(), FixedThreshold(0.5)))
     assert tip is not None
     assert tip[1].split("\n") == [
         "类型：人物 (PER)", "得分 0.600　不确定度 0.600", "投票：", "  a → 人物", "  b → 不是实体", "由谁决定：集成模型",
@@ -61,7 +62,8 @@ def test_the_tip_tells_type_votes_and_who_decided() -> None:
 
 
 def test_the_table_speaks_the_language() -> None:
-    english, chinese = Views(LABELS, "en").table(reading(), 0.5), Views(LABELS, "zh").table(reading(), 0.5)
+    threshold = FixedThreshold(0.5)
+    english, chinese = (Views(LABELS, language).table(reading(), threshold) for language in ("en", "zh"))
     for table, words in (
         (english, ["Decided by", "PER", ">review<", "1/2"]),
         (chinese, ["由谁决定", "人物", "待复核", "1/2"]),
@@ -78,15 +80,15 @@ def test_who_decided_is_told_after_an_llm() -> None:
     assert views.source(decided) == "LLM (some-llm)"
     assert views.source(held) == "ensemble (LLM said: PER)"
     shown = Reading("北京", (local,), (decided,), "flat", True)
-    assert "hn-by-llm" in views.text(shown, 0.5)
-    assert "hn-doubt" not in views.text(shown, 0.5)
-    assert entity_dicts(shown, 0.5)[0]["llm_model"] == "some-llm"
+    assert "hn-by-llm" in views.text(shown, FixedThreshold(0.5))
+    assert "hn-doubt" not in views.text(shown, FixedThreshold(0.5))
+    assert entity_dicts(shown, FixedThreshold(0.5))[0]["llm_model"] == "some-llm"
 
 
 def test_an_empty_result_says_so() -> None:
     seen = local_reading("没有", [], "flat")
-    assert "没有找到实体" in Views(LABELS, "zh").text(seen, 0.5)
-    assert Views(LABELS, "zh").table(seen, 0.5) == ""
+    assert "没有找到实体" in Views(LABELS, "zh").text(seen, FixedThreshold(0.5))
+    assert Views(LABELS, "zh").table(seen, FixedThreshold(0.5)) == ""
 
 
 def test_notes_are_escaped_and_problems_alert() -> None:
@@ -100,7 +102,7 @@ def few(service: Service) -> Service:
 
 
 def test_no_more_calls_are_made_than_the_limit_allows(service: Service, llm_server: ScriptedServer) -> None:
-    outcome = few(service).ask(service.read(TEXT), 0.0, choice(llm_server))
+    outcome = few(service).ask(service.read(TEXT), FixedThreshold(0.0), choice(llm_server))
     assert len(llm_server.requests) == outcome.report.calls == 5
 
 
@@ -108,7 +110,7 @@ def test_reading_gives_what_the_pipeline_gives(service: Service) -> None:
     for decoding in ("flat", "nested"):
         for strategy in ("score", "majority"):
             expected = service.pipe(TEXT, threshold=0.4, decoding=decoding, strategy=strategy)
-            assert entity_dicts(service.read(TEXT, Choice(strategy, decoding)), 0.4) == expected
+            assert entity_dicts(service.read(TEXT, Choice(strategy, decoding)), FixedThreshold(0.4)) == expected
             assert expected
     assert [one.text for one in service.read_many([TEXT] * 17)] == [TEXT] * 17
     with pytest.raises(ModelError, match="strategy must be one of"):
@@ -121,27 +123,28 @@ def test_the_plan_is_what_the_stage_would_do(service: Service) -> None:
     seen = service.read(TEXT)
     settings = LlmSettings(threshold=0.5)
     stage = LlmStage(OpenAIVerifier(DEFAULT_LLM, "http://x", "k"), service.labels, settings)
-    expected, plan = stage.plan([TEXT], [seen.local]), service.plan(seen, 0.5)
+    expected, plan = stage.plan([TEXT], [seen.local]), service.plan(seen, FixedThreshold(0.5))
     assert plan.cost is not None
     assert (plan.usage, plan.cost) == (expected.usage, expected.cost)
-    assert few(service).plan(seen, 0.0).usage.calls == 5
-    assert service.plan(seen, 1.0).usage.calls == 0
-    assert service.plan(seen, 0.5, "unheard-of").cost is None
+    assert few(service).plan(seen, FixedThreshold(0.0)).usage.calls == 5
+    assert service.plan(seen, FixedThreshold(1.0)).usage.calls == 0
+    assert service.plan(seen, FixedThreshold(0.5), "unheard-of").cost is None
 
 
 def test_the_preview_tells_count_cost_and_limit(service: Service) -> None:
     seen, views = service.read(TEXT), Views(service.labels, "en")
 
-    def preview(threshold: float, model: str = "") -> str:
+    def preview(value: float, model: str = "") -> str:
+        threshold = FixedThreshold(value)
         return views.preview(seen, service.plan(seen, threshold, model), threshold, model, service.limits.llm_calls)
 
-    routed = sum(c.uncertainty > 0.5 and (c.chosen or c.label == "O") for c in seen.local)
+    routed = sum(c.uncertainty > 0.5 and c.kind is not None for c in seen.local)
     assert f"{routed} of {len(seen.local)} candidate spans" in preview(0.5)
     assert f'data-routed="{routed}"' in preview(0.5)
     assert "USD" in preview(0.5)
     assert "price of mine unknown" in preview(0.5, "mine")
     assert "nothing to pay" in preview(1.0)
-    limited = views.preview(seen, few(service).plan(seen, 0.5), 0.5, "", 5)
+    limited = views.preview(seen, few(service).plan(seen, FixedThreshold(0.5)), FixedThreshold(0.5), "", 5)
     assert f"at most 5 calls; {routed - 5} more" in limited
     assert f'data-routed="{routed}"' in limited
 
@@ -163,7 +166,8 @@ def test_only_strategies_that_work_are_offered(service: Service) -> None:
     calibrated = Service(pipe, service.limits)
     assert calibrated.strategies == tuple(name for name in COMBINERS if name not in STACKERS or name == "forest")
     for strategy in calibrated.strategies:
-        assert entity_dicts(calibrated.read(TEXT, Choice(strategy)), 0.4) == pipe(TEXT, strategy=strategy, threshold=0.4)
+        found = entity_dicts(calibrated.read(TEXT, Choice(strategy)), FixedThreshold(0.4))
+        assert found == pipe(TEXT, strategy=strategy, threshold=0.4)
     for words in WORDINGS.values():
         assert set(words.strategies) == set(COMBINERS)
         assert set(words.uncertainties) == set(UNCERTAINTIES)
@@ -181,12 +185,12 @@ def test_the_uncertainty_can_be_chosen(service: Service, composite: HybridNerMod
 
 def test_further_fields_reach_the_llm(service: Service, llm_server: ScriptedServer) -> None:
     fields = '{"thinking": {"type": "disabled"}}'
-    service.ask(service.read(TEXT), 0.6, replace(choice(llm_server), extra=fields))
+    service.ask(service.read(TEXT), FixedThreshold(0.6), replace(choice(llm_server), extra=fields))
     assert all(request["thinking"] == {"type": "disabled"} for request in llm_server.requests)
     asked = len(llm_server.requests)
     for wrong in ("{", "[1]", "thinking"):
         with pytest.raises(LimitError, match="JSON object"):
-            service.ask(service.read(TEXT), 0.6, replace(choice(llm_server), extra=wrong))
+            service.ask(service.read(TEXT), FixedThreshold(0.6), replace(choice(llm_server), extra=wrong))
     assert len(llm_server.requests) == asked
 
 
@@ -196,19 +200,19 @@ def choice(server: ScriptedServer, key: str = KEY) -> LlmChoice:
 
 def test_answers_of_the_llm_are_worked_in(service: Service, llm_server: ScriptedServer) -> None:
     seen = service.read(TEXT)
-    outcome = service.ask(seen, 0.6, choice(llm_server))
+    outcome = service.ask(seen, FixedThreshold(0.6), choice(llm_server))
     assert outcome.failed == 0
     assert outcome.report.calls == len(llm_server.requests) > 0
     assert set(llm_server.keys) == {f"Bearer {KEY}"}
     expected = service.pipe(TEXT, threshold=0.6, llm={"model": "some-model", "base_url": llm_server.url, "api_key": KEY})
-    assert entity_dicts(outcome.reading, 0.6) == expected
+    assert entity_dicts(outcome.reading, FixedThreshold(0.6)) == expected
     assert f"Calls: {outcome.report.calls};" in Views(service.labels, "en").outcome(outcome)
     assert outcome.reading.local == seen.local
 
 
 def test_the_servers_own_key_goes_nowhere(service: Service, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "the-servers-own-key")
-    service.ask(service.read(TEXT), 0.6, choice(llm_server, ""))
+    service.ask(service.read(TEXT), FixedThreshold(0.6), choice(llm_server, ""))
     assert llm_server.keys
     assert not any("the-servers-own-key" in key for key in llm_server.keys)
     assert KEY not in repr(choice(llm_server))
@@ -222,7 +226,7 @@ def test_a_refusing_llm_leaves_the_local_result(
 ) -> None:
     answers[0] = reply
     seen = service.read(TEXT)
-    outcome = service.ask(seen, 0.6, choice(llm_server))
+    outcome = service.ask(seen, FixedThreshold(0.6), choice(llm_server))
     message = Views(service.labels, "en").outcome(outcome)
     assert outcome.failed > 0
     assert said in message
@@ -234,13 +238,13 @@ def test_a_refusing_llm_leaves_the_local_result(
 
 def test_a_dead_endpoint_leaves_the_local_result(service: Service) -> None:
     seen = service.read(TEXT)
-    outcome = service.ask(seen, 0.6, LlmChoice("http://127.0.0.1:9/v1", "m"))
+    outcome = service.ask(seen, FixedThreshold(0.6), LlmChoice("http://127.0.0.1:9/v1", "m"))
     assert "Nobody answers at this endpoint" in Views(service.labels, "en").outcome(outcome)
     assert [item.candidate for item in outcome.reading.items] == list(seen.local)
 
 
 def test_nothing_doubtful_asks_nobody(service: Service, llm_server: ScriptedServer) -> None:
-    outcome = service.ask(service.read(TEXT), 1.0, choice(llm_server))
+    outcome = service.ask(service.read(TEXT), FixedThreshold(1.0), choice(llm_server))
     assert not llm_server.requests
     assert "nothing to ask" in Views(service.labels, "en").outcome(outcome)
 
@@ -248,7 +252,7 @@ def test_nothing_doubtful_asks_nobody(service: Service, llm_server: ScriptedServ
 def test_an_endpoint_off_the_list_is_not_asked(service: Service, llm_server: ScriptedServer) -> None:
     public = Service(service.pipe, service.limits, hosts=["api.example.org"])
     with pytest.raises(LimitError, match=r"api\.example\.org"):
-        public.ask(public.read(TEXT), 0.1, choice(llm_server))
+        public.ask(public.read(TEXT), FixedThreshold(0.1), choice(llm_server))
     with pytest.raises(LimitError, match="endpoint and model"):
-        public.ask(public.read(TEXT), 0.1, LlmChoice("", ""))
+        public.ask(public.read(TEXT), FixedThreshold(0.1), LlmChoice("", ""))
     assert not llm_server.requests

@@ -39,7 +39,7 @@ def tiny_member(model_type: str, seed: int = 0, labels: object = LABELS, **setti
             if not name.startswith("encoder.") and parameter.dim() > 1:
                 parameter.mul_(3.0)
         if model_type == "spanner":
-            model.scorer.bias.zero_()
+            model.head.boundary.bias.zero_()
     return model.eval()
 
 

@@ -9,7 +9,6 @@ from transformers import BertTokenizer
 
 from hybridner.errors import ModelError
 from hybridner.text import CharacterVocabulary
-from hybridner.text.characters import load_vocabularies, save_vocabularies
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 # surrogates too: they occur in text that was decoded carelessly
@@ -67,11 +66,3 @@ def test_sentencepiece_spaces_are_found(tmp_path: Path) -> None:
 def test_an_empty_vocabulary_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no Chinese character"):
         CharacterVocabulary.from_tokenizer(bert_tokenizer(tmp_path, ["a"]))
-
-
-def test_vocabularies_survive_the_file(tmp_path: Path, vocabulary: CharacterVocabulary) -> None:
-    save_vocabularies([vocabulary], tmp_path)
-    assert load_vocabularies(tmp_path / "characters.json") == [vocabulary]
-    (tmp_path / "characters.json").write_text("{]")
-    with pytest.raises(ModelError, match="damaged"):
-        load_vocabularies(tmp_path / "characters.json")

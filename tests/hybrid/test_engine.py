@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridner import HybridNerModel
-from hybridner.ensemble import ABSTAIN, Candidate, entities
-from hybridner.hybrid.engine import window_batches
+from hybridner.ensemble import ABSTAIN, Candidate, select_entities
+from hybridner.hybrid.engine import predict_ballots, text_logits, window_batches
 from hybridner.spans.tags import numbered_spans
 from tests.support.reading import candidates_of
 from tests.support.tiny import TEXT
@@ -21,7 +21,7 @@ any_text = st.text(st.one_of(st.sampled_from(TEXT), st.characters()), max_size=2
 
 
 def found(candidates: list[Candidate]) -> set[tuple[int, int, str]]:
-    return {(c.start, c.end, c.label) for c in entities(candidates)}
+    return {(c.start, c.end, c.label) for c in select_entities(candidates)}
 
 
 @settings(max_examples=25, deadline=None)
@@ -33,7 +33,7 @@ def test_every_entity_of_every_text_lies_inside_it(composite: HybridNerModel, te
         spans = [(c.start, c.end) for c in candidates]
         assert len(set(spans)) == len(spans)
         assert all(0 <= start < end <= len(text) for start, end in spans)
-        chosen = sorted((c.start, c.end) for c in entities(candidates))
+        chosen = sorted((c.start, c.end) for c in select_entities(candidates))
         for i, a in enumerate(chosen):
             for b in chosen[i + 1 :]:
                 inside = (a[0] <= b[0] and b[1] <= a[1]) or (b[0] <= a[0] and a[1] <= b[1])
@@ -51,15 +51,16 @@ def test_batching_changes_nothing(composite: HybridNerModel) -> None:
 
 def test_scores_of_a_long_text_are_those_of_the_owning_windows(composite: HybridNerModel) -> None:
     text = (TEXT + "。") * 9
-    run = torch.inference_mode()(lambda inputs: composite(**inputs))
-    (scores,) = score_texts(composite, [text], 4, run)
+    with torch.inference_mode():
+        (scores,) = text_logits(composite, [text], 4)
     for part in scores:
         assert len(part) == len(text)
         assert torch.isfinite(part).all()
     checked = 0
     for batch in window_batches([text], composite.vocabularies, composite.max_characters, 1):
         ((_, window),) = batch.windows
-        outputs = run(batch.inputs).logits
+        with torch.inference_mode():
+            outputs = composite(batch.input_ids, batch.attention_mask).logits
         for part, output in zip(scores, outputs, strict=True):
             owned = output[0, window.own_start - window.start : window.own_end - window.start]
             torch.testing.assert_close(part[window.own_start : window.own_end], owned, rtol=1e-4, atol=1e-5)
@@ -70,13 +71,13 @@ def test_scores_of_a_long_text_are_those_of_the_owning_windows(composite: Hybrid
 def test_tags_run_across_seams(composite: HybridNerModel) -> None:
     """A tagger decodes all characters of a long text at once, so no seam can cut an entity in two."""
     text = TEXT * 8
-    run = torch.inference_mode()(lambda inputs: composite(**inputs))
-    (scores,) = score_texts(composite, [text], 4, run)
+    with torch.inference_mode():
+        (scores,) = text_logits(composite, [text], 4)
     index = composite.member_names.index("bert-bilstm-crf")
     member = composite.members["bert-bilstm-crf"]
-    tags = member.crf.viterbi(scores[index][None], torch.ones(1, len(text), dtype=torch.bool))[0].tolist()
+    tags = member.decoder.crf.viterbi(scores[index][None], torch.ones(1, len(text), dtype=torch.bool))[0].tolist()
     expected = {(start, end) for start, end, _ in numbered_spans(tags)}
-    ((_, ballot),) = read_ballots(composite, [text], batch_size=4, decoding="flat")
+    ((_, ballot),) = predict_ballots(composite, [text], batch_size=4, decoding="flat")
     voted = {(int(s), int(e)) for (_, s, e), vote in zip(ballot.spans, ballot.votes[index], strict=True) if vote > 0}
     assert voted == expected
     assert len(expected) > 10
@@ -97,7 +98,7 @@ def test_a_text_of_a_hundred_thousand_characters(make_member: Callable) -> None:
 
 
 def test_the_ballot_holds_every_proposal_and_everybodys_opinion(composite: HybridNerModel) -> None:
-    ((numbers, ballot),) = read_ballots(composite, [TEXT, TEXT[:9]], batch_size=4, decoding="flat")
+    ((numbers, ballot),) = predict_ballots(composite, [TEXT, TEXT[:9]], batch_size=4, decoding="flat")
     spanner = composite.member_names.index("spanner")
     longest = composite.spanner.config.max_span_length
     assert sorted(numbers) == [0, 1]

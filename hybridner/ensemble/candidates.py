@@ -1,0 +1,57 @@
+"""A candidate span after the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from hybridner.spans import NON_ENTITY
+
+#: entity: chosen by the ensemble; lost: proposed by a member and outvoted to O; near_miss: proposed by none, nearly by SpanNER.
+Kind = Literal["entity", "lost", "near_miss"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A span that some member proposed or that SpanNER nearly did, and what the ensemble makes of it.
+
+    Attributes:
+        start, end: characters [start, end) of the text.
+        label: the combined label; "O" when the votes went against an entity.
+        is_entity: whether it is one of the text's entities (a label other than O, and part of the best set under the decoding).
+        distribution: P(label | span) over the K + 1 labels, O first: the log-linear pool where it is fitted, else the members'
+            own probabilities averaged; the largest one is given to the combined label.
+        weight: ln P(label) - ln P(O) under the strategy, in nats: what the best set of entities is chosen by; 0 for O.
+        uncertainty: u in [0, 1]; by default 1 - max P(y | span) of SpanNER's softmax (equations 8 and 9), see `UNCERTAINTIES`.
+        votes: label that each member gave the span ("O" for none); a member that cannot score it is missing.
+    """
+
+    start: int
+    end: int
+    label: str
+    is_entity: bool
+    distribution: tuple[float, ...]
+    weight: float
+    uncertainty: float
+    votes: dict[str, str]
+
+    @property
+    def score(self) -> float:
+        """P(label | span) of the combined label."""
+        return max(self.distribution)
+
+    @property
+    def kind(self) -> Kind | None:
+        """Why the candidate may be in doubt, see `Kind`; None for one that lost its place to an overlapping entity."""
+        if self.is_entity:
+            return "entity"
+        if self.label != NON_ENTITY:
+            return None
+        return "lost" if any(vote != NON_ENTITY for vote in self.votes.values()) else "near_miss"
+
+
+def select_entities(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Only those that are entities."""
+    return [candidate for candidate in candidates if candidate.is_entity]
