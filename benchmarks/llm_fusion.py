@@ -193,9 +193,7 @@ def main() -> None:
     oof, records = Predictions.load(options.fitting), read_records(options.evaluation)
     fitting = Material(oof.records, decide_ballot(bench.model, oof.ballot, len(oof))).enough(options.threshold, options.fit)
     texts = [record.text for record in records]
-    everything = Material(
-        records, [list(found.candidates) for found in bench.model.predict([record.text for record in records], batch_size=32)]
-    )
+    everything = Material(records, [list(found.candidates) for found in bench.model.predict(texts, batch_size=32)])
     measured = everything.enough(options.threshold, options.spans)
     first = Material(records[: options.sentences], everything.candidates[: options.sentences])
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hybridner import HybridNerModel, HybridNerPipeline
-from hybridner.errors import ModelError
+from hybridner.errors import HybridNerError, ModelError
 from hybridner.hybrid import ExampleIndex
 from hybridner.llm import LlmError, OpenAIVerifier
 from tests.llm.scripted_server import HTML_502, KEY, Reply, ScriptedServer, chat, problem
@@ -195,5 +195,5 @@ def test_settings_that_cannot_work_are_named(
     pipe: HybridNerPipeline, options: dict, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with pytest.raises(ValueError, match=problem):
+    with pytest.raises(HybridNerError, match=problem):
         pipe(TEXT, **options)

@@ -43,6 +43,9 @@ class DecisionOptions:
     uncertainty: str | None = None
 
 
+_AS_STORED = DecisionOptions()
+
+
 @dataclass(frozen=True)
 class WindowBatch:
     """Windows of similar length that go through the members together.
@@ -143,7 +146,9 @@ def predict_candidates(
     return results
 
 
-def decide_ballot(model: CompositeModel, ballot: Ballot, texts: int, options: DecisionOptions) -> list[list[Candidate]]:
+def decide_ballot(
+    model: CompositeModel, ballot: Ballot, texts: int, options: DecisionOptions = _AS_STORED
+) -> list[list[Candidate]]:
     """What a composite makes of a ballot (before the temperature) over so many texts, its own or one of stored predictions."""
     config = model.config
     return decide(

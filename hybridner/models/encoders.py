@@ -53,8 +53,6 @@ def pretrained_encoder(
         with without_load_report():
             model = AutoModel.from_pretrained(source, config=config, dtype=torch.float32, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    except ModelError:
-        raise
     except (OSError, ValueError) as error:
         problem = " ".join(str(error).split())
         raise ModelError(

@@ -40,6 +40,7 @@ class MemberModel(CharacterModel):
 
     def __init__(self, config: MemberConfig) -> None:
         super().__init__(config)
+        self.num_labels = config.num_labels
         self.encoder: Any = new_encoder(config.build_encoder_config())
         self.head: Any = self.head_class(config)
         self.vocabularies = []

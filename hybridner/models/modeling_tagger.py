@@ -18,8 +18,8 @@ from hybridner.models.configuration_tagger import (
 from hybridner.models.heads import TaggerHead
 from hybridner.models.modeling_member import MemberModel, run_head, surround
 
-#: Score of every tag but O at special and padding tokens: as good as impossible, and still a number in half precision.
-_IMPOSSIBLE = -10_000.0
+#: ln P of a tag that cannot be, such as every tag but O at special tokens: as good as minus infinity, and still a number.
+_IMPOSSIBLE = -69.0
 
 
 class TaggerModel(MemberModel):
@@ -63,8 +63,11 @@ class TaggerModel(MemberModel):
             **kwargs: as for transformers' own encoders, such as `output_hidden_states`, `output_attentions`, `return_dict`.
 
         Returns:
-            `loss` [], the mean negative log-likelihood of a character under the CRF; `logits` [B, n, 2K + 1], the emissions
-            that the CRF decodes, O at special and padding tokens; `hidden_states` and `attentions` of the encoder.
+            `loss` [], the mean negative log-likelihood of a character under the CRF; `logits` [B, n, 2K + 1], ln P(tag of this
+            token |
+            sentence) under the CRF, without gradient: their softmax are the CRF's exact marginals, and the best tag of each token
+            is as good as the best sequence, where the emissions by themselves are worth little (`head` gives those); O at special
+            and padding tokens; `hidden_states` and `attentions` of the encoder.
 
         Raises:
             ModelError: neither `input_ids` nor `inputs_embeds`, or rows without special tokens.
@@ -74,8 +77,15 @@ class TaggerModel(MemberModel):
         emissions, loss = run_head(self.head, hidden, mask, None if labels is None else labels[:, 1:-1])
         outside = emissions.new_full((emissions.size(-1),), _IMPOSSIBLE)
         outside[0] = 0.0
-        logits = surround(torch.where(mask[..., None], emissions, outside), outside)
+        logits = surround(torch.where(mask[..., None], self._log_marginals(emissions, mask), outside), outside)
         return TokenClassifierOutput(loss=loss, logits=logits, hidden_states=encoded.hidden_states, attentions=encoded.attentions)
+
+    def _log_marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        if not emissions.size(1):
+            return emissions
+        marginals = self.head.decoder.crf.marginals(emissions, mask)
+        log_marginals: Tensor = marginals.log().clamp(min=_IMPOSSIBLE).to(emissions.dtype)
+        return log_marginals
 
 
 class BertBiLstmCrfModel(TaggerModel):

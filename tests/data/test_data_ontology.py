@@ -6,7 +6,7 @@ from hybridner.data import Reading, read_corpus
 from hybridner.data.hermit import is_consistent, reasoner_missing
 from hybridner.data.markup import Relation, Sentence
 from hybridner.data.ontology import SNCM_OPEN, check_sentences, load_ontology
-from hybridner.errors import DataError
+from hybridner.errors import DataError, HybridNerError
 from hybridner.spans import Record, Span
 
 ONTOLOGY = load_ontology()
@@ -116,7 +116,7 @@ def test_the_reasoner_refuses_what_the_ontology_does_not_name(wrong, message):
 def test_without_java_it_is_said_what_to_install(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert "install a Java runtime" in reasoner_missing()
-    with pytest.raises(ValueError, match="install a Java runtime"):
+    with pytest.raises(HybridNerError, match="install a Java runtime"):
         is_consistent([GOOD])
 
 

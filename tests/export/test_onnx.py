@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import sys
@@ -22,8 +23,7 @@ from hybridner.errors import ModelError
 from hybridner.export import GRAPH_FILE, OnnxHybridNerModel, export_onnx
 from hybridner.hub import read_model
 from hybridner.hub.publishing import published_files
-from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel
-from hybridner.hybrid.modeling_adapted import base_fingerprint
+from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, require_torch
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import LabelSet
 from tests.support.reading import candidates_of
@@ -115,16 +115,20 @@ def test_the_hub_record_is_that_of_the_model_it_came_from(exported_folder: Path,
     assert b"fp32" in files["README.md"]
 
 
-def test_an_exported_model_only_reads(exported: OnnxHybridNerModel, composite: HybridNerModel, tmp_path: Path) -> None:
+def test_an_exported_model_only_reads(
+    exported: OnnxHybridNerModel, composite: HybridNerModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     ids = torch.ones(1, 1, 4, dtype=torch.long)
-    for attempt in (
-        lambda: exported.member("spanner"),
-        lambda: exported(input_ids=ids, attention_mask=ids[:, 0], tags=torch.zeros(1, 2, dtype=torch.long)),
-        lambda: base_fingerprint(exported),
-        lambda: OnnxHybridNerModel(exported.config)(input_ids=ids, attention_mask=ids[:, 0]),
-    ):
-        with pytest.raises(ModelError, match="only reads texts"):
-            attempt()
+    with pytest.raises(ModelError, match="only reads texts"):
+        require_torch(exported)
+    with pytest.raises(ModelError, match="no ONNX graph"):
+        OnnxHybridNerModel(exported.config)(input_ids=ids, attention_mask=ids[:, 0])
+    for arguments in (["adapt", "DATA"], ["compact"], ["examples", "DATA"]):
+        exported.save_pretrained(tmp_path / "exported")
+        (tmp_path / "data.jsonl").write_text(json.dumps({"text": TEXT, "entities": []}), encoding="utf-8")
+        rest = [str(tmp_path / "data.jsonl") if part == "DATA" else part for part in arguments[1:]]
+        assert main([arguments[0], str(tmp_path / "exported"), *rest, "--output", str(tmp_path / "new")]) == 1
+        assert "only reads texts" in capsys.readouterr().err
     with pytest.raises(ModelError, match="already"):
         export_onnx(exported, tmp_path)
     with pytest.raises(ModelError, match="backend must be one of"):
@@ -164,11 +168,11 @@ def test_int8_by_the_command_line_with_one_shared_encoder(tmp_path: Path, make_m
     model.save_pretrained(tmp_path / "model")
     assert main(["export", str(tmp_path / "model"), "--output", str(tmp_path / "int8"), "--int8"]) == 0
     assert sorted(file.name for file in (tmp_path / "int8").iterdir()) == [
-        "tokenizer.json",
-        "tokenizer_config.json",
         "config.json",
         "model.onnx",
         "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
     ]
     graph = onnx.load(tmp_path / "int8" / GRAPH_FILE).graph
     operators = Counter(node.op_type for node in graph.node)

@@ -92,7 +92,7 @@ def _learn(member: MemberModel, weights: list[torch.nn.Parameter]) -> None:
         optimizer.step()
     with torch.no_grad():
         # Every label against O a little more probable.
-        (member.scorer.bias if isinstance(member, SpannerModel) else member.emission.bias)[0] -= 1.0
+        (member.head.boundary.bias if isinstance(member, SpannerModel) else member.head.emission.bias)[0] -= 1.0
 
 
 def reading(model: HybridNerModel) -> dict[str, Any]:

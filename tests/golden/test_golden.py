@@ -87,7 +87,7 @@ def test_the_files_hold_cases_that_can_tell(model: HybridNerModel, expected: dic
 def test_what_is_written_has_the_form_it_had(model: HybridNerModel, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in COMPOSITE.iterdir()}
-    assert (tmp_path / "characters.json").read_text() == (COMPOSITE / "characters.json").read_text()
+    assert (tmp_path / "tokenizer.json").read_text() == (COMPOSITE / "tokenizer.json").read_text()
     new, old = (json.loads((folder / "config.json").read_text()) for folder in (tmp_path, COMPOSITE))
     for settings in (new, old):
         del settings["transformers_version"]

@@ -14,12 +14,23 @@ from hybridner import HybridNerConfig, HybridNerModel, Label, LabelSet
 from hybridner.errors import ModelError
 from hybridner.hybrid.engine import window_batches
 from hybridner.models import MEMBER_CLASSES, MemberModel
+from hybridner.models.encoders import character_mask, encode_characters
 from tests.support.reading import candidates_of
 from tests.support.tiny import TEXT, tiny_vocabulary
 
 
+def logits_of(member: MemberModel, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """What a composite computes of a member."""
+    return member.head(encode_characters(member.encoder, ids, mask), character_mask(mask)).logits
+
+
 def test_one_folder_holds_everything_and_gives_bit_equal_outputs(composite: HybridNerModel, composite_folder: Path) -> None:
-    assert {path.name for path in composite_folder.iterdir()} == {"config.json", "model.safetensors", "characters.json"}
+    assert {path.name for path in composite_folder.iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
     (batch,) = window_batches([TEXT], composite.vocabularies, composite.max_characters, 8)
     for loaded in (AutoModel.from_pretrained(composite_folder), HybridNerModel.from_pretrained(composite_folder)):
         assert isinstance(loaded, HybridNerModel)
@@ -63,7 +74,7 @@ def test_members_may_have_different_vocabularies(make_member: Callable, tmp_path
     (batch,) = window_batches([TEXT], model.vocabularies, model.max_characters, 8)
     assert batch.input_ids[:, 0].tolist() != batch.input_ids[:, 1].tolist()
     with torch.inference_mode():
-        expected = second(batch.input_ids[:, 1], batch.attention_mask).logits
+        expected = logits_of(second, batch.input_ids[:, 1], batch.attention_mask)
         assert torch.equal(model(batch.input_ids, batch.attention_mask).logits[1], expected)
     model.save_pretrained(tmp_path)
     assert candidates_of(AutoModel.from_pretrained(tmp_path), [TEXT], batch_size=4) == candidates_of(model, [TEXT], batch_size=4)
@@ -97,7 +108,7 @@ def test_members_with_the_same_encoder_store_and_run_it_once(make_member: Callab
         together = loaded(batch.input_ids, batch.attention_mask).logits
         assert len(runs) == 1
         for scores, member in zip(together, members.values(), strict=True):
-            assert torch.equal(scores, member(ids, mask).logits)
+            assert torch.equal(scores, logits_of(member, ids, mask))
     assert candidates_of(loaded, [TEXT], batch_size=4) == candidates_of(model, [TEXT], batch_size=4)
 
 
@@ -126,7 +137,7 @@ def test_a_member_can_be_taken_out_and_put_back(make_member: Callable, shared: b
         assert set(member.state_dict()) == set(members[name].state_dict())
         assert {id(p) for p in member.parameters()} <= {id(p) for p in model.parameters()}, "weights are not copied"
         with torch.inference_mode():
-            assert torch.equal(member(ids, mask).logits, members[name](ids, mask).logits)
+            assert torch.equal(logits_of(member, ids, mask), logits_of(members[name], ids, mask))
     again = HybridNerModel.assemble(taken)
     assert again.config.members == model.config.members
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())

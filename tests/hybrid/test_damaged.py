@@ -42,7 +42,7 @@ def changed(name: str, change: Callable[[Any], object]) -> Damage:
     return damage
 
 
-settings, characters = partial(changed, "config.json"), partial(changed, "characters.json")
+settings, tokenizer = partial(changed, "config.json"), partial(changed, "tokenizer.json")
 
 
 def older_layout(content: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ def plain_bert(folder: Path) -> None:
     BertModel(BertConfig(**sizes)).save_pretrained(folder)
 
 
-SCORER = "members.spanner.scorer.bias"
+SCORER = "members.spanner.boundary.bias"
 #: How a folder is damaged, what is said about it, and what helps. All but the last two are found by whatever loads it.
 CASES: dict[str, tuple[Damage, str, str]] = {
     "older layout": (settings(older_layout), "'bert-bilstm-crf'.*no encoder", "hybridner assemble"),
@@ -90,15 +90,16 @@ CASES: dict[str, tuple[Damage, str, str]] = {
         f"of another size, such as {SCORER}",
         "fetch the whole folder",
     ),
-    "no vocabularies": (without("characters.json"), "no characters.json", "fetch the whole folder"),
-    "vocabularies cut short": (cut_short("characters.json"), "characters.json is damaged", "fetch the model"),
-    "too few vocabularies": (settings(lambda content: content["encoders"][1].update(vocabulary=3)), "characters.json", "fetch"),
-    "vocabularies of another model": (
-        characters(lambda content: content[0]["ids"].update(甲=99)),
-        "characters.json belongs to another model",
+    "no tokenizer": (without("tokenizer.json"), "no tokenizer.json", "fetch the whole folder"),
+    "no settings of the tokenizer": (without("tokenizer_config.json"), "no tokenizer_config.json", "fetch the whole folder"),
+    "tokenizer cut short": (cut_short("tokenizer.json"), "tokenizer.json is damaged", "fetch the model"),
+    "too few vocabularies": (settings(lambda content: content["encoders"][1].update(vocabulary=3)), "tokenizer.json", "fetch"),
+    "tokenizer of another model": (
+        tokenizer(lambda content: content["model"]["vocab"].update(甲=99)),
+        "tokenizer.json belongs to another model",
         "fetch the whole folder",
     ),
-    "no vocabulary": (characters(lambda content: content.clear()), "no vocabulary", "fetch the model"),
+    "no vocabulary": (tokenizer(lambda content: content.clear()), "tokenizer.json is damaged", "fetch the model"),
     "members of another kind": (settings(lambda content: content.update(members="spanner")), "`members`.*list", "fetch"),
     "labels of another kind": (settings(lambda content: content.update(label_set="labels")), "`labels` must be a list", ""),
     "a stacker nobody knows": (

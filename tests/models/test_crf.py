@@ -66,7 +66,7 @@ def test_everything_equals_brute_force(case) -> None:
         torch.testing.assert_close(marginals[row], expected)
 
 
-def test_span_probabilities_equal_brute_force(case) -> None:
+def test_span_probs_equal_brute_force(case) -> None:
     crf, emissions, mask = case
     spans, expected = [], []
     for row, length in enumerate(LENGTHS):
@@ -85,7 +85,7 @@ def test_span_probabilities_equal_brute_force(case) -> None:
                         for label in range(K)
                     ]
                 )
-    ours = crf.span_probabilities(emissions.detach(), mask, torch.tensor(spans))
+    ours = crf.span_probs(emissions.detach(), mask, torch.tensor(spans))
     torch.testing.assert_close(ours, torch.tensor(expected, dtype=torch.double))
 
 

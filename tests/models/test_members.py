@@ -3,15 +3,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, BertConfig, BertModel, BertTokenizer
 
 from hybridner import LabelSet
-from hybridner.errors import ModelError
+from hybridner.errors import HybridNerError, ModelError
 from hybridner.models import MEMBER_CLASSES, MemberModel, SpannerModel, TaggerModel
-from hybridner.models.layers import BidirectionalRecurrent, Standardize
+from hybridner.models.encoders import character_mask, encode_characters
+from hybridner.models.layers import BidirectionalRnn, FeatureNorm
 from tests.support.tiny import ENCODER, LABELS
 
 TYPES = list(MEMBER_CLASSES)
@@ -24,11 +26,16 @@ def batch(lengths: tuple[int, ...] = (12, 5, 1), seed: int = 0) -> dict[str, tor
     return {"input_ids": ids.masked_fill(~mask, 0), "attention_mask": mask.long()}
 
 
+def per_token(output: Any) -> torch.Tensor:
+    """All of an output that belongs to tokens: [B, n, ...]."""
+    return output.logits if "logits" in output else torch.cat([output.start_logits, output.end_logits], dim=-1)
+
+
 @pytest.mark.parametrize("model_type", TYPES)
 @pytest.mark.parametrize("length", [1, 7, 31])
 def test_save_and_load_give_bit_equal_outputs(model_type: str, length: int, make_member: Callable, tmp_path: Path) -> None:
     member = make_member(model_type)
-    # standardisation has seen data, so its statistics are no longer the initial ones
+    # the norm has seen data, so its statistics are no longer the initial ones
     member.train()(**batch((30, 20)))
     member.eval().save_pretrained(tmp_path)
     inputs = batch((length,))
@@ -38,7 +45,7 @@ def test_save_and_load_give_bit_equal_outputs(model_type: str, length: int, make
         assert loaded.vocabularies == member.vocabularies
         assert loaded.config.to_dict()["encoder_config"] == member.config.to_dict()["encoder_config"]
         with torch.inference_mode():
-            assert torch.equal(loaded(**inputs).logits, member(**inputs).logits)
+            assert all(map(torch.equal, loaded(**inputs).to_tuple(), member(**inputs).to_tuple()))
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
 
 
@@ -47,10 +54,10 @@ def test_padding_and_neighbours_change_nothing(model_type: str, make_member: Cal
     member = make_member(model_type)
     inputs = batch()
     with torch.inference_mode():
-        together = member(**inputs).logits
+        together = per_token(member(**inputs))
         for row, length in enumerate((12, 5, 1)):
-            alone = member(**{name: value[row : row + 1, : length + 2] for name, value in inputs.items()}).logits
-            torch.testing.assert_close(together[row, :length], alone[0], rtol=1e-4, atol=1e-5)
+            alone = per_token(member(**{name: value[row : row + 1, : length + 2] for name, value in inputs.items()}))
+            torch.testing.assert_close(together[row, : length + 2], alone[0], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("model_type", [name for name in TYPES if name != "spanner"])
@@ -63,10 +70,10 @@ def test_taggers_are_token_classification_models(model_type: str, make_member: C
 
 def test_the_three_taggers_differ_as_their_names_say(make_member: Callable) -> None:
     bert, roberta, macbert = (make_member(name) for name in TYPES[:3])
-    kind = {type(member.recurrent.forwards).__name__ for member in (bert, macbert)}
+    kind = {type(member.head.rnn.forward_rnn).__name__ for member in (bert, macbert)}
     assert kind == {"LSTM"}
-    assert type(roberta.recurrent.forwards).__name__ == "GRU"
-    assert [member.attention is not None for member in (bert, roberta, macbert)] == [False, False, True]
+    assert type(roberta.head.rnn.forward_rnn).__name__ == "GRU"
+    assert [member.head.attention is not None for member in (bert, roberta, macbert)] == [False, False, True]
 
 
 @pytest.mark.parametrize("model_type", TYPES)
@@ -75,7 +82,9 @@ def test_proposals_lie_inside_their_texts_and_do_not_overlap(model_type: str, ma
     lengths = (12, 5, 1)
     inputs = batch(lengths)
     with torch.inference_mode():
-        proposed = member.propose(member(**inputs).logits, inputs["attention_mask"][:, 2:].bool()).tolist()
+        hidden = encode_characters(member.encoder, **inputs)
+        mask = character_mask(inputs["attention_mask"])
+        proposed = member.head.decoder.propose(member.head(hidden, mask).logits, mask).entities.tolist()
     assert proposed, "the tiny model should find something"
     for row, start, end, label in proposed:
         assert 0 <= start < end <= lengths[row]
@@ -86,12 +95,12 @@ def test_proposals_lie_inside_their_texts_and_do_not_overlap(model_type: str, ma
 
 
 def test_spanner_looks_at_long_texts_piece_by_piece(make_member: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    member = make_member("spanner")
+    decoder = make_member("spanner").head.decoder
     scores = torch.randn(2, 50, 8)
     mask = torch.arange(50)[None, :] < torch.tensor([50, 33])[:, None]
-    whole = member.likely_spans(scores, mask, 0.1)
-    monkeypatch.setattr("hybridner.models.modeling_spanner._CELLS", 7 * 2 * 6)
-    pieces = member.likely_spans(scores, mask, 0.1)
+    whole = decoder.likely_spans(scores, mask, 0.1)
+    monkeypatch.setattr("hybridner.models.decoders._CELLS", 7 * 2 * 6)
+    pieces = decoder.likely_spans(scores, mask, 0.1)
     assert len(whole[0]) > 0
 
     def by_span(found: tuple[torch.Tensor, torch.Tensor]) -> dict[tuple[int, ...], float]:
@@ -101,8 +110,8 @@ def test_spanner_looks_at_long_texts_piece_by_piece(make_member: Callable, monke
 
 
 def test_spanner_cannot_judge_what_is_longer_than_it_knows(make_member: Callable) -> None:
-    member = make_member("spanner")
-    logits, scored = member.span_scores(torch.randn(1, 20, 8), torch.tensor([[0, 0, 6], [0, 0, 7]]))
+    decoder = make_member("spanner").head.decoder
+    logits, scored = decoder.span_logits(torch.randn(1, 20, 8), torch.tensor([[0, 0, 6], [0, 0, 7]]))
     assert scored.tolist() == [True, False]
     assert logits[1].tolist() == [0.0] * 4
     assert logits[0].abs().sum() > 0
@@ -111,12 +120,12 @@ def test_spanner_cannot_judge_what_is_longer_than_it_knows(make_member: Callable
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
 def test_recurrent_layer_equals_a_packed_bidirectional_one(kind: str) -> None:
     torch.manual_seed(0)
-    ours = BidirectionalRecurrent(kind, 6, 10)
+    ours = BidirectionalRnn(kind, 6, 10)
     reference = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[kind](6, 5, batch_first=True, bidirectional=True)
     state = {}
     for name, tensor in ours.state_dict().items():
         direction, parameter = name.split(".")
-        state[parameter + ("_reverse" if direction == "backwards" else "")] = tensor
+        state[parameter + ("_reverse" if direction == "backward_rnn" else "")] = tensor
     reference.load_state_dict(state)
     hidden = torch.randn(3, 9, 6)
     lengths = torch.tensor([9, 4, 1])
@@ -126,9 +135,9 @@ def test_recurrent_layer_equals_a_packed_bidirectional_one(kind: str) -> None:
     torch.testing.assert_close(ours(hidden, mask) * mask[..., None], expected)
 
 
-def test_standardising_spreads_real_characters_only() -> None:
+def test_feature_norm_spreads_real_characters_only() -> None:
     torch.manual_seed(0)
-    layer = Standardize(4)
+    layer = FeatureNorm(4)
     hidden = torch.randn(6, 30, 4) * 0.01 + 5.0
     mask = torch.rand(6, 30) < 0.7
     for _ in range(200):
@@ -180,17 +189,17 @@ def test_loading_a_member_needs_no_encoder_repository(encoder_folder: Path, tmp_
         (lambda folder: SpannerModel.from_encoder(folder, ["A"], num_hidden_layers=9), "between 1 and 3"),
         (lambda folder: SpannerModel.from_encoder(folder, ["A"], rnn_hidden_size=7), "even"),
         (lambda folder: SpannerModel.from_encoder(folder, ["A"], max_span_length=0), "at least 1"),
-        (lambda folder: MEMBER_CLASSES["bert-bilstm-crf"].from_encoder(folder, ["A"], recurrent="rnn"), "lstm"),
+        (lambda folder: MEMBER_CLASSES["bert-bilstm-crf"].from_encoder(folder, ["A"], rnn_cell="rnn"), "lstm"),
         (lambda folder: SpannerModel.from_encoder(folder, []), "at least one label"),
     ],
 )
 def test_what_cannot_be_started_says_why(encoder_folder: Path, make: Callable[[Path], MemberModel], problem: str) -> None:
-    with pytest.raises(ValueError, match=problem):
+    with pytest.raises(HybridNerError, match=problem):
         make(encoder_folder)
 
 
 def test_a_folder_without_characters_is_refused(make_member: Callable, tmp_path: Path) -> None:
     make_member("spanner").save_pretrained(tmp_path)
-    (tmp_path / "characters.json").unlink()
-    with pytest.raises(ModelError, match=r"characters\.json"):
+    (tmp_path / "tokenizer.json").unlink()
+    with pytest.raises(ModelError, match=r"tokenizer\.json"):
         AutoModel.from_pretrained(tmp_path)
