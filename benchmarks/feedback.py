@@ -25,7 +25,7 @@ from hybridner.adaptation.selection import next_to_annotate
 from hybridner.data import read_records
 from hybridner.data.feedback import Review, ReviewedEntity
 from hybridner.ensemble.ballot import log_softmax
-from hybridner.ensemble.calibration import reliability
+from hybridner.calibration.reliability import reliability
 from hybridner.evaluation import evaluate_systems
 from hybridner.hybrid.engine import predict_records
 from hybridner.llm.routing import route

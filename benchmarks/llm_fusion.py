@@ -18,11 +18,11 @@ import numpy as np
 from benchmarks.side_by_side import report
 from hybridner import HybridNerModel, LabelSet
 from hybridner.data import label_set, read_records
-from hybridner.ensemble import Candidate, Predictions
+from hybridner.ensemble import Candidate, Predictions, decide_predictions
 from hybridner.evaluation import score_spans
 from hybridner.evaluation.metrics import text_counts
 from hybridner.evaluation.significance import bootstrap_p, f1_of, interval, resample
-from hybridner.hybrid import ExampleIndex, decide_ballot
+from hybridner.hybrid import ExampleIndex
 from hybridner.llm import (
     AnswerCache,
     ConfusionMatrix,
@@ -191,7 +191,7 @@ def main() -> None:
 
     bench = Bench(options)
     oof, records = Predictions.load(options.fitting), read_records(options.evaluation)
-    fitting = Material(oof.records, decide_ballot(bench.model, oof.ballot, len(oof))).enough(options.threshold, options.fit)
+    fitting = Material(oof.records, decide_predictions(oof, bench.model.decision_settings)).enough(options.threshold, options.fit)
     texts = [record.text for record in records]
     everything = Material(
         records, [list(found.candidates) for found in bench.model.predict([record.text for record in records], batch_size=32)]

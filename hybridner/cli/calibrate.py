@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from hybridner.calibration import Choices, Target, calibrate
+from hybridner.calibration import CalibrationConfig, Target, calibrate
 from hybridner.calibration.calibrate import BEST
 from hybridner.calibration.plots import draw_report
 from hybridner.cli.loading import load_composite
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     targets = {name: getattr(options, name) for name in ("share", "calls", "accuracy", "error_recall")}
     wanted = any(value is not None for value in targets.values())
     target = Target(**targets, by_label=options.by_label) if wanted or options.by_label else None
-    choices = Choices(options.strategy, options.uncertainty, target, tuple(dict.fromkeys(options.stacker)))
+    choices = CalibrationConfig(options.strategy, options.uncertainty, target, tuple(dict.fromkeys(options.stacker)))
     model = load_composite(options.model)
     report = calibrate(model, _predictions(options.data, model), choices)
     folder = Path(options.output or options.model)
@@ -110,7 +110,7 @@ def _print(console: Console, report: dict[str, Any]) -> None:
         values = [f"{found[kind][area]:.3f}" for kind in ("wrong", "missed") for area in ("auroc", "aupr")]
         table.add_row(name, *values, style="bold" if name == report["uncertainty"] else None)
     console.print(table)
-    before, after = (report["reliability"][name]["ece"] for name in ("spanner", "spanner, tempered"))
+    before, after = (report["reliability"][name]["ece"] for name in ("spanner", "spanner, calibrated"))
     console.print(f"temperature {report['temperature']:.3f}: ECE of SpanNER {before:.3f} -> {after:.3f}")
     chosen = report["threshold"]
     console.print(

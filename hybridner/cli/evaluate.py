@@ -14,7 +14,7 @@ from rich.table import Table
 from hybridner.bundled import BUNDLED
 from hybridner.cli.loading import load_composite
 from hybridner.data import read_records
-from hybridner.ensemble import COMBINERS, available
+from hybridner.ensemble import COMBINERS, available_strategies
 from hybridner.errors import DataError, ModelError
 from hybridner.evaluation import Prf, SpanScores, predict_systems, score_spans
 from hybridner.evaluation.circumstances import circumstances
@@ -77,8 +77,8 @@ def run(options: argparse.Namespace) -> int:
     if not records:
         raise DataError("holds no record", options.data)
     strategy = options.strategy or model.config.strategy
-    if strategy not in available(model.fitted):
-        possible = ", ".join(available(model.fitted))
+    if strategy not in available_strategies(model.combiner_weights):
+        possible = ", ".join(available_strategies(model.combiner_weights))
         raise ModelError(f"the strategy {strategy!r} needs what `hybridner calibrate` fits; this composite can do {possible}")
     texts = [record.text for record in records]
     systems = predict_systems(model, texts, batch_size=options.batch_size, decoding=options.decoding)

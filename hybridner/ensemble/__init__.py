@@ -1,40 +1,40 @@
 """Combining members: pure functions over plain arrays, no torch."""
 
 from hybridner.ensemble.adaptive import AdaptiveThreshold
-from hybridner.ensemble.ballot import ABSTAIN, Ballot, joined
+from hybridner.ensemble.ballot import ABSTAIN, Ballot, merge_ballots
 from hybridner.ensemble.candidates import KINDS, Candidate, Kind, select_entities
-from hybridner.ensemble.combiners import COMBINERS, STACKERS, UNFITTED, available
-from hybridner.ensemble.decide import decide
-from hybridner.ensemble.fitted import Fitted, fit
-from hybridner.ensemble.predictions import Predictions, concatenated
-from hybridner.ensemble.stacking import TrainedStacker, fit_stacker, stacker_from_bytes
+from hybridner.ensemble.combiners import COMBINERS, STACKERS, UNFITTED, available_strategies
+from hybridner.ensemble.decide import DecisionSettings, decide, decide_predictions
+from hybridner.ensemble.predictions import Predictions, concat_predictions
+from hybridner.ensemble.stacking import TrainedStacker, stacker_from_bytes
 from hybridner.ensemble.thresholds import FixedThreshold, Threshold, as_threshold, find_doubtful
 from hybridner.ensemble.uncertainty import UNCERTAINTIES
+from hybridner.ensemble.weights import CombinerWeights
 
 __all__ = [
     "ABSTAIN",
-    "COMBINERS",
-    "KINDS",
-    "STACKERS",
-    "UNCERTAINTIES",
-    "UNFITTED",
     "AdaptiveThreshold",
     "Ballot",
+    "COMBINERS",
     "Candidate",
-    "Fitted",
+    "CombinerWeights",
+    "DecisionSettings",
     "FixedThreshold",
+    "KINDS",
     "Kind",
     "Predictions",
+    "STACKERS",
     "Threshold",
     "TrainedStacker",
+    "UNCERTAINTIES",
+    "UNFITTED",
     "as_threshold",
-    "available",
-    "concatenated",
+    "available_strategies",
+    "concat_predictions",
     "decide",
+    "decide_predictions",
     "find_doubtful",
-    "fit",
-    "fit_stacker",
-    "joined",
+    "merge_ballots",
     "select_entities",
     "stacker_from_bytes",
 ]

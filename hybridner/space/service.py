@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hybridner.ensemble import UNCERTAINTIES, FixedThreshold, Threshold, available
+from hybridner.ensemble import UNCERTAINTIES, FixedThreshold, Threshold, available_strategies
 from hybridner.hybrid.configuration_hybrid import check_choice
 from hybridner.llm import LlmReport, LlmSettings, LlmStage, OpenAIVerifier, Plan, Price, Verified, load_prices
 from hybridner.llm.prices import Budget
@@ -94,7 +94,7 @@ class Service:
         self.config = pipe.model.config
         self.labels = self.config.labels
         self.members = pipe.model.member_names
-        self.strategies = available(pipe.model.fitted)
+        self.strategies = available_strategies(pipe.model.combiner_weights)
         self._prices: dict[str, Price] = load_prices()
 
     def threshold(self, value: float) -> Threshold:

@@ -19,7 +19,7 @@ from hybridner.cli.main import main
 from hybridner.data import write_jsonl
 from hybridner.data.feedback import Review, ReviewedEntity, write_feedback
 from hybridner.ensemble import Candidate
-from hybridner.ensemble.calibration import fit_temperature
+from hybridner.calibration import fit_temperature
 from hybridner.errors import DataError
 from hybridner.evaluation import evaluate_systems
 from hybridner.hybrid.engine import predict_records

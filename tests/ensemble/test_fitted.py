@@ -8,24 +8,24 @@ import pytest
 from hybridner.ensemble import (
     COMBINERS,
     STACKERS,
-    Fitted,
+    CombinerWeights,
     Predictions,
-    decide,
-    fit,
-    fit_stacker,
+    DecisionSettings,
+    decide_predictions,
     select_entities,
     stacker_from_bytes,
 )
 from hybridner.ensemble.combiners import pooled_probabilities
-from hybridner.ensemble.fitted import member_f1, refuse_other_shape
+from hybridner.calibration import fit_combiner, fit_stacker
+from hybridner.calibration.weights import member_f1
 from hybridner.errors import ModelError
 from hybridner.evaluation import score_spans
 from hybridner.spans import Span
 from tests.support.predictions import LABELS, made_up_predictions
 
 
-def accuracy(strategy: str, predictions: Predictions, fitted: Fitted | None) -> float:
-    return float((COMBINERS[strategy](predictions.ballot, fitted).argmax(1) == predictions.gold).mean())
+def accuracy(strategy: str, predictions: Predictions, weights: CombinerWeights | None) -> float:
+    return float((COMBINERS[strategy](predictions.ballot, weights).argmax(1) == predictions.gold).mean())
 
 
 def test_f1_is_that_of_the_members_own_entities(predictions: Predictions) -> None:
@@ -58,61 +58,61 @@ def test_a_label_that_never_occurs_has_the_overall_f1() -> None:
 
 
 def test_weights_learnt_on_one_half_help_on_the_other() -> None:
-    """Members of very different quality: what is fitted on other texts has to beat the plain vote."""
+    """Members of very different quality: what is weights on other texts has to beat the plain vote."""
     quality = (0.95, 0.55, 0.5, 0.55)
-    fitted = fit(made_up_predictions(800, quality, seed=1))
+    weights = fit_combiner(made_up_predictions(800, quality, seed=1))
     other = made_up_predictions(800, quality, seed=2)
-    votes = accuracy("majority", other, fitted)
-    assert accuracy("f1", other, fitted) > votes
-    assert accuracy("class_f1", other, fitted) > votes
-    assert accuracy("pool", other, fitted) > max(votes, accuracy("score", other, None)) + 0.02
+    votes = accuracy("majority", other, weights)
+    assert accuracy("f1", other, weights) > votes
+    assert accuracy("class_f1", other, weights) > votes
+    assert accuracy("pool", other, weights) > max(votes, accuracy("score", other, None)) + 0.02
     # The last member's probabilities overstate (its scores are doubled), those of the others are true.
-    trust = fitted.pool[0:-1:2]
+    trust = weights.pool[0:-1:2]
     assert trust[3] < 0.75 * min(trust[:3])
 
 
 def test_the_pool_is_the_maximum_of_its_likelihood(predictions: Predictions) -> None:
-    """Against other coefficients near it, on what it was fitted on."""
-    fitted = fit(predictions)
+    """Against other coefficients near it, on what it was weights on."""
+    weights = fit_combiner(predictions)
     rows = np.arange(len(predictions.gold))
 
     def loss(coefficients: np.ndarray) -> float:
         start = np.zeros(len(coefficients))
         start[0:-1:2] = 1 / len(predictions.members)
-        log = COMBINERS["pool"](predictions.ballot, replace(fitted, pool=coefficients, pool_shift=0.0))
+        log = COMBINERS["pool"](predictions.ballot, replace(weights, pool=coefficients, pool_shift=0.0))
         return float(-log[rows, predictions.gold].sum() + ((coefficients - start) ** 2).sum())
 
-    best = loss(fitted.pool)
+    best = loss(weights.pool)
     dice = np.random.default_rng(3)
-    assert all(loss(fitted.pool + dice.normal(0, 0.05, len(fitted.pool))) > best for _ in range(30))
+    assert all(loss(weights.pool + dice.normal(0, 0.05, len(weights.pool))) > best for _ in range(30))
 
 
 def test_the_shift_of_the_pool_raises_f1_and_leaves_probabilities_alone() -> None:
     """Members that miss much: entities less probable than O are worth taking."""
     quality = (0.45, 0.4, 0.42, 0.4)
     here, there = made_up_predictions(500, quality, seed=10), made_up_predictions(1000, quality, seed=50)
-    fitted = fit(here)
-    assert fitted.pool_shift > 0
-    unshifted = replace(fitted, pool_shift=0.0)
+    weights = fit_combiner(here)
+    assert weights.pool_shift > 0
+    unshifted = replace(weights, pool_shift=0.0)
 
-    def f1(weights: Fitted) -> float:
-        found = decide(there.ballot, len(there), LABELS, there.members, strategy="pool", decoding="flat", fitted=weights)
+    def f1(weights: CombinerWeights) -> float:
+        found = decide_predictions(there, DecisionSettings("pool", weights=weights))
         gold = [record.entities for record in there.records]
         return score_spans(gold, [[Span(c.start, c.end, c.label) for c in select_entities(row)] for row in found]).micro.f1
 
-    assert f1(fitted) > f1(unshifted)
-    np.testing.assert_array_equal(pooled_probabilities(there.ballot, fitted), pooled_probabilities(there.ballot, unshifted))
+    assert f1(weights) > f1(unshifted)
+    np.testing.assert_array_equal(pooled_probabilities(there.ballot, weights), pooled_probabilities(there.ballot, unshifted))
 
 
 def test_weights_survive_json(predictions: Predictions) -> None:
-    fitted = fit(predictions)
-    again = Fitted.from_dict(fitted.to_dict())
-    np.testing.assert_allclose(again.class_f1, fitted.class_f1, atol=1e-6)
-    assert again.pool_shift == fitted.pool_shift
+    weights = fit_combiner(predictions)
+    again = CombinerWeights.from_dict(weights.to_dict())
+    np.testing.assert_allclose(again.class_f1, weights.class_f1, atol=1e-6)
+    assert again.pool_shift == weights.pool_shift
     with pytest.raises(ModelError, match="lack pool"):
-        Fitted.from_dict({key: value for key, value in fitted.to_dict().items() if key != "pool"})
+        CombinerWeights.from_dict({key: value for key, value in weights.to_dict().items() if key != "pool"})
     with pytest.raises(ModelError, match="4 members and 4 labels"):
-        refuse_other_shape(fitted, 3, 4)
+        weights.check_shape(3, 4)
 
 
 @pytest.mark.parametrize("kind", STACKERS)

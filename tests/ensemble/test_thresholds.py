@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hybridner.calibration.conformal import conformal_threshold, conformal_thresholds
 from hybridner.calibration.threshold import threshold_for_count
 from hybridner.ensemble import FixedThreshold, as_threshold
-from hybridner.ensemble.calibration import detection, fit_temperature, reliability
+from hybridner.calibration import fit_temperature
+from hybridner.calibration.reliability import detection, reliability
 from hybridner.errors import ModelError
 from tests.support.predictions import made_up_predictions
 
@@ -66,7 +67,7 @@ def test_tempering_brings_confidence_and_truth_together() -> None:
     predictions = made_up_predictions(3000, sharpness=3.0, seed=5)
     temperature = fit_temperature(predictions.ballot.logits, predictions.gold)
     ece = []
-    for ballot in (predictions.ballot, predictions.ballot.tempered(temperature)):
+    for ballot in (predictions.ballot, predictions.ballot.with_temperature(temperature)):
         probabilities = ballot.probabilities[ballot.scorer]
         ece.append(reliability(probabilities.max(1), probabilities.argmax(1) == predictions.gold)["ece"])
     assert ece[1] < 0.03 < ece[0]

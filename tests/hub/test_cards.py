@@ -19,7 +19,7 @@ from hybridner.cli import card as card_command
 from hybridner.cli.main import main
 from hybridner.data import write_jsonl
 from hybridner.ensemble import FixedThreshold
-from hybridner.ensemble.calibration import reliability
+from hybridner.calibration.reliability import reliability
 from hybridner.errors import DataError, ModelError
 from hybridner.evaluation import score_spans
 from hybridner.hub import HubError, make_card, measure, read_model

@@ -14,7 +14,7 @@ from huggingface_hub import ModelCard
 from transformers import pipeline
 
 from hybridner.adaptation.adapt import adapted_settings
-from hybridner.calibration import Choices, calibrate
+from hybridner.calibration import CalibrationConfig, calibrate
 from hybridner.cli.main import main
 from hybridner.errors import ModelError
 from hybridner.hub import read_model
@@ -340,7 +340,7 @@ def test_files_of_an_earlier_calibration_do_not_stay(
 ) -> None:
     push(calibrated_folder, "me/recalibrated")
     model = HybridNerModel.from_pretrained(calibrated_folder)
-    calibrate(model, made_up_predictions(120), Choices(strategy="score"))
+    calibrate(model, made_up_predictions(120), CalibrationConfig(strategy="score"))
     model.save_pretrained(tmp_path)
     push(tmp_path, "me/recalibrated")
     assert set(server.files("me/recalibrated")) == PUBLISHED

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hybridner import HybridNerModel, HybridNerPipeline
-from hybridner.calibration import Choices, calibrate
+from hybridner.calibration import CalibrationConfig, calibrate
 from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, UNFITTED, FixedThreshold
 from hybridner.errors import ModelError
 from hybridner.llm import LlmSettings, LlmStage, OpenAIVerifier, Provenance, Verified
@@ -154,7 +154,7 @@ def calibrated_composite() -> HybridNerModel:
     kinds = {"a": "bert-bilstm-crf", "b": "roberta-bigru-crf", "c": "bert-bilstm-crf", "spanner": "spanner"}
     members = {name: tiny_member(kind, seed, labels=MADE_UP_LABELS[1:]) for seed, (name, kind) in enumerate(kinds.items())}
     model = HybridNerModel.assemble(members)
-    calibrate(model, made_up_predictions(120), Choices(stackers=("forest",)))
+    calibrate(model, made_up_predictions(120), CalibrationConfig(stackers=("forest",)))
     return model
 
 

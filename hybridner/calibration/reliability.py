@@ -1,4 +1,4 @@
-"""How far probabilities and uncertainties can be trusted, and the temperature that makes SpanNER's trustworthy."""
+"""How far probabilities and uncertainties can be trusted."""
 
 from __future__ import annotations
 
@@ -7,35 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.stats import rankdata
 
-from hybridner.ensemble.ballot import Floats, Integers, log_softmax
+from hybridner.ensemble.ballot import Floats
 
 _BINS = 10
-#: ln T is searched between these.
-_LOG_RANGE = (-3.0, 3.0)
-
-
-def fit_temperature(logits: Floats, gold: Integers) -> float:
-    """T of the largest likelihood of softmax(logits / T) (Guo et al., 2017).
-
-    Args:
-        logits: [C, K + 1]; rows of zeros (spans SpanNER cannot judge) say nothing and are left out.
-        gold: [C] label numbers.
-
-    Returns:
-        T > 0; 1 when there is nothing to fit on.
-    """
-    judged = np.ptp(logits, axis=1) > 0 if len(logits) else np.zeros(0, dtype=bool)
-    if not judged.any():
-        return 1.0
-    scores, truth = logits[judged], gold[judged]
-
-    def loss(log_temperature: float) -> float:
-        return float(-log_softmax(scores / np.exp(log_temperature))[np.arange(len(truth)), truth].mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=_LOG_RANGE, method="bounded").x))
 
 
 def reliability(scores: Sequence[float] | Floats, correct: Sequence[float] | np.ndarray) -> dict[str, Any]:
