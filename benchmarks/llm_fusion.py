@@ -192,7 +192,6 @@ def main() -> None:
     bench = Bench(options)
     oof, records = Predictions.load(options.fitting), read_records(options.evaluation)
     fitting = Material(oof.records, decide_predictions(oof, bench.model.decision_settings)).enough(options.threshold, options.fit)
-    texts = [record.text for record in records]
     everything = Material(
         records, [list(found.candidates) for found in bench.model.predict([record.text for record in records], batch_size=32)]
     )

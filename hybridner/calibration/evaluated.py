@@ -29,9 +29,7 @@ def fit_settings(predictions: Predictions, stackers: Sequence[str] = (), decodin
     """
     temperature = fit_temperature(predictions.ballot.logits, predictions.gold)
     predictions = replace(predictions, ballot=predictions.ballot.with_temperature(temperature))
-    weights = replace(
-        fit_combiner(predictions, decoding), stackers={kind: fit_stacker(kind, predictions) for kind in stackers}
-    )
+    weights = replace(fit_combiner(predictions, decoding), stackers={kind: fit_stacker(kind, predictions) for kind in stackers})
     return DecisionSettings(decoding=decoding, temperature=temperature, weights=weights)
 
 

@@ -33,7 +33,9 @@ def fit_stacker(kind: str, predictions: Predictions, seed: int = 42) -> TrainedS
     kept = counts[predictions.gold] >= _MIN_CANDIDATES
     classes, targets = np.unique(predictions.gold[kept], return_inverse=True)
     if len(classes) < 2:
-        raise ModelError(f"a stacker needs at least two labels with {_MIN_CANDIDATES} candidates each; give more labelled sentences")
+        raise ModelError(
+            f"a stacker needs at least two labels with {_MIN_CANDIDATES} candidates each; give more labelled sentences"
+        )
     estimator = _new_estimators()[kind](seed)
     estimator.fit(stacking_features(predictions.ballot)[kept], targets)
     return TrainedStacker(kind, estimator, tuple(classes.tolist()), predictions.ballot.num_labels)

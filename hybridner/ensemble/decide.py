@@ -93,8 +93,8 @@ def decide_predictions(predictions: Predictions, settings: DecisionSettings) -> 
 
 
 def _score(ballot: Ballot, settings: DecisionSettings) -> ScoringContext:
-    """Distributions and labels. Scores come from the most trustworthy P(label | span) at hand, whatever the strategy: the pool, or
-    the members' average."""
+    """Distributions and labels. Scores come from the most trustworthy P(label | span) at hand, whatever the strategy: the pool,
+    or the members' average."""
     weights = settings.weights
     log_probs = COMBINERS[settings.strategy](ballot, weights)
     label_probs = ballot.mean_probabilities if weights is None else pooled_probabilities(ballot, weights)

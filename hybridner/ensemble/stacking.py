@@ -42,7 +42,8 @@ def stacking_features(ballot: Ballot) -> Floats:
         return values.transpose(1, 0, 2).reshape(count, members * size)
 
     return np.concatenate(
-        [by_candidate(one_hot), by_candidate(ballot.probabilities), ballot.mean_probabilities, confidence, agreement, length], axis=1
+        [by_candidate(one_hot), by_candidate(ballot.probabilities), ballot.mean_probabilities, confidence, agreement, length],
+        axis=1,
     )
 
 

@@ -17,9 +17,7 @@ from hybridner.spans import Record, Span
 SEQUENCE_VOTE = "taggers:sequence-vote"
 
 
-def systems_of(
-    predictions: Predictions, settings: DecisionSettings, strategies: Iterable[str]
-) -> dict[str, list[list[Span]]]:
+def systems_of(predictions: Predictions, settings: DecisionSettings, strategies: Iterable[str]) -> dict[str, list[list[Span]]]:
     """Entities of each record by each member (under its name), by the taggers' vote on tags, and by each strategy (under
     "strategy:NAME").
 

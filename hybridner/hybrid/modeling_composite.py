@@ -134,9 +134,7 @@ class CompositeModel(CharacterModel):
     def decision_settings(self) -> DecisionSettings:
         """How this composite decides a ballot."""
         config = self.config
-        return DecisionSettings(
-            config.strategy, config.decoding, config.uncertainty, config.temperature, self.combiner_weights
-        )
+        return DecisionSettings(config.strategy, config.decoding, config.uncertainty, config.temperature, self.combiner_weights)
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
         """As `PreTrainedModel.save_pretrained`, with tokenizers and stackers beside the weights."""

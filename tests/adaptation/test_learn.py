@@ -15,11 +15,11 @@ from hybridner import HybridNerModel, HybridNerPipeline, OpenAIVerifier
 from hybridner.adaptation.adapt import AdaptationSettings
 from hybridner.adaptation.learn import learn, learn_answers, learn_calibration, learn_members, reviewed_predictions
 from hybridner.adaptation.selection import next_to_annotate
+from hybridner.calibration import fit_temperature
 from hybridner.cli.main import main
 from hybridner.data import write_jsonl
 from hybridner.data.feedback import Review, ReviewedEntity, write_feedback
 from hybridner.ensemble import Candidate
-from hybridner.calibration import fit_temperature
 from hybridner.errors import DataError
 from hybridner.evaluation import evaluate_systems
 from hybridner.hybrid.engine import predict_records

@@ -13,7 +13,7 @@ from hybridner.calibration import CalibrationConfig, EvaluatedCandidates, Target
 from hybridner.calibration.threshold import curve
 from hybridner.cli.main import main
 from hybridner.data import write_jsonl
-from hybridner.ensemble import COMBINERS, Predictions, FixedThreshold, decide_predictions, find_doubtful, select_entities
+from hybridner.ensemble import COMBINERS, FixedThreshold, Predictions, decide_predictions, find_doubtful, select_entities
 from hybridner.errors import ModelError
 from hybridner.hybrid.engine import predict_records
 from tests.support.predictions import LABELS, made_up_predictions

@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hybridner.ensemble import ABSTAIN, COMBINERS, STACKERS, UNFITTED, Ballot, CombinerWeights, DecisionSettings, decide, select_entities
+from hybridner.ensemble import (
+    ABSTAIN,
+    COMBINERS,
+    STACKERS,
+    UNFITTED,
+    Ballot,
+    CombinerWeights,
+    DecisionSettings,
+    decide,
+    select_entities,
+)
 from hybridner.ensemble.uncertainty import UNCERTAINTIES, ScoringContext
 from hybridner.errors import ModelError
 
@@ -100,7 +110,8 @@ def test_the_weight_of_the_better_members_wins() -> None:
     by_class = WEIGHTS.class_f1.copy()
     by_class[:2, 1], by_class[2:, 2] = 0.9, 0.3
     np.testing.assert_allclose(
-        np.exp(COMBINERS["class_f1"](ballot, CombinerWeights(WEIGHTS.priors, WEIGHTS.f1, by_class, WEIGHTS.pool))), [[0, 0.75, 0.25, 0]]
+        np.exp(COMBINERS["class_f1"](ballot, CombinerWeights(WEIGHTS.priors, WEIGHTS.f1, by_class, WEIGHTS.pool))),
+        [[0, 0.75, 0.25, 0]],
     )
 
 

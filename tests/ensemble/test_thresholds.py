@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybridner.calibration import fit_temperature
 from hybridner.calibration.conformal import conformal_threshold, conformal_thresholds
+from hybridner.calibration.reliability import detection, reliability
 from hybridner.calibration.threshold import threshold_for_count
 from hybridner.ensemble import FixedThreshold, as_threshold
-from hybridner.calibration import fit_temperature
-from hybridner.calibration.reliability import detection, reliability
 from hybridner.errors import ModelError
 from tests.support.predictions import made_up_predictions
 

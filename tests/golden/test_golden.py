@@ -115,7 +115,9 @@ def test_stored_predictions_give_the_stored_decisions(model: HybridNerModel, exp
 def test_a_stored_run_holds_what_members_and_strategies_find(model: HybridNerModel, tmp_path: Path) -> None:
     run = Run.load(RUN)
     assert run == judged(model, Predictions.load(PREDICTIONS))
-    assert {*model.member_names, *(f"strategy:{name}" for name in available_strategies(model.combiner_weights))} < set(run.systems)
+    assert {*model.member_names, *(f"strategy:{name}" for name in available_strategies(model.combiner_weights))} < set(
+        run.systems
+    )
     assert all(any(run.systems[name]) for name in model.member_names)
     assert run.seen is not None
     assert any(run.seen)

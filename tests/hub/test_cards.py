@@ -15,11 +15,11 @@ from huggingface_hub import ModelCard
 from transformers import pipeline
 
 from hybridner import HybridNerModel, Label, LabelSet
+from hybridner.calibration.reliability import reliability
 from hybridner.cli import card as card_command
 from hybridner.cli.main import main
 from hybridner.data import write_jsonl
 from hybridner.ensemble import FixedThreshold
-from hybridner.calibration.reliability import reliability
 from hybridner.errors import DataError, ModelError
 from hybridner.evaluation import score_spans
 from hybridner.hub import HubError, make_card, measure, read_model

@@ -5,23 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hybridner.calibration import fit_combiner, fit_stacker
+from hybridner.calibration.weights import member_f1
 from hybridner.ensemble import (
     COMBINERS,
     STACKERS,
     CombinerWeights,
-    Predictions,
     DecisionSettings,
+    Predictions,
     decide_predictions,
     select_entities,
     stacker_from_bytes,
 )
 from hybridner.ensemble.combiners import pooled_probabilities
-from hybridner.calibration import fit_combiner, fit_stacker
-from hybridner.calibration.weights import member_f1
 from hybridner.errors import ModelError
 from hybridner.evaluation import score_spans
 from hybridner.spans import Span
-from tests.support.predictions import LABELS, made_up_predictions
+from tests.support.predictions import made_up_predictions
 
 
 def accuracy(strategy: str, predictions: Predictions, weights: CombinerWeights | None) -> float:
@@ -125,7 +125,7 @@ def test_a_stacker_learns_and_survives_its_file(kind: str) -> None:
     log = stacker.log_probabilities(other.ballot)
     np.testing.assert_allclose(np.exp(log).sum(1), 1.0)
     assert (log.argmax(1) == other.gold).mean() > accuracy("majority", other, None)
-    stored = stacker.stored()
+    stored = stacker.to_stored()
     again = stacker_from_bytes(kind, stored.data, stored.classes, stored.num_labels)
     np.testing.assert_allclose(again.log_probabilities(other.ballot), log, atol=1e-6)
     np.testing.assert_allclose(stored.log_probabilities(other.ballot), log, atol=1e-6)
