@@ -48,7 +48,7 @@ def test_two_processes_share_the_work_and_the_budget(
     command = [
         *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"),
         *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
-        *("-m", "hybridner.annotate", str(composite_folder), str(path), "--output", str(out), "--records-per-shard", "10"),
+        *("-m", "hybridner", "annotate", str(composite_folder), str(path), "--output", str(out), "--records-per-shard", "10"),
         *("--threshold", "0.6", "--llm", str(tmp_path / "llm.yaml")),
     ]
     settings = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true", "OPENAI_API_KEY": KEY}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
@@ -16,8 +15,8 @@ from transformers import pipeline
 
 from hybridner import HybridNerModel, Label, LabelSet
 from hybridner.calibration.reliability import reliability
-from hybridner.cli import card as card_command
-from hybridner.cli.main import main
+from hybridner.cli.commands import card as card_command
+from hybridner.cli.main import command_parser, main
 from hybridner.data import write_jsonl
 from hybridner.ensemble import FixedThreshold
 from hybridner.errors import DataError, ModelError
@@ -69,10 +68,7 @@ def run(composite_folder: Path, tmp_path: Path) -> Path:
 
 
 def command(*arguments: str) -> int:
-    parser = argparse.ArgumentParser()
-    card_command.add_parser(parser.add_subparsers())
-    options = parser.parse_args(["card", *arguments])
-    return int(options.run(options))
+    return card_command.run(command_parser("card").parse_args(arguments))
 
 
 def section(card: ModelCard, title: str) -> str:

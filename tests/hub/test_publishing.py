@@ -409,14 +409,11 @@ def test_a_name_without_owner_is_ones_own(server: HubServer, push: Callable[...,
 
 def test_the_command_publishes(server: HubServer, home: Path, client: Client, other_folder: Path) -> None:
     code = """
-import argparse, contextlib, io, os
-from hybridner.cli import push
-parser = argparse.ArgumentParser()
-push.add_parser(parser.add_subparsers())
+import contextlib, io, os
+from hybridner.cli.main import main
 os.environ["HF_TOKEN"] = token
-options = parser.parse_args(["push", folder, "me/by-command", "--private", "--revision", "dev", "--license", "cc-by-4.0"])
 with contextlib.redirect_stdout(io.StringIO()) as out:
-    assert options.run(options) == 0
+    assert main(["push", folder, "me/by-command", "--private", "--revision", "dev", "--license", "cc-by-4.0"]) == 0
 del os.environ["HF_TOKEN"]
 result = out.getvalue()
 """

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from hybridner.hub import HubError, push_data_set, push_folder
-from hybridner.hub.data_sets import is_data_set
-
-_EXAMPLES = """\
+DESCRIPTION = (
+    "Publish the model or the prepared data set in a folder on the Hugging Face Hub, with its card and what was "
+    "written down about it."
+)
+EPILOG = """\
 examples:
   hybridner push runs/cluener/composite me/cluener-hybrid
   hybridner push runs/cluener/spanner me/cluener-spanner --private --revision v2
@@ -21,15 +21,7 @@ A new repository is public for a model and private for a data set, unless you sa
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "push",
-        help="publish a model or a data set on the Hub",
-        description="Publish the model or the prepared data set in a folder on the Hugging Face Hub, with its card and what was "
-        "written down about it.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="FOLDER", help="of a member, a composite, or what `hybridner data prepare` wrote")
     parser.add_argument("repo_id", metavar="REPO_ID", help="OWNER/NAME, or NAME under your own name")
     seen = parser.add_mutually_exclusive_group()
@@ -37,10 +29,12 @@ def add_parser(subparsers: Any) -> None:
     seen.add_argument("--public", action="store_true", help="a new repository of a data set is seen by all (see its licence)")
     parser.add_argument("--revision", metavar="BRANCH", help="publish on this branch; made from main when it is not there")
     parser.add_argument("--license", metavar="ID", help='of the weights, for a card that is made now, such as "apache-2.0"')
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    from hybridner.hub import HubError, push_data_set, push_folder
+    from hybridner.hub.data_sets import is_data_set
+
     if is_data_set(options.folder):
         if options.license is not None:
             raise HubError("the licence of a data set stands in its card; --license is for models")

@@ -13,23 +13,20 @@ if TYPE_CHECKING:
     from hybridner.data.agreement import Agreement
 
 
-def add_parser(subparsers: Any) -> None:
-    """Add `data` and its commands to the subparsers of the main command."""
+DESCRIPTION = "Data sets: from their files to folders that load_dataset opens, and what is in them."
+EPILOG = (
+    "examples:\n"
+    "  hybridner data prepare sncm --output sncm-open\n"
+    "  hybridner data prepare cmeee --data-dir CMeEE --output cmeee --strict\n"
+    "  hybridner data prepare conll --data-dir FOLDER --output mine\n"
+    "  hybridner data describe sncm-open --plot sncm-open.png\n"
+    "  hybridner data push sncm-open ORGANISATION/sncm-open --public"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     from hybridner.data.plans import NAMES, VARIANTS
 
-    parser = subparsers.add_parser(
-        "data",
-        help="prepare, describe, check, compare and push data sets",
-        description="Data sets: from their files to folders that load_dataset opens, and what is in them.",
-        epilog="examples:\n"
-        "  hybridner data prepare sncm --output sncm-open\n"
-        "  hybridner data prepare cmeee --data-dir CMeEE --output cmeee --strict\n"
-        "  hybridner data prepare conll --data-dir FOLDER --output mine\n"
-        "  hybridner data describe sncm-open --plot sncm-open.png\n"
-        "  hybridner data push sncm-open ORGANISATION/sncm-open --public",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     prepare = commands.add_parser(

@@ -6,25 +6,26 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from hybridner.bundled import BUNDLED
-from hybridner.cli.loading import load_composite
-from hybridner.data import read_records
-from hybridner.ensemble import COMBINERS, available_strategies
 from hybridner.errors import DataError, ModelError
-from hybridner.evaluation import Prf, SpanScores, predict_systems, score_spans
-from hybridner.evaluation.circumstances import circumstances
-from hybridner.evaluation.runs import HYBRID, STRATEGY, Run, make_run
-from hybridner.evaluation.slices import training_surfaces
-from hybridner.hub.records import training_reports
-from hybridner.hybrid import CompositeModel
 from hybridner.spans import RESOLVERS, Record, Span
 
-_EXAMPLES = """\
+if TYPE_CHECKING:
+    from hybridner.evaluation import Prf, SpanScores
+    from hybridner.evaluation.runs import Run
+    from hybridner.hybrid import CompositeModel
+
+
+DESCRIPTION = (
+    "Compare a model with gold: every member, every combining strategy, and each label. An entity counts when "
+    "start, end and label are all right."
+)
+EPILOG = """\
 examples:
   hybridner evaluate runs/cluener/composite dev.json --json > scores.json
   hybridner evaluate runs/cluener/composite dev.json --save runs/cluener-42.json --dataset CLUENER --split dev
@@ -34,15 +35,9 @@ training set as training wrote them down). `hybridner compare` makes tables, int
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "evaluate",
-        help="precision, recall and F1 on labelled data",
-        description="Compare a model with gold: every member, every combining strategy, and each label. An entity counts when "
-        "start, end and label are all right.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from hybridner.ensemble import COMBINERS
+
     parser.add_argument(
         "model", nargs="?", default=BUNDLED, metavar="MODEL", help=f"folder or Hub id of a composite or a member ({BUNDLED})"
     )
@@ -66,10 +61,15 @@ def add_parser(subparsers: Any) -> None:
         metavar="NAME=FILE",
         help="also judge entities found with an LLM: JSON lines as `predict --json` writes them, in the order of DATA",
     )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    from hybridner.data import read_records
+    from hybridner.ensemble import available_strategies
+    from hybridner.evaluation import predict_systems, score_spans
+    from hybridner.evaluation.runs import HYBRID, STRATEGY
+    from hybridner.hybrid.loading import load_composite
+
     if options.save and not (options.dataset and options.split):
         raise DataError("a saved run says what it was measured on: give --dataset and --split as well", "--save")
     model = load_composite(options.model)
@@ -108,6 +108,12 @@ def run(options: argparse.Namespace) -> int:
 def _run(
     model: CompositeModel, records: Sequence[Record], systems: dict[str, list[list[Span]]], options: argparse.Namespace
 ) -> Run:
+    from hybridner.data import read_records
+    from hybridner.evaluation.circumstances import circumstances
+    from hybridner.evaluation.runs import make_run
+    from hybridner.evaluation.slices import training_surfaces
+    from hybridner.hub.records import training_reports
+
     reports = training_reports(Path(options.model), model.config.member_configs())
     decoding = options.decoding or model.config.decoding
     about = circumstances(reports, data=options.dataset, split=options.split, decoding=decoding)
@@ -130,6 +136,8 @@ def _read_entities(file: str, texts: Sequence[str]) -> list[list[Span]]:
 
 
 def _systems_table(scores: dict[str, SpanScores], title: str) -> Table:
+    from hybridner.evaluation.runs import HYBRID, STRATEGY
+
     table = _table(title, "system")
     for name, result in scores.items():
         _add(table, name.removeprefix(STRATEGY), result.micro, section=name.startswith((STRATEGY, HYBRID)))

@@ -5,15 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
-from hybridner.cli.loading import load_composite
-from hybridner.cli.predict import read_texts
-from hybridner.hub.records import TRAINING_FILE, public_report, training_reports
-from hybridner.hybrid import require_torch
-from hybridner.hybrid.compact import common_characters, compact
+from hybridner.cli.texts import read_texts
 
-_EXAMPLES = """\
+DESCRIPTION = "Make a composite small: drop rare characters from its encoders' tables and store weights in half precision."
+EPILOG = """\
 examples:
   hybridner compact runs/mine/composite --output small
   hybridner compact runs/mine/composite --text train.jsonl --window 254 --output small
@@ -23,22 +19,19 @@ others are read as unknown. Settings and the record of training go along; calibr
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "compact",
-        help="make a composite small: common characters only, half precision",
-        description="Make a composite small: drop rare characters from its encoders' tables and store weights in half precision.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="folder or Hub id of a composite")
     parser.add_argument("--text", nargs="+", default=[], metavar="FILE", help="keep the characters of these files too")
     parser.add_argument("--window", type=int, metavar="N", help="read at most N characters at once (default: as many as now)")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder of the small composite")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    from hybridner.hub.records import TRAINING_FILE, public_report, training_reports
+    from hybridner.hybrid import require_torch
+    from hybridner.hybrid.compact import common_characters, compact
+    from hybridner.hybrid.loading import load_composite
+
     characters = common_characters().union(*read_texts([], options.text)) if options.text else common_characters()
     model = compact(require_torch(load_composite(options.model)), characters, options.window)
     output = Path(options.output)

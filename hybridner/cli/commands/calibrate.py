@@ -5,22 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from hybridner.calibration import CalibrationConfig, Target, calibrate
-from hybridner.calibration.calibrate import BEST
-from hybridner.calibration.plots import draw_report
-from hybridner.cli.loading import load_composite
-from hybridner.data import detect_format, read_records
-from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, Predictions
 from hybridner.errors import DataError, ModelError
-from hybridner.hub.records import CALIBRATION_FILE, CALIBRATION_PLOT_FILE, fingerprint
-from hybridner.hybrid import predict_records
 
-_EXAMPLES = """\
+if TYPE_CHECKING:
+    from hybridner.ensemble import Predictions
+
+
+DESCRIPTION = (
+    "Fit what is fitted after training: the weights of the combining strategies, the temperature of SpanNER's "
+    "scores, and the threshold above which an entity is doubtful."
+)
+EPILOG = """\
 examples:
   hybridner calibrate runs/mine/composite runs/mine/oof.parquet --share 0.2
   hybridner calibrate runs/mine/composite dev.jsonl --strategy best --uncertainty best --accuracy 0.8
@@ -31,21 +31,15 @@ figure shown, and every choice made by a figure, is cross-fitted.
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "calibrate",
-        help="fit weights, temperature and threshold, and write them into a composite",
-        description="Fit what is fitted after training: the weights of the combining strategies, the temperature of SpanNER's "
-        "scores, and the threshold above which an entity is doubtful.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES
+
     parser.add_argument("model", metavar="MODEL", help="folder of a composite")
     parser.add_argument("data", metavar="DATA", help="out-of-fold predictions (Parquet), or a labelled file")
-    parser.add_argument("--strategy", choices=[BEST, *COMBINERS], help="set the strategy; best: of the highest F1")
+    parser.add_argument("--strategy", choices=["best", *COMBINERS], help="set the strategy; best: of the highest F1")
     parser.add_argument(
         "--uncertainty",
-        choices=[BEST, *UNCERTAINTIES],
+        choices=["best", *UNCERTAINTIES],
         default="score",
         help="the uncertainty (score: best across the sets measured; the paper's is spanner); best: of the highest AUROC",
     )
@@ -59,10 +53,14 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--by-label", action="store_true", help="with --error-recall: a threshold for each label")
     parser.add_argument("--output", metavar="DIR", help="where the composite goes (default: where it is)")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    from hybridner.calibration import CalibrationConfig, Target, calibrate
+    from hybridner.calibration.plots import draw_report
+    from hybridner.hub.records import CALIBRATION_FILE, CALIBRATION_PLOT_FILE, fingerprint
+    from hybridner.hybrid.loading import load_composite
+
     if not Path(options.model).is_dir() and not options.output:
         raise ModelError(f"{options.model} is no folder; give --output for the calibrated composite")
     targets = {name: getattr(options, name) for name in ("share", "calls", "accuracy", "error_recall")}
@@ -86,6 +84,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _predictions(path: str, model: Any) -> Predictions:
+    from hybridner.data import detect_format, read_records
+    from hybridner.ensemble import Predictions
+    from hybridner.hybrid import predict_records
+
     if detect_format(path) == "parquet" and Predictions.stored_in(path):
         return Predictions.load(path)
     records = read_records(path)

@@ -11,15 +11,8 @@ import yaml
 from hybridner.errors import DataError
 from hybridner.llm import ConfusionMatrix
 
-#: What the help of a command says about the file.
-LLM_FILE = """\
-An LLM for the doubtful spans is described in a YAML file:
-  verifier: {model: some-model, base_url: "http://127.0.0.1:8901/v1", concurrency: 16}    # the key is taken from OPENAI_API_KEY
-  settings: {fusion: bayes, accuracy: 0.8, budget: {calls: 20000, tokens: 10000000}}      # the budget of the whole run
-"""
 
-
-def read_llm(path: str) -> tuple[Any, dict[str, Any]]:
+def read_llm_file(path: str) -> tuple[Any, dict[str, Any]]:
     """The `llm` and the `llm_settings` of the pipeline that a file describes.
 
     Raises:

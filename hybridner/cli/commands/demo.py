@@ -6,19 +6,17 @@ import argparse
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
-from hybridner.cli.loading import load_composite
-from hybridner.cli.predict import print_entities
-from hybridner.data.catalogue import label_set
-from hybridner.data.sncm import corpus_splits
-from hybridner.evaluation import evaluate_systems
-from hybridner.hybrid import CompositeModel
-from hybridner.pipeline import HybridNerPipeline
+from hybridner.cli.texts import print_entities
 from hybridner.spans import Record
+
+if TYPE_CHECKING:
+    from hybridner.hybrid import CompositeModel
+
 
 #: Small enough for two cores: one encoder layer with random weights under each head.
 _ENCODER = {
@@ -38,24 +36,34 @@ _UNSEEN = (
 )
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "demo",
-        help="read unseen sentences with the bundled model (a few seconds), or train one with --train (about 2 minutes)",
-        description="Let the model that comes with hybridner read sentences it has never seen, and measure it on the test "
-        "sentences of SNCM-open. With --train: train four small members on SNCM-open first, assemble them into a composite, save "
-        "it and use that. Needs neither a network nor a GPU. The members of --train start from random weights, so what they find "
-        "shows the way, not what a pretrained encoder reaches.",
-    )
+DESCRIPTION = (
+    "Let the model that comes with hybridner read sentences it has never seen, and measure it on the test "
+    "sentences of SNCM-open. With --train: train four small members on SNCM-open first, assemble them into a composite, save "
+    "it and use that. Needs neither a network nor a GPU. The members of --train start from random weights, so what they find "
+    "shows the way, not what a pretrained encoder reaches."
+)
+
+
+EPILOG = """\
+examples:
+  hybridner demo
+  hybridner demo --train --output my-first-composite
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", action="store_true", help="train four small members and use them")
     parser.add_argument(
         "--output", default="hybridner-demo", metavar="DIR", help="with --train: where the models go (hybridner-demo)"
     )
     parser.add_argument("--epochs", type=int, default=6, help="with --train: passes over the training sentences (6)")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    from hybridner.data.sncm import corpus_splits
+    from hybridner.hybrid.loading import load_composite
+    from hybridner.pipeline import HybridNerPipeline
+
     console = Console(highlight=False)
     splits = {name: [sentence.record for sentence in sentences] for name, sentences in corpus_splits().items()}
     console.print(
@@ -81,6 +89,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print_scores(console: Console, model: CompositeModel, test: Sequence[Record]) -> None:
+    from hybridner.evaluation import evaluate_systems
+
     scores = evaluate_systems(model, test, [model.config.strategy])
     console.print("\nEntity F1 on the test sentences (four members, then the composite):")
     for name, result in scores.items():
@@ -89,6 +99,7 @@ def _print_scores(console: Console, model: CompositeModel, test: Sequence[Record
 
 def _train(options: argparse.Namespace, splits: Mapping[str, Sequence[Record]]) -> Path:
     """Train and assemble four small members; the folder of the composite."""
+    from hybridner.data.catalogue import label_set
     from hybridner.training import recipe_from_dict, train_and_assemble
 
     logging.getLogger("transformers.trainer").setLevel(logging.WARNING)

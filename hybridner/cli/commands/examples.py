@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from hybridner.cli.loading import load_composite
-from hybridner.hybrid import ExampleIndex, require_torch
 from hybridner.spans import NON_ENTITY
 
-_EXAMPLES = """\
+DESCRIPTION = (
+    "Index the entities of labelled sentences, and the spans that SpanNER nearly takes for entities there, by "
+    "SpanNER's span vector. With each question the LLM is then shown those most like the span in doubt."
+)
+EPILOG = """\
 example:
   hybridner examples runs/cluener/composite train.json --output examples.parquet
 
@@ -20,23 +21,17 @@ An index goes with the model it was made with. It holds the sentences themselves
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "examples",
-        help="index labelled spans as examples for the LLM",
-        description="Index the entities of labelled sentences, and the spans that SpanNER nearly takes for entities there, by "
-        "SpanNER's span vector. With each question the LLM is then shown those most like the span in doubt.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="folder or Hub id of a composite, or of a SpanNER")
     parser.add_argument("data", metavar="DATA", help="labelled file, best that on which the members were trained")
     parser.add_argument("--output", required=True, metavar="FILE", help="the index, a Parquet file")
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="windows per forward pass (32)")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    from hybridner.hybrid import ExampleIndex, require_torch
+    from hybridner.hybrid.loading import load_composite
+
     index = ExampleIndex.build(require_torch(load_composite(options.model)), options.data, batch_size=options.batch_size)
     index.save(options.output)
     entities = sum(example.label != NON_ENTITY for example in index.examples)

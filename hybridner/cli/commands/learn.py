@@ -6,20 +6,18 @@ import argparse
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from hybridner.adaptation.learn import learn
-from hybridner.cli.loading import load_composite
-from hybridner.data import read_records
-from hybridner.data.feedback import VERDICTS, read_feedback
-from hybridner.ensemble import Predictions
 from hybridner.errors import DataError
 
 _REPORT = "learning.json"
 
-_EXAMPLES = """\
+DESCRIPTION = (
+    "Update a composite by what people said about its entities: temperature and threshold, how the LLM errs, and "
+    "with --members the members themselves."
+)
+EPILOG = """\
 examples:
   hybridner learn runs/mine/composite reviews.jsonl --calibrated-on runs/mine/oof.parquet --output better
   hybridner learn runs/mine/composite reviews.jsonl --llm deepseek-flash --output better
@@ -35,15 +33,7 @@ A line of reviews.jsonl is a text and what somebody said about its entities:
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "learn",
-        help="learn from entities that people accepted, corrected, deleted or added",
-        description="Update a composite by what people said about its entities: temperature and threshold, how the LLM errs, and "
-        "with --members the members themselves.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="folder or Hub id of a composite")
     parser.add_argument("feedback", metavar="FEEDBACK", help="JSON lines of reviewed texts")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder of the composite that has learned")
@@ -61,10 +51,15 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--members", action="store_true", help="train the members further as well")
     parser.add_argument("--replay", metavar="FILE", help="with --members: data they were trained on, so that it is not forgotten")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    from hybridner.adaptation.learn import learn
+    from hybridner.data import read_records
+    from hybridner.data.feedback import VERDICTS, read_feedback
+    from hybridner.ensemble import Predictions
+    from hybridner.hybrid.loading import load_composite
+
     console = Console(highlight=False)
     model = load_composite(options.model)
     reviews = read_feedback(options.feedback, model.config.labels)

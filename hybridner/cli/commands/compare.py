@@ -6,9 +6,12 @@ import argparse
 import json
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-_EXAMPLES = """\
+DESCRIPTION = (
+    "Compare every member, combining strategy and hybrid in runs that `hybridner evaluate --save` wrote: "
+    "bootstrap intervals, McNemar's and Wilcoxon's tests against a baseline. Needs no model."
+)
+EPILOG = """\
 examples:
   hybridner evaluate runs/a/composite dev.json --save runs/a.json --dataset CLUENER --split dev
   hybridner compare runs/a.json --output report
@@ -19,19 +22,10 @@ report is DIR/comparison.md and DIR/comparison.json, and with matplotlib DIR/f1.
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "compare",
-        help="tables, intervals and plots of saved runs",
-        description="Compare every member, combining strategy and hybrid in runs that `hybridner evaluate --save` wrote: "
-        "bootstrap intervals, McNemar's and Wilcoxon's tests against a baseline. Needs no model.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="saved runs, of one data set or of several")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder of the report")
     parser.add_argument("--baseline", default="majority", metavar="SYSTEM", help="differences are to this system (majority)")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

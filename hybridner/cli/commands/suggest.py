@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
 
-from hybridner.adaptation.selection import next_to_annotate
-from hybridner.cli.loading import load_composite
-from hybridner.cli.predict import read_texts as read_input
-from hybridner.ensemble import select_entities
+from hybridner.cli.texts import read_texts as read_input
 from hybridner.errors import DataError
 
-_EXAMPLES = """\
+DESCRIPTION = "Choose texts that the model is unsure of and that are unlike each other: annotated, they teach it most."
+EPILOG = """\
 examples:
   hybridner suggest runs/mine/composite unlabelled.txt --count 50 > next.jsonl
 
@@ -21,22 +18,18 @@ Each line of the output is a text with the entities that the model finds in it, 
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "suggest",
-        help="choose the texts to annotate next",
-        description="Choose texts that the model is unsure of and that are unlike each other: annotated, they teach it most.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="folder or Hub id of a composite or an adapter")
     parser.add_argument("texts", metavar="FILE", help='texts to choose from: one a line, or JSON lines with a "text" each')
     parser.add_argument("--count", type=int, default=50, metavar="N", help="how many texts (50)")
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="windows per forward pass (32)")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    from hybridner.adaptation.selection import next_to_annotate
+    from hybridner.ensemble import select_entities
+    from hybridner.hybrid.loading import load_composite
+
     model = load_composite(options.model)
     texts = list(dict.fromkeys(text for text in read_input([], [options.texts]) if text.strip()))
     if not texts:

@@ -6,17 +6,16 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from hybridner.cli.loading import load_composite
-from hybridner.data import read_records
 from hybridner.errors import ModelError
-from hybridner.hub import make_card, measure, read_model
-from hybridner.hub.cards import TEMPLATE, Power
-from hybridner.hub.plots import draw
-from hybridner.hub.records import CARD_FILE, EVALUATION_FILE, PLOT_FILE
 
-_EXAMPLES = """\
+if TYPE_CHECKING:
+    from hybridner.hub.cards import Power
+
+
+DESCRIPTION = "Write a model card from what training and evaluation recorded."
+EPILOG = """\
 examples:
   hybridner card runs/cluener/composite --data test.json --dataset CLUENER --split test
   hybridner card runs/cluener/composite --output -            # look at it first
@@ -27,14 +26,7 @@ later cards of the same weights show them.
 """
 
 
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "card",
-        help="write the model card of a member or a composite",
-        description="Write a model card from what training and evaluation recorded.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="folder of a member or a composite")
     parser.add_argument("--data", metavar="FILE", help="measure on this labelled file first")
     parser.add_argument("--dataset", metavar="NAME", help="what the data set is called (default: the file's name)")
@@ -45,11 +37,14 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--license", metavar="ID", help='of the weights, such as "apache-2.0"')
     parser.add_argument("--watts", type=float, metavar="W", help="what the machine drew while training, for its emissions")
     parser.add_argument("--grams-per-kwh", type=float, metavar="G", help="CO2 equivalents of its electricity; with --watts")
-    parser.add_argument("--template", metavar="FILE", default=str(TEMPLATE), help="a Jinja template of your own")
-    parser.set_defaults(run=run)
+    parser.add_argument("--template", metavar="FILE", help="a Jinja template of your own")
 
 
 def run(options: argparse.Namespace) -> int:
+    from hybridner.hub import make_card, read_model
+    from hybridner.hub.cards import TEMPLATE
+    from hybridner.hub.records import CARD_FILE
+
     folder = Path(options.model)
     output = None if options.output == "-" else Path(options.output or folder / CARD_FILE)
     if output is not None and output.exists() and not options.overwrite:
@@ -57,7 +52,11 @@ def run(options: argparse.Namespace) -> int:
     if options.data is not None:
         _measure(folder, options)
     card = make_card(
-        read_model(folder), repo_id=options.repo_id, licence=options.license, power=_power(options), template=options.template
+        read_model(folder),
+        repo_id=options.repo_id,
+        licence=options.license,
+        power=_power(options),
+        template=options.template or TEMPLATE,
     )
     if output is None:
         sys.stdout.write(str(card))
@@ -68,6 +67,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _power(options: argparse.Namespace) -> Power | None:
+    from hybridner.hub.cards import Power
+
     if (options.watts is None) != (options.grams_per_kwh is None):
         raise ModelError("an estimate of emissions needs both --watts and --grams-per-kwh")
     return Power(options.watts, options.grams_per_kwh) if options.watts is not None else None
@@ -75,6 +76,12 @@ def _power(options: argparse.Namespace) -> Power | None:
 
 def _measure(folder: Path, options: argparse.Namespace) -> None:
     """Measure, and replace the figures and the picture beside the model."""
+    from hybridner.data import read_records
+    from hybridner.hub import measure, read_model
+    from hybridner.hub.plots import draw
+    from hybridner.hub.records import EVALUATION_FILE, PLOT_FILE
+    from hybridner.hybrid.loading import load_composite
+
     record = read_model(folder, measured=False)
     evaluation = measure(
         load_composite(str(folder)),
