@@ -15,7 +15,7 @@ example:
   hybridner examples runs/cluener/composite train.json --output examples.parquet
 
 then in Python:
-  ner(texts, llm=..., llm_examples="examples.parquet", llm_settings={"examples": 4})
+  ner(texts, llm=..., llm_examples="examples.parquet", llm_settings={"examples_per_span": 4})
 
 An index goes with the model it was made with. It holds the sentences themselves: publish it only where you may publish them.
 """

@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Any
 
 from hybridner.llm import AnswerCache, Budget, ConfusionMatrix, LlmError, Price, Verifier, as_verifier, load_prices
-from hybridner.llm.prices import Usage, as_budget
+from hybridner.llm.prices import Usage
+from hybridner.validation import validate
 
 #: Folder of the answers; one file for each process, for SQLite is not to be shared over a network.
 _ANSWERS = "answers"
@@ -27,7 +28,7 @@ def describe_llm(llm: Llm, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"model": verifier.model, "parameters": dict(verifier.parameters), "settings": kept}
 
 
-class Asking:
+class JobLlm:
     """The LLM on one process of a job: who is asked, the answers kept, and this process's part of the budget.
 
     All processes make theirs before any of them asks. Use it in a ``with`` block.
@@ -46,7 +47,7 @@ class Asking:
         self._settings = dict(settings)
         if isinstance(confusion := self._settings.get("confusion"), Mapping):
             self._settings["confusion"] = ConfusionMatrix.from_dict(confusion)
-        budget = as_budget(self._settings.pop("budget", None))
+        budget = validate(Budget, self._settings.pop("budget", None) or {}, LlmError, "budget")
         self._price = load_prices().get(self._verifier.model)
         if budget.cost is not None and self._price is None:
             raise LlmError(f"the price of {self._verifier.model!r} is not known, so that no cost can be limited; limit tokens")
@@ -65,7 +66,7 @@ class Asking:
         used, self._told = now + -self._told, now
         return {"calls": used.calls, "prompt_tokens": used.prompt_tokens, "completion_tokens": used.completion_tokens}
 
-    def __enter__(self) -> Asking:
+    def __enter__(self) -> JobLlm:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:

@@ -13,37 +13,37 @@ from typing import Any, TypeVar
 from hybridner.errors import LlmError
 from hybridner.llm.cache import AnswerCache, question_key
 from hybridner.llm.prices import estimate_prompt
-from hybridner.llm.report import Tally
+from hybridner.llm.report import UsageStats
 from hybridner.llm.verifier import Answer, FailureKind, Question, Verifier, VerifierError
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-class Asker:
+class QuestionDispatcher:
     """Answers questions through cache and verifier; to be used from one event loop.
 
     Args:
         verifier: who is asked.
         cache: where answers are kept, or None.
-        tally: counts what happens.
+        stats: counts what happens.
 
     Raises:
         LlmError: a verifier that allows no question at all.
     """
 
-    def __init__(self, verifier: Verifier, cache: AnswerCache | None, tally: Tally) -> None:
+    def __init__(self, verifier: Verifier, cache: AnswerCache | None, stats: UsageStats) -> None:
         if verifier.concurrency < 1:
             raise LlmError(f"a verifier's `concurrency` must be at least 1, not {verifier.concurrency}")
         self.verifier = verifier
         self.cache = cache
-        self.tally = tally
+        self.stats = stats
         self._under_way: dict[str, asyncio.Future[Answer]] = {}
         self._gate = asyncio.Semaphore(verifier.concurrency)
         self._cache_broken = False
         self._replayed: set[str] = set()
 
-    async def ask(self, question: Question) -> tuple[Answer, bool]:
+    async def complete(self, question: Question) -> tuple[Answer, bool]:
         """The answer, and whether it came without a call of its own.
 
         Raises:
@@ -56,7 +56,7 @@ class Asker:
                 self._count_kept(key, question, kept)
                 return kept, True
             if self.cache is not None and self.cache.mode == "replay":
-                self.tally.missed(key)
+                self.stats.missed(key)
                 raise VerifierError(f"not recorded in {self.cache.path}: question {key}", FailureKind.NOT_RECORDED)
             other = self._under_way.get(key)
             if other is None:
@@ -65,7 +65,7 @@ class Asker:
             if not other.cancelled():
                 # Whoever asked first has the answer, or failed as this question would.
                 answer = other.result()
-                self.tally.cached()
+                self.stats.cached()
                 return answer, True
 
     async def _call(self, key: str, question: Question) -> Answer:
@@ -73,7 +73,7 @@ class Asker:
         self._under_way[key] = call
         try:
             async with self._gate:
-                answer = await self.verifier.ask(question)
+                answer = await self.verifier.complete(question)
         except VerifierError as error:
             self._fail(call, error)
             raise
@@ -86,14 +86,14 @@ class Asker:
         else:
             self._keep(key, answer)
             call.set_result(answer)
-            self.tally.answered(answer, estimate_prompt(question.messages))
+            self.stats.answered(answer, estimate_prompt(question.messages))
             return answer
         finally:
             call.cancel()
             del self._under_way[key]
 
     def _fail(self, call: asyncio.Future[Answer], error: VerifierError) -> None:
-        self.tally.failed(error.attempts)
+        self.stats.failed(error.attempts)
         call.set_exception(error)
         call.exception()  # marks it as seen: often nobody else waits for it
 
@@ -101,9 +101,9 @@ class Asker:
         """A replay repeats a run, so that its report tells what that run used: each recorded answer counts as the call it was."""
         if self.cache is not None and self.cache.mode == "replay" and key not in self._replayed:
             self._replayed.add(key)
-            self.tally.answered(answer, estimate_prompt(question.messages))
+            self.stats.answered(answer, estimate_prompt(question.messages))
         else:
-            self.tally.cached()
+            self.stats.cached()
 
     def _kept(self, key: str) -> Answer | None:
         try:
