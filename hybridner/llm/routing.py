@@ -142,7 +142,7 @@ def _groups(
     prompter: Prompter,
     size: int,
 ) -> Iterator[tuple[RoutedCandidate, ...]]:
-    """RoutedCandidate candidates that share a call, by their most uncertain one: only those shown in the same piece of a text do."""
+    """Routed candidates that share a call, by their most uncertain one: only those shown in the same piece of a text do."""
     if size == 1:
         yield from ((item,) for item in routed)
         return
