@@ -370,9 +370,8 @@ def test_an_adapter_is_published_when_others_have_its_base(
 ) -> None:
     def save(base: str, folder: Path) -> AdaptedHybridNerModel:
         settings = adapted_settings(composite.config, LabelSet.of(["City", "River"]))
-        lora = {"r": 2, "lora_alpha": 4, "target_modules": "all-linear"}
-        config = AdaptedHybridNerConfig(**settings, base=base, base_fingerprint=base_fingerprint(composite), lora=lora)
-        adapter = AdaptedHybridNerModel.over(composite, config)
+        config = AdaptedHybridNerConfig(**settings, base=base, base_fingerprint=base_fingerprint(composite))
+        adapter = AdaptedHybridNerModel.from_base(composite, config, rank=2)
         adapter.save_pretrained(folder)
         return adapter
 
