@@ -91,6 +91,7 @@ def test_the_card_tells_how_the_members_were_trained(run: Path) -> None:
         card, "Intended use and limits"
     )
     assert card.data.base_model == ["bert-base-chinese"]
+    assert card.data.to_dict()["base_model_relation"] == "finetune"
     assert card.data.license == "apache-2.0"
     assert card.data.library_name == "hybridner"
 

@@ -40,8 +40,10 @@ PUBLISHED = {
     ".gitattributes",
     "README.md",
     "config.json",
+    "handler.py",
     "hybridner_remote.py",
     "model.safetensors",
+    "requirements.txt",
     "tokenizer.json",
     "tokenizer_config.json",
 }
@@ -380,7 +382,11 @@ def test_an_adapter_is_published_when_others_have_its_base(
         published_files(read_model(tmp_path / "local"), "me/adapter")
     save(published, tmp_path / "adapter").merged().save_pretrained(tmp_path / "merged")
     push(tmp_path / "adapter", "me/adapter")
-    assert ModelCard(server.files("me/adapter")["README.md"].decode()).data.base_model == [published]
+    files = server.files("me/adapter")
+    assert {"encoder-0/adapter_config.json", "encoder-0/adapter_model.safetensors"} < set(files)
+    assert json.loads(files["encoder-0/adapter_config.json"])["base_model_name_or_path"] == published
+    card = ModelCard(files["README.md"].decode()).data.to_dict()
+    assert (card["base_model"], card["base_model_relation"]) == ([published], "adapter")
     assert read("me/adapter") == entities_of(tmp_path / "merged")
 
 
