@@ -30,7 +30,7 @@ class EndpointHandler:
         """Answer one request.
 
         Args:
-            data: {"inputs": a text or a list of texts, "parameters": {"threshold": 0.3, "decoding": "nested", ...}}; the
+            data: {"inputs": a text or a list of texts, "parameters": {"threshold": 0.3, ...}}; the
                 parameters may be left out.
 
         Returns:
