@@ -66,7 +66,7 @@ def f1(model: HybridNerModel, records: list[Record]) -> float:
 
 def test_a_new_adapter_for_the_same_labels_changes_nothing(base: HybridNerModel) -> None:
     model = fresh(base, base.config.labels)
-    for old, new in zip(base.member_models, model.member_models, strict=True):
+    for old, new in zip(base.heads, model.heads, strict=True):
         carry_over(old, new)
     assert same(scores(model), scores(base))
 
@@ -299,12 +299,12 @@ def test_all_weights_can_be_trained_instead(base: HybridNerModel) -> None:
 @settings(max_examples=15, deadline=None)
 @given(old=st.permutations(["A", "B", "C"]), new=st.permutations(["A", "B", "D", "E"]))
 def test_labels_of_the_same_name_keep_their_outputs(model_type: str, old: list[str], new: list[str]) -> None:
-    first, second = tiny_member(model_type, 0, labels=old), tiny_member(model_type, 1, labels=new)
+    first, second = tiny_member(model_type, 0, labels=old).head, tiny_member(model_type, 1, labels=new).head
     carry_over(first, second)
     hidden, mask = torch.randn(2, 7, 16), torch.ones(2, 7, dtype=torch.bool)
     with torch.inference_mode():
-        a, b = first.head(hidden, mask), second.head(hidden, mask)
-    numbers = [{name: number for number, name in model.config.id2label.items()} for model in (first, second)]
+        a, b = first(hidden, mask), second(hidden, mask)
+    numbers = [{name: number for number, name in head.config.id2label.items()} for head in (first, second)]
     shared = [name for name in numbers[0] if name in numbers[1]]
     mine, theirs = ([of[name] for name in shared] for of in numbers)
     if model_type == "spanner":
@@ -312,8 +312,8 @@ def test_labels_of_the_same_name_keep_their_outputs(model_type: str, old: list[s
         mine += [number + 4 for number in mine]
     torch.testing.assert_close(b.logits[..., theirs], a.logits[..., mine])
     if model_type != "spanner":
-        kept = first.crf.transitions[numbers[0]["B-A"], numbers[0]["I-B"]]
-        assert second.crf.transitions[numbers[1]["B-A"], numbers[1]["I-B"]] == kept
+        kept = first.decoder.crf.transitions[numbers[0]["B-A"], numbers[0]["I-B"]]
+        assert second.decoder.crf.transitions[numbers[1]["B-A"], numbers[1]["I-B"]] == kept
 
 
 def test_which_label_set_is_meant() -> None:

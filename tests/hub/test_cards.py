@@ -297,7 +297,7 @@ def test_without_matplotlib_there_is_no_picture(run: Path, tmp_path: Path, monke
     ("damage", "problem"),
     [
         (lambda folder: shutil.rmtree(folder), "no folder"),
-        (lambda folder: (folder / "characters.json").unlink(), "has no characters.json"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer.json"),
         (lambda folder: (folder / "model.safetensors").unlink(), "has no weights"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"\0" * 40), "is damaged"),
         (
