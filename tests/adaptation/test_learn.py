@@ -165,7 +165,7 @@ def test_doubtful_texts_come_first_and_repetitions_last() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.lists(st.tuples(st.text("俄北约机信号，", max_size=8), st.lists(st.floats(0, 1), max_size=3)), max_size=8),
+    st.lists(st.tuples(st.text("俄北约机信号，", max_size=8), st.lists(st.integers(0, 64).map(lambda number: number / 64), max_size=3)), max_size=8),
     st.integers(0, 10),
 )
 def test_each_text_is_suggested_once(pool: list[tuple[str, list[float]]], count: int) -> None:
