@@ -163,9 +163,13 @@ def test_doubtful_texts_come_first_and_repetitions_last() -> None:
     assert next_to_annotate(texts, rows, 2) == [0, 2]
 
 
-@settings(max_examples=50, deadline=None)
+#: Sixty-fourths add up without rounding, so that it is plain which sum is the largest.
+uncertainties = st.integers(0, 64).map(lambda number: number / 64)
+
+
+@settings(max_examples=50)
 @given(
-    st.lists(st.tuples(st.text("俄北约机信号，", max_size=8), st.lists(st.integers(0, 64).map(lambda number: number / 64), max_size=3)), max_size=8),
+    st.lists(st.tuples(st.text("俄北约机信号，", max_size=8), st.lists(uncertainties, max_size=3)), max_size=8),
     st.integers(0, 10),
 )
 def test_each_text_is_suggested_once(pool: list[tuple[str, list[float]]], count: int) -> None:
