@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.side_by_side import RESULTS, machine
 from hybridner.annotation.shards import DATA, Shards
-from hybridner.data.sncm import corpus_splits
+from hybridner.data.sncm.corpus import corpus_splits
 
 #: Seconds between two looks at the process.
 _EVERY = 1.0

@@ -1,10 +1,10 @@
 """Reading, repairing, splitting and writing data sets."""
 
-from hybridner.data.catalogue import label_set
-from hybridner.data.cleaning import Reading
+from hybridner.data.corpora.catalog import label_set
+from hybridner.data.records import Reading
 from hybridner.data.json_formats import write_cluener, write_jsonl
-from hybridner.data.markup import Document, Relation, Sentence, read_corpus
-from hybridner.data.prepare import prepared_label_set
+from hybridner.data.formats.markup import Document, Relation, Sentence, read_corpus
+from hybridner.data.corpora.prepare import prepared_label_set
 from hybridner.data.reading import FORMATS, detect_format, iter_records, read_records, read_splits, split_files
 from hybridner.data.repairs import RULES, RepairLog
 from hybridner.data.splitting import fold_numbers, labels_of, split_records, split_sentences

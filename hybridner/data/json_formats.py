@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from hybridner.data.cleaning import RawSpan, Reading
+from hybridner.data.records import RawSpan, Reading
 from hybridner.errors import DataError
 from hybridner.spans import Record
 

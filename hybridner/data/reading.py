@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from hybridner.data.cleaning import Reading
-from hybridner.data.conll import iter_conll, looks_like_conll
+from hybridner.data.records import Reading
+from hybridner.data.formats.conll import iter_conll, looks_like_conll
 from hybridner.data.json_formats import SCHEMAS, detect_schema, iter_json
-from hybridner.data.markup import iter_markup
+from hybridner.data.formats.markup import iter_markup
 from hybridner.data.repairs import RepairLog
-from hybridner.data.tables import iter_parquet, iter_saved, saved_splits
+from hybridner.data.formats.columns import iter_parquet, iter_saved, saved_splits
 from hybridner.errors import DataError
 from hybridner.spans import Record
 

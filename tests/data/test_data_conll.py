@@ -3,7 +3,7 @@
 import pytest
 
 from hybridner.data import RepairLog, detect_format, read_records
-from hybridner.data.conll import detect_scheme
+from hybridner.data.formats.conll import detect_scheme
 from hybridner.errors import DataError
 from hybridner.spans import Record, Span
 

@@ -3,7 +3,7 @@
 import pytest
 
 from hybridner.data import Reading, Relation, read_corpus, read_records
-from hybridner.data.markup import parse_line
+from hybridner.data.formats.markup import parse_line
 from hybridner.errors import DataError
 from hybridner.spans import Record, Span
 

@@ -3,9 +3,9 @@
 import pytest
 
 from hybridner.data import Reading, read_corpus
-from hybridner.data.hermit import is_consistent, reasoner_missing
-from hybridner.data.markup import Relation, Sentence
-from hybridner.data.ontology import SNCM_OPEN, check_sentences, load_ontology
+from hybridner.data.sncm.reasoner import is_consistent, reasoner_missing
+from hybridner.data.formats.markup import Relation, Sentence
+from hybridner.data.sncm.ontology import SNCM_OPEN, check_sentences, load_ontology
 from hybridner.errors import DataError
 from hybridner.spans import Record, Span
 

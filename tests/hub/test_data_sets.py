@@ -12,8 +12,8 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from hybridner.data import write_jsonl
-from hybridner.data.card import TEMPLATE
-from hybridner.data.prepare import prepare
+from hybridner.data.corpora.card import TEMPLATE
+from hybridner.data.corpora.prepare import prepare
 from hybridner.errors import DataError
 from hybridner.hub import push_data_set
 from hybridner.hub.data_sets import is_data_set

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from hybridner.data.catalogue import label_set
-from hybridner.data.cleaning import Reading
-from hybridner.data.markup import Document, Sentence, read_corpus
-from hybridner.data.ontology import SNCM_OPEN, check_sentences, load_ontology
+from hybridner.data.corpora.catalog import label_set
+from hybridner.data.records import Reading
+from hybridner.data.formats.markup import Document, Sentence, read_corpus
+from hybridner.data.sncm.ontology import SNCM_OPEN, check_sentences, load_ontology
 from hybridner.data.reading import iter_records
 from hybridner.data.repairs import RepairLog
 from hybridner.data.splitting import split_sentences

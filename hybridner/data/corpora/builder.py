@@ -6,7 +6,7 @@
     builder.download_and_prepare()
     splits = builder.as_dataset()
 
-`config_name` is one of the variants of `hybridner.data.plans`, ``strict=True`` makes every repair an error.
+`config_name` is one of the variants of `hybridner.data.corpora.plans`, ``strict=True`` makes every repair an error.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any
 
 import datasets
 
-from hybridner.data.catalogue import SOURCES
-from hybridner.data.ontology import SNCM_OPEN
-from hybridner.data.plans import VARIANTS, Plan, open_plan, plan_files
+from hybridner.data.corpora.catalog import SOURCES
+from hybridner.data.sncm.ontology import SNCM_OPEN
+from hybridner.data.corpora.plans import VARIANTS, Plan, open_plan, plan_files
 from hybridner.data.reading import split_files
 from hybridner.data.repairs import RepairLog
-from hybridner.data.rows import features_of, rows_of
+from hybridner.data.corpora.rows import features_of, rows_of
 from hybridner.errors import DataError, HybridNerError
 
 
@@ -43,7 +43,7 @@ class RecordBuilder(datasets.GeneratorBasedBuilder):
     """A builder of the common schema.
 
     Attributes:
-        SOURCE: the data set's name in the catalogue.
+        SOURCE: the data set's name in the catalog.
         repairs: after `download_and_prepare`, what was repaired how often; empty when the result came from the cache.
     """
 

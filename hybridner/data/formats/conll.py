@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from hybridner.data.cleaning import RawSpan, Reading
+from hybridner.data.records import RawSpan, Reading
 from hybridner.data.repairs import RepairLog
 from hybridner.errors import DataError
 from hybridner.spans import Record

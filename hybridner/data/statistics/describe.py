@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hybridner.data.near_duplicates import near_duplicate_pairs
+from hybridner.data.statistics.near_duplicates import near_duplicate_pairs
 from hybridner.spans import Record, Span, best_flat
 
 #: Entity lengths in characters whose excess is reported.

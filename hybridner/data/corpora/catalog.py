@@ -143,5 +143,5 @@ def label_set(name: str) -> LabelSet:
     """
     if name not in SOURCES:
         raise DataError(f"unknown data set {name!r}; known are {', '.join(SOURCES)}")
-    text = (files("hybridner.data") / "label_sets" / f"{name}.yaml").read_text(encoding="utf-8")
+    text = (files("hybridner.data.corpora") / "label_sets" / f"{name}.yaml").read_text(encoding="utf-8")
     return LabelSet.from_dict(yaml.safe_load(text))

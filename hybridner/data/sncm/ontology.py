@@ -1,6 +1,6 @@
 """The SNCM-open ontology: its rules read from the OWL file, and a fast check of sentences against them.
 
-`hybridner.data.hermit` runs the same rules through a description-logic reasoner, which needs Java; this check does not.
+`hybridner.data.sncm.reasoner` runs the same rules through a description-logic reasoner, which needs Java; this check does not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from hybridner.data.markup import Sentence
+from hybridner.data.formats.markup import Sentence
 from hybridner.errors import DataError
 from hybridner.spans import Span
 
@@ -24,7 +24,7 @@ _NOTATION = "{http://www.w3.org/2004/02/skos/core#}notation"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
 #: The open corpus and its ontology, as they come with the package.
-SNCM_OPEN = Path(str(files("hybridner.data"))) / "sncm_open"
+SNCM_OPEN = Path(str(files("hybridner.data.sncm"))) / "open"
 ONTOLOGY = SNCM_OPEN / "ontology.owl"
 
 

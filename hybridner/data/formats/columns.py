@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hybridner.data.cleaning import Reading
+from hybridner.data.records import Reading
 from hybridner.errors import DataError
 from hybridner.spans import Record
 

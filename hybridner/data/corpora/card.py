@@ -10,7 +10,7 @@ from typing import Any
 
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from hybridner.data.plans import Plan
+from hybridner.data.corpora.plans import Plan
 from hybridner.data.repairs import RULES, RepairLog
 
 TEMPLATE = Path(__file__).with_name("dataset_card.md.j2")

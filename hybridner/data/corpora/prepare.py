@@ -12,11 +12,11 @@ from typing import Any
 
 import yaml
 
-from hybridner.data.card import CARD_FILE, Tally, make_card
-from hybridner.data.catalogue import SOURCES
-from hybridner.data.plans import Plan, open_plan, plan_files
+from hybridner.data.corpora.card import CARD_FILE, Tally, make_card
+from hybridner.data.corpora.catalog import SOURCES
+from hybridner.data.corpora.plans import Plan, open_plan, plan_files
 from hybridner.data.repairs import RepairLog
-from hybridner.data.rows import features_of, rows_of
+from hybridner.data.corpora.rows import features_of, rows_of
 from hybridner.errors import DataError
 from hybridner.spans import LabelSet
 
@@ -50,11 +50,11 @@ def prepare(
     The folder appears only when everything went well; memory does not grow with the files, except where a split has to be cut.
 
     Args:
-        name: one of `hybridner.data.plans.NAMES`.
+        name: one of `hybridner.data.corpora.plans.NAMES`.
         data_dir: the folder with the files. Without one they are fetched where that needs no login; for `sncm` the open corpus
             that comes with the package is taken.
         output: the folder to make; it must not exist yet or be empty.
-        variant: one of `hybridner.data.plans.VARIANTS`.
+        variant: one of `hybridner.data.corpora.plans.VARIANTS`.
         strict: make every repair of a known defect an error.
 
     Raises:
@@ -101,7 +101,7 @@ def prepared_label_set(folder: str | Path) -> LabelSet:
 def _fetched(name: str, variant: str, repairs: RepairLog) -> Plan:
     from datasets import DownloadManager
 
-    from hybridner.data.builder import fetch
+    from hybridner.data.corpora.builder import fetch
 
     return plan_files(name, fetch(name, DownloadManager()), variant, repairs)
 

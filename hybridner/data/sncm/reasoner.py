@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from hybridner.data.markup import Sentence
-from hybridner.data.ontology import ONTOLOGY, load_ontology
+from hybridner.data.formats.markup import Sentence
+from hybridner.data.sncm.ontology import ONTOLOGY, load_ontology
 from hybridner.errors import DataError, HybridNerError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hybridner.data.describe import NEAR, Description, SplitStats
+from hybridner.data.statistics.describe import NEAR, Description, SplitStats
 from hybridner.errors import HybridNerError
 from hybridner.spans import Record
 

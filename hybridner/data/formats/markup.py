@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hybridner.data.cleaning import RawSpan, Reading
+from hybridner.data.records import RawSpan, Reading
 from hybridner.errors import DataError
 from hybridner.spans import Record
 
