@@ -15,7 +15,7 @@ from hybridner.errors import DataError
 
 BYTE_ORDER_MARK = "\ufeff"
 #: Bytes looked at where the whole file need not be.
-_SAMPLE = 1 << 20
+_SAMPLE = 1 << 16
 
 #: The first bytes of encodings that name themselves; UTF-32 comes first because its mark begins with that of UTF-16.
 _MARKS = (
@@ -77,9 +77,8 @@ def detect_encoding(path: Path) -> str:
     try:
         with path.open("rb") as file:
             head = file.read(_SAMPLE)
-            if not head.strip(b" \t\r\n" + codecs.BOM_UTF8):
-                if not file.read(1):
-                    raise DataError("the file is empty", str(path))
+            if not head.strip(b" \t\r\n" + codecs.BOM_UTF8) and len(head) < _SAMPLE:
+                raise DataError("the file is empty", str(path))
             known = detect_encoding_of(head, str(path), whole=len(head) < _SAMPLE)
             if known != "utf-8":
                 return known
@@ -168,7 +167,7 @@ def _broken_utf8(error: UnicodeDecodeError, where: str, line: int) -> DataError:
 
 
 def _utf16_without_mark(data: bytes, where: str) -> str:
-    """The byte order in which nearly everything is a character of Chinese text; the other one gives characters of all the world."""
+    """The byte order in which nearly everything is a character of Chinese text; the other one gives any characters."""
     shares = {}
     for encoding in ("utf-16-le", "utf-16-be"):
         try:

@@ -29,7 +29,7 @@ def is_astral(text: str) -> bool:
 
 
 def utf16_places(text: str) -> dict[int, int]:
-    """The number of the character at each offset in UTF-16 units, the end of the text included; inside a character there is none."""
+    """The number of the character at each offset in UTF-16 units, up to the text's end; inside a character there is none."""
     places, unit = {}, 0
     for number, character in enumerate(text):
         places[unit] = number
@@ -72,5 +72,5 @@ def fitting_offsets(text: str, places: Sequence[Place]) -> list[Offsets]:
 
 
 def is_shifted(text: str, place: Place) -> bool:
-    """Whether it makes a difference here if offsets are counted in UTF-16 units: a character of two units comes before the end."""
+    """Whether it makes a difference here if offsets are UTF-16 units: a character of two units comes before the end."""
     return any(character > "\uffff" for character in text[: max(0, place[1])])

@@ -87,9 +87,7 @@ def _is_place(entity: RawEntity) -> bool:
     return type(entity.start) is int and type(entity.end) is int
 
 
-def _offsets(
-    text: str, entities: Sequence[RawEntity], where: str, options: ReadOptions, conventions: Conventions
-) -> Offsets:
+def _offsets(text: str, entities: Sequence[RawEntity], where: str, options: ReadOptions, conventions: Conventions) -> Offsets:
     """How the offsets of a record are counted.
 
     Raises:

@@ -20,11 +20,11 @@ from typing import Any
 import datasets
 
 from hybridner.data.corpora.catalog import SOURCES
-from hybridner.data.sncm.ontology import SNCM_OPEN
 from hybridner.data.corpora.plans import VARIANTS, Plan, open_plan, plan_files
+from hybridner.data.corpora.rows import features_of, rows_of
 from hybridner.data.reading import split_files
 from hybridner.data.repairs import RepairLog
-from hybridner.data.corpora.rows import features_of, rows_of
+from hybridner.data.sncm.ontology import SNCM_OPEN
 from hybridner.errors import DataError, HybridNerError
 
 

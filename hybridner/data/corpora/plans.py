@@ -8,10 +8,10 @@ from pathlib import Path
 
 from hybridner.data.corpora.catalog import SNCM_DRAFT, SOURCES, Source, label_set
 from hybridner.data.formats.markup import Sentence
-from hybridner.data.sncm.ontology import SNCM_OPEN, load_ontology
 from hybridner.data.reading import iter_records, split_files
 from hybridner.data.repairs import RepairLog
 from hybridner.data.sncm.corpus import corpus_splits, draft_splits, read_label_map
+from hybridner.data.sncm.ontology import SNCM_OPEN, load_ontology
 from hybridner.data.splitting import labels_of, split_records
 from hybridner.errors import DataError
 from hybridner.spans import LabelSet, Record

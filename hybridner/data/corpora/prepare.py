@@ -15,8 +15,8 @@ import yaml
 from hybridner.data.corpora.card import CARD_FILE, Tally, make_card
 from hybridner.data.corpora.catalog import SOURCES
 from hybridner.data.corpora.plans import Plan, open_plan, plan_files
-from hybridner.data.repairs import RepairLog
 from hybridner.data.corpora.rows import features_of, rows_of
+from hybridner.data.repairs import RepairLog
 from hybridner.errors import DataError
 from hybridner.spans import LabelSet
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hybridner.data.formats.markup import Sentence
 from hybridner.data.corpora.plans import Plan
+from hybridner.data.formats.markup import Sentence
 
 if TYPE_CHECKING:
     from datasets import Features

@@ -11,15 +11,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hybridner.data.records import Reading
+from hybridner.data.decoding import check_readable
+from hybridner.data.formats.base import Format, RawEntity, RawRecord
+from hybridner.data.formats.json_fields import score_of
+from hybridner.data.options import ReadOptions
 from hybridner.errors import DataError
-from hybridner.spans import Record
 
 #: Rows held in memory at a time.
 _ROWS = 1000
 
 
-def iter_parquet(path: Path, reading: Reading) -> Iterator[Record]:
+def is_parquet(path: Path) -> bool:
+    """Whether a file begins with Parquet's mark.
+
+    Raises:
+        DataError: it cannot be opened.
+    """
+    check_readable(path)
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def read_parquet(path: Path, options: ReadOptions) -> Iterator[RawRecord]:
     """The records of one Parquet file."""
     import pyarrow.parquet as parquet
 
@@ -27,15 +40,15 @@ def iter_parquet(path: Path, reading: Reading) -> Iterator[Record]:
     metadata = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
     names = _label_names(metadata.get("info", {}).get("features", {}))
     rows = (row for batch in file.iter_batches(batch_size=_ROWS) for row in batch.to_pylist())
-    return _records(rows, names, path, reading)
+    return _records(rows, names, path, options)
 
 
-def iter_saved(path: Path, reading: Reading) -> Iterator[Record]:
+def read_saved(path: Path, options: ReadOptions) -> Iterator[RawRecord]:
     """The records of one folder that `Dataset.save_to_disk` wrote; it is read by memory mapping."""
     from datasets import Dataset
 
     saved = Dataset.load_from_disk(str(path))
-    return _records(iter(saved), _label_names(saved.features.to_dict()), path, reading)
+    return _records(iter(saved), _label_names(saved.features.to_dict()), path, options)
 
 
 def saved_splits(path: Path) -> list[str]:
@@ -57,7 +70,7 @@ def _label_names(features: Any) -> Sequence[str]:
     return ()
 
 
-def _records(rows: Iterator[Any], names: Sequence[str], path: Path, reading: Reading) -> Iterator[Record]:
+def _records(rows: Iterator[Any], names: Sequence[str], path: Path, options: ReadOptions) -> Iterator[RawRecord]:
     for number, row in enumerate(rows):
         where = f"{path}, row {number}"
         if "text" not in row or "entities" not in row:
@@ -66,10 +79,13 @@ def _records(rows: Iterator[Any], names: Sequence[str], path: Path, reading: Rea
         # Older versions of `datasets` hold a sequence of structs as a struct of sequences.
         if isinstance(entities, Mapping):
             entities = [dict(zip(entities, values, strict=True)) for values in zip(*entities.values(), strict=True)]
-        id = str(row["id"]) if "id" in row else reading.numbered_id(path, number)
+        id = str(row["id"]) if "id" in row else options.numbered_id(path, number)
         document, colon, _ = id.rpartition(":")
-        spans = [(e["start"], e["end"], _name(e["label"], names, where)) for e in entities]
-        yield reading.record(row["text"], spans, where=where, id=id, group=document if colon else "")
+        raw = [
+            RawEntity(entity["start"], entity["end"], _name(entity["label"], names, where), entity.get("word"), score_of(entity))
+            for entity in entities
+        ]
+        yield RawRecord(row["text"], raw, where, id, document if colon else "")
 
 
 def _name(label: Any, names: Sequence[str], where: str) -> str:
@@ -78,3 +94,7 @@ def _name(label: Any, names: Sequence[str], where: str) -> str:
     if not isinstance(label, int) or not 0 <= label < len(names):
         raise DataError(f"label number {label!r} has no name among the {len(names)} of the features", where)
     return names[label]
+
+
+PARQUET = Format("parquet", "Parquet with the columns id, text and entities", read_parquet)
+SAVED = Format("saved", "a folder that save_to_disk of datasets wrote", read_saved)

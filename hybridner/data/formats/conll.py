@@ -1,163 +1,233 @@
 """CoNLL-style files: one token and its tag a line, a blank line after each sentence.
 
-The token is the first column and the tag the last; columns are split by a tab where there is one, else by spaces. The scheme is
-found from the prefixes of the whole file: M makes it BMES, E BIOES, S alone BIOS, else BIO. Tokens are joined without a space,
-but two Latin words or numbers of several characters each get one between them. A `-DOCSTART-` line starts a new document;
-the group of its sentences is the document's number, and their ids have the form ``DOCUMENT:NUMBER``.
+Columns are split by a tab where there is one, else by spaces. The token is the first column, or the second where the first
+numbers the tokens; the tag is the last column that holds nothing but tags. The scheme is found from the prefixes of the whole
+file: M makes it BMES, E BIOES, L or U BILOU, S alone BIOS, else BIO. A `-DOCSTART-` line starts a new document; the group of its
+sentences is the document's number, and their ids have the form ``DOCUMENT:NUMBER``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from hybridner.data.records import RawSpan, Reading
+from hybridner.data.decoding import detect_encoding, open_text
+from hybridner.data.formats.base import AnnotatedRecord, Format, RawEntity, RawRecord
+from hybridner.data.formats.tags import find_scheme, is_closed_by_end, is_tag, join_tokens, token_spans
+from hybridner.data.options import ReadOptions
 from hybridner.data.repairs import RepairLog
 from hybridner.errors import DataError
+from hybridner.files import atomic_write
 from hybridner.spans import Record
-from hybridner.spans.tags import parse_tag
+from hybridner.spans.tags import spans_to_tags, tag_names
 
 DOCUMENT_START = "-DOCSTART-"
 
-#: The prefixes each scheme uses beside O.
-_SCHEMES = {"BIO": frozenset("BI"), "BIOS": frozenset("BIS"), "BIOES": frozenset("BIES"), "BMES": frozenset("BMES")}
-_LATIN_WORD = re.compile(r"[^\W_]{2,}", re.ASCII)
-_TAG = re.compile(r"O|[BIMES]-\S+")
+#: Columns are counted from the end up to so many.
+_MOST_COLUMNS = 12
+#: A token of so many characters that holds Chinese punctuation is a whole sentence.
+_LONG_TOKEN = 10
+_SENTENCE_MARK = re.compile(r"[。！？；，、：]")
+_LINE_BREAKS = re.compile(r"[\n\r\t]")
+
+
+@dataclass
+class Layout:
+    """Where the columns of a file are, from one pass over it.
+
+    Attributes:
+        tag: place of the tag's column, counted from the end (-1 is the last).
+        index: whether the first column numbers the tokens.
+        digits: whether every token ends in its place in a word, as in Weibo's files.
+        spaced_labels: whether labels hold spaces in a file without tabs, so that all columns from the second on are the tag.
+        scheme: of the tags.
+    """
+
+    tag: int = -1
+    index: bool = False
+    digits: bool = False
+    spaced_labels: bool = False
+    scheme: str = "BIO"
 
 
 def looks_like_conll(line: str) -> bool:
-    """Whether a line could stand in a CoNLL-style file: at least two columns, the last one a tag."""
-    columns = line.split("\t") if "\t" in line else line.split()
-    tag = columns[-1].strip()
-    return columns[0] == DOCUMENT_START or (len(columns) > 1 and _TAG.fullmatch(tag) is not None)
+    """Whether a line could stand in a CoNLL-style file: at least two columns, a later one a tag."""
+    columns = _split(line)
+    if columns[0] == DOCUMENT_START:
+        return True
+    return len(columns) > 1 and any(is_tag(column.strip()) for column in columns[1:])
 
 
-def detect_scheme(path: Path) -> str:
-    """BIO, BIOS, BIOES or BMES, from every tag of the file.
+def _split(line: str) -> list[str]:
+    """The columns of a line. A space can be a token itself; a split would take it for a separator."""
+    if "\t" in line:
+        return line.split("\t")
+    columns = line.split()
+    if line[:1].isspace():
+        columns.insert(0, line[0])
+    if line[-1:].isspace() and len(columns) == 1 and len(line) > 1:
+        columns.append("")
+    return columns or [line]
+
+
+@dataclass
+class _Survey:
+    """What is noticed about a file's columns while it is gone through."""
+
+    lines: int = 0
+    tags_at: set[int] = field(default_factory=lambda: set(range(-_MOST_COLUMNS, 0)))
+    index: bool = True
+    digits: bool = True
+    spaced: bool = True
+    names: set[str] = field(default_factory=set)
+    place: int = 0
+
+    def blank(self) -> None:
+        self.place = 0
+
+    def add(self, line: str, columns: list[str]) -> None:
+        self.lines += 1
+        self.tags_at = {at for at in self.tags_at if len(columns) >= 1 - at and is_tag(columns[at].strip() or "O")}
+        self.index = self.index and len(columns) > 2 and columns[0].isdigit() and int(columns[0]) - self.place in (0, 1)
+        # Numbers may begin at 0 or at 1, and go on by one.
+        self.place = int(columns[0]) + 1 if self.index else self.place
+        self.digits = self.digits and len(columns[0]) > 1 and columns[0][-1].isdigit()
+        self.names.add(columns[0][:-1])
+        self.spaced = self.spaced and "\t" not in line and len(columns) > 1 and is_tag(columns[1])
+
+
+def find_layout(path: Path, encoding: str | None = None) -> Layout:
+    """The layout of a file, from all of its lines.
 
     Raises:
-        DataError: the prefixes fit no scheme, as when M and I are mixed.
+        DataError: the prefixes of its tags fit no scheme.
     """
-    used: dict[str, int] = {}
-    with path.open(encoding="utf-8-sig") as handle:
-        for number, line in enumerate(handle, 1):
-            _, _, tag = line.rstrip().rpartition("\t" if "\t" in line else " ")
-            if tag[1:2] == "-":
-                used.setdefault(tag[0], number)
-    for scheme, prefixes in _SCHEMES.items():
-        if used.keys() <= prefixes:
-            return scheme
-    found = ", ".join(f"{prefix} (first in line {number})" for prefix, number in sorted(used.items()))
-    raise DataError(f"the tag prefixes {found} fit none of {', '.join(_SCHEMES)}", str(path))
+    survey = _Survey()
+    for _, line in _token_lines(path, encoding):
+        if line is None:
+            survey.blank()
+        else:
+            survey.add(line, _split(line))
+    spaced = survey.spaced and not survey.tags_at
+    layout = Layout(
+        tag=max(survey.tags_at, default=-1),
+        index=survey.index and survey.lines > 1,
+        # All tokens would end in a digit by chance only in a file of a few numbers.
+        digits=survey.digits and len(survey.names) > 1 and any(not name.isdigit() for name in survey.names),
+        spaced_labels=spaced,
+    )
+    prefixes: dict[str, int] = {}
+    for number, line in _token_lines(path, encoding):
+        if line is not None:
+            tag = _columns(line, layout, f"{path}, line {number}")[1]
+            if tag[1:2] in ("-", "_"):
+                prefixes.setdefault(tag[0], number)
+    layout.scheme = find_scheme(prefixes, str(path))
+    return layout
 
 
-def iter_conll(path: Path, reading: Reading) -> Iterator[Record]:
+def _token_lines(path: Path, encoding: str | None) -> Iterator[tuple[int, str | None]]:
+    """(number, line) of every line of a token; None in place of a blank line or a start of a document."""
+    for number, line in enumerate(open_text(path, encoding), 1):
+        yield number, None if not line.strip() or line.startswith(DOCUMENT_START) else line
+
+
+def _columns(line: str, layout: Layout, where: str) -> tuple[str, str]:
+    """The token and the tag of a line; an empty tag where the line ends after its separator."""
+    columns = _split(line)
+    if layout.index and len(columns) > 2:
+        columns = columns[1:]
+    token = columns[0]
+    if not token:
+        raise DataError("the token is missing before the tab", f"{where}, column 1")
+    if len(columns) == 1:
+        raise DataError(f"expected a token and a tag, found one column: {line!r}", where)
+    if len(token) > _LONG_TOKEN and _SENTENCE_MARK.search(token):
+        raise DataError(
+            f"the token is a whole sentence: {token[:20]!r}...; put each character (or word) and its tag on a line of its own",
+            where,
+        )
+    if layout.spaced_labels:
+        return token, " ".join(columns[1:])
+    return token, columns[max(layout.tag, 1 - len(columns))].strip()
+
+
+def read(path: Path, options: ReadOptions) -> Iterator[RawRecord]:
     """The sentences of a CoNLL-style file."""
-    closed_by_end = "E" in _SCHEMES[detect_scheme(path)]
+    encoding = options.encoding or detect_encoding(path)
+    layout = find_layout(path, encoding)
+    for rule in (("index_column",) if layout.index else ()) + (("segmentation_digits",) if layout.digits else ()):
+        options.repairs.add(rule, str(path))
     document, number = 0, 0
-    for line_number, tokens, tags in _sentences(path, reading.repairs):
+    for line_number, tokens, tags in _sentences(path, encoding, layout, options):
         if tokens[0] == DOCUMENT_START:
             document += 1
             continue
         where = f"{path}, sentence from line {line_number}"
-        text, starts = _joined(tokens)
-        spans = [
-            (starts[first], starts[last] + len(tokens[last]), label)
-            for first, last, label in token_spans(tags, closed_by_end, reading.repairs, where)
+        text, starts = join_tokens(tokens)
+        entities = [
+            RawEntity(starts[first], starts[last] + len(tokens[last]), label)
+            for first, last, label in token_spans(tags, is_closed_by_end(layout.scheme), options.repairs, where)
         ]
-        group = reading.numbered_id(path, document) if document else ""
-        id = f"{group}:{number}" if group else reading.numbered_id(path, number)
-        yield reading.record(text, spans, where=where, id=id, group=group)
+        group = options.numbered_id(path, document) if document else ""
+        id = f"{group}:{number}" if group else options.numbered_id(path, number)
+        yield RawRecord(text, entities, where, id, group)
         number += 1
 
 
-def _sentences(path: Path, repairs: RepairLog) -> Iterator[tuple[int, list[str], list[str]]]:
+def _sentences(path: Path, encoding: str, layout: Layout, options: ReadOptions) -> Iterator[tuple[int, list[str], list[str]]]:
     """(line of the first token, tokens, tags) of each sentence; a -DOCSTART- line comes as a sentence of its own."""
     tokens: list[str] = []
     tags: list[str] = []
     start = 1
-    with path.open(encoding="utf-8-sig") as handle:
-        for number, line in enumerate(handle, 1):
-            line = line.rstrip("\n")
-            if line.startswith(DOCUMENT_START) or not line.strip():
-                if tokens:
-                    yield start, tokens, tags
-                    tokens, tags = [], []
-                if line.strip():
-                    yield number, [DOCUMENT_START], ["O"]
-                continue
-            if not tokens:
-                start = number
-            token, tag = _columns(line, path, number)
-            if not tag:
-                repairs.add("empty_tag", f"{path}, line {number}")
-                tag = "O"
-            tokens.append(token)
-            tags.append(tag)
+    for number, line in enumerate(open_text(path, encoding), 1):
+        if line.startswith(DOCUMENT_START) or not line.strip():
+            if tokens:
+                yield start, tokens, tags
+                tokens, tags = [], []
+            if line.strip():
+                yield number, [DOCUMENT_START], ["O"]
+            continue
+        if not tokens:
+            start = number
+        token, tag = _columns(line, layout, f"{path}, line {number}")
+        if not tag:
+            options.repairs.add("empty_tag", f"{path}, line {number}")
+            tag = "O"
+        tokens.append(token[:-1] if layout.digits else token)
+        tags.append(tag)
     if tokens:
         yield start, tokens, tags
 
 
-def _columns(line: str, path: Path, number: int) -> tuple[str, str]:
-    """The token and the tag; an empty tag where the line ends after its separator."""
-    if "\t" in line:
-        columns = line.split("\t")
-        token, tag = columns[0], columns[-1].strip()
-    else:
-        columns = line.split()
-        # A space can be a token itself; the split takes it for a separator.
-        token = line[0] if line[0].isspace() else columns[0]
-        tag = "" if len(columns) == 1 and line[-1].isspace() else columns[-1]
-        if len(columns) == 1 and tag == token:
-            raise DataError(f"expected a token and a tag, found one column: {line!r}", f"{path}, line {number}")
-    if not token:
-        raise DataError("the token is missing before the tab", f"{path}, line {number}, column 1")
-    return token, tag
+def _write(records: Iterable[AnnotatedRecord], path: Path, log: RepairLog, predictions: bool) -> int:
+    """One character a line with BIO tags; documents begin with a -DOCSTART- line where records have groups."""
+    written, group = 0, ""
+    with atomic_write(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="\n") as file:
+        for annotated in records:
+            record = annotated.record
+            if not record.text:
+                continue
+            if record.group and record.group != group:
+                file.write(f"{DOCUMENT_START}\tO\n\n")
+            group = record.group
+            file.writelines(f"{character}\t{tag}\n" for character, tag in _tagged(record, log, f"{path}, record {written}"))
+            file.write("\n")
+            written += 1
+    return written
 
 
-def _joined(tokens: list[str]) -> tuple[str, list[int]]:
-    """The text of a sentence and where in it each token starts."""
-    parts: list[str] = []
-    starts: list[int] = []
-    length, after_word = 0, False
-    for token in tokens:
-        word = len(token) > 1 and _LATIN_WORD.fullmatch(token) is not None
-        if word and after_word:
-            parts.append(" ")
-            length += 1
-        starts.append(length)
-        parts.append(token)
-        length += len(token)
-        after_word = word
-    return "".join(parts), starts
+def _tagged(record: Record, log: RepairLog, where: str) -> Iterator[tuple[str, str]]:
+    labels = sorted({span.label for span in record.entities})
+    tags = spans_to_tags(record.entities, len(record.text), labels)
+    for _ in range(len(record.entities) - sum(tag % 2 for tag in tags)):
+        log.add("overlap_left_out", where)
+    for _ in _LINE_BREAKS.findall(record.text):
+        log.add("line_break_written", where)
+    names = tag_names(labels)
+    return ((character, names[tag]) for character, tag in zip(_LINE_BREAKS.sub(" ", record.text), tags, strict=True))
 
 
-def token_spans(tags: list[str], closed_by_end: bool, repairs: RepairLog, where: str) -> Iterator[RawSpan]:
-    """(first token, last token, label) of each entity.
-
-    Args:
-        closed_by_end: whether the scheme closes an entity of several tokens with E (BIOES, BMES).
-
-    Raises:
-        DataError: an unknown tag.
-    """
-    start, label = -1, ""
-    for position, tag in enumerate([*tags, "O"]):
-        if tag == "O" and start < 0:
-            continue
-        at = f"{where}, token {position}"
-        prefix, named = parse_tag(tag, at)
-        goes_on = prefix in "IME"
-        if start >= 0 and not (goes_on and named == label):
-            if closed_by_end:
-                repairs.add("broken_tags", at)
-            yield start, position - 1, label
-            start = -1
-        if goes_on and start < 0:
-            repairs.add("broken_tags", at)
-        if start < 0 and prefix != "O":
-            start, label = position, named
-        if prefix in "ES":
-            yield start, position, label
-            start = -1
+FORMAT = Format("conll", "CoNLL-style lines of a token and a tag: BIO, BIOS, BIOES, BMES or BILOU", read, write=_write)

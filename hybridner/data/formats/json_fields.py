@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from hybridner.data.formats.base import EntityScore, JsonObject, RawEntity
 from hybridner.data.options import ReadOptions
@@ -17,7 +17,18 @@ from hybridner.errors import DataError
 #: What people call the field of the text.
 TEXT_FIELDS = ("text", "content", "sentence", "data", "raw_text", "originalText", "original_text", "context", "query")
 #: What people call the field of the annotations. One of these that is empty says that there is none.
-ANNOTATION_FIELDS = ("entities", "spans", "ents", "label", "labels", "annotations", "annotation", "mentions", "ner", "entity_list")
+ANNOTATION_FIELDS = (
+    "entities",
+    "spans",
+    "ents",
+    "label",
+    "labels",
+    "annotations",
+    "annotation",
+    "mentions",
+    "ner",
+    "entity_list",
+)
 #: Fields that look like annotations and are something else.
 _OTHER_FIELDS = frozenset(
     {"tokens", "relations", "relation", "Comments", "comments", "meta", "metadata", "options", "links", "events", "spo_list"}
@@ -37,8 +48,8 @@ class Annotations(NamedTuple):
     """The field of a record that holds its annotations.
 
     Attributes:
-        form: "objects" (start, end, label), "offset-objects" (start_offset ...), "index-objects" (start_idx ...), "lists" of start,
-            end and label, "label-first lists", "by-label" (label to word to places), "tags" (a tag a token), or "none".
+        form: "objects" (start, end, label), "offset-objects" (start_offset ...), "index-objects" (start_idx ...), "lists" of
+            start, end and label, "label-first lists", "by-label" (label to word to places), "tags" (a tag a token), or "none".
     """
 
     field: str
@@ -60,8 +71,8 @@ def find_text(item: JsonObject, where: str, options: ReadOptions) -> Any:
     if named is not None:
         return item[named]
     raise DataError(
-        f"unknown format: an object with the fields {', '.join(item) or '(none)'} but no `{names[0]}`; where the text has another "
-        'name, say which with --text-field (in Python: text_field="...")',
+        f"unknown format: an object with the fields {', '.join(item) or '(none)'} but no `{names[0]}`; where the text has "
+        'another name, say which with --text-field (in Python: text_field="...")',
         where,
     )
 
@@ -134,7 +145,7 @@ def _form_of_object(first: JsonObject, named: bool) -> str:
 def _unknown_form(field: str, value: Any) -> str:
     shown = repr(value)
     return (
-        f"unknown format: `{field}` looks like annotations, but of no known form: {shown[:80]}{'...' if len(shown) > 80 else ''}; "
+        f"unknown format: `{field}` looks like annotations, but of no known form: {shown[:80]}; "
         "expected objects with start, end and label (or start_offset and end_offset, or start_idx and end_idx), or lists "
         "[start, end, label]"
     )
@@ -165,7 +176,7 @@ def _of_list(entry: Any, where: str, *, label_first: bool) -> RawEntity:
     start, end, label = (entry[1], entry[2], entry[0]) if label_first else entry[:3]
     beside = entry[3] if len(entry) > 3 else None
     word = beside if isinstance(beside, str) else None
-    score = EntityScore(float(beside)) if isinstance(beside, (int, float)) and not isinstance(beside, bool) else None
+    score = EntityScore(float(beside)) if is_number(beside) else None
     return RawEntity(start, end, label, word, score)
 
 
@@ -193,17 +204,16 @@ def _first_key(entry: JsonObject, keys: Sequence[str], where: str) -> str:
 
 def score_of(entry: JsonObject) -> EntityScore | None:
     """What a model said about an entity, where its object has a `score`."""
-    if not _is_number(entry.get("score")):
+    score, uncertainty, review = (entry.get(key) for key in ("score", "uncertainty", "needs_review"))
+    if not is_number(score):
         return None
-    uncertainty, review = entry.get("uncertainty"), entry.get("needs_review")
     return EntityScore(
-        float(entry["score"]),
-        float(uncertainty) if _is_number(uncertainty) else None,
-        review if isinstance(review, bool) else None,
+        float(score), float(uncertainty) if is_number(uncertainty) else None, review if isinstance(review, bool) else None
     )
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value of JSON is a number; true and false are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

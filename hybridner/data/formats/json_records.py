@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,12 @@ from hybridner.data.formats.base import AnnotatedRecord, JsonObject, RawEntity, 
 from hybridner.data.formats.json_fields import find_annotations, find_text, raw_entities
 from hybridner.data.formats.json_stream import iter_objects
 from hybridner.data.options import ReadOptions
+from hybridner.data.repairs import RULES
 from hybridner.errors import DataError
+from hybridner.files import atomic_write
+from hybridner.text.surrogates import replace_surrogates
+
+logger = logging.getLogger(__name__)
 
 #: (object, where it stands, id if it has none of its own, options) to record; None for one that is left out and counted.
 Parser = Callable[[JsonObject, str, str, ReadOptions], "RawRecord | None"]
@@ -54,8 +60,8 @@ def fields_parser(*forms: str, expected: str, optional: Callable[[JsonObject], b
             entities = tuple(raw_entities(annotations, where))
         elif annotations.form != "none":
             raise DataError(
-                f"`{annotations.field}` is of another form ({annotations.form}) than the records before ({expected}); keep records "
-                "of one form in one file",
+                f"`{annotations.field}` is of another form ({annotations.form}) than the records before ({expected}); keep "
+                "records of one form in one file",
                 where,
             )
         return RawRecord(text, entities, where, id, str(item.get("group") or ""))
@@ -76,22 +82,25 @@ def recognizer(form: str, why: str, fields: tuple[str, ...] = ()) -> Callable[[J
 
 def write_lines(items: Iterable[JsonObject], path: str | Path) -> int:
     """Write objects as JSON lines; the file is there only when everything went well. Returns how many."""
-    written = 0
-    with atomic_text(path) as handle:
-        for item in items:
-            handle.write(json.dumps(item, ensure_ascii=False) + "\n")
-            written += 1
-    return written
+    return _write(items, path, "", "\n", "\n", "")
 
 
 def write_array(items: Iterable[JsonObject], path: str | Path) -> int:
     """Write objects as one JSON array, an object a line; the file is there only when everything went well. Returns how many."""
-    written = 0
-    with atomic_text(path) as handle:
+    return _write(items, path, "[\n", ",\n", "\n", "]\n")
+
+
+def _write(items: Iterable[JsonObject], path: str | Path, begin: str, between: str, last: str, end: str) -> int:
+    written = halves = 0
+    with atomic_write(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
+        file.write(begin)
         for item in items:
-            handle.write((",\n" if written else "[\n") + json.dumps(item, ensure_ascii=False))
-            written += 1
-        handle.write("\n]\n" if written else "[]\n")
+            line, replaced = replace_surrogates(json.dumps(item, ensure_ascii=False))
+            file.write((between if written else "") + line)
+            written, halves = written + 1, halves + replaced
+        file.write((last if written else "") + end)
+    if halves:
+        logger.warning(f"{path}: lone_surrogate: {halves} times ({RULES['lone_surrogate'].done})")
     return written
 
 

@@ -20,7 +20,20 @@ _CHUNK = 1 << 18
 _NOT_SPACE = re.compile(rf"[^\s{BYTE_ORDER_MARK}]")
 #: What wraps a list of records, and what stands beside it.
 _ABOUT_FILE = ("version", "name", "description", "info", "meta", "metadata", "labels", "count", "total", "code", "msg", "status")
-_WRAPPERS = ("data", "records", "examples", "documents", "sentences", "items", "tasks", "dataset", "results", "train", "dev", "test")
+_WRAPPERS = (
+    "data",
+    "records",
+    "examples",
+    "documents",
+    "sentences",
+    "items",
+    "tasks",
+    "dataset",
+    "results",
+    "train",
+    "dev",
+    "test",
+)
 
 
 def iter_objects(path: Path, encoding: str | None = None) -> Iterator[tuple[str, JsonObject]]:
@@ -80,7 +93,7 @@ def _is_whole(line: str) -> bool:
         return not line.startswith("[") and error.pos < len(line) - 1
     except RecursionError:
         return True
-    return not isinstance(value, list) or bool(value) and isinstance(value[0], str)
+    return not isinstance(value, list) or (bool(value) and isinstance(value[0], str))
 
 
 def _line_items(lines: Iterator[str], path: Path) -> Iterator[tuple[str, Any]]:

@@ -12,7 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hybridner.data.records import RawSpan, Reading
+from hybridner.data.decoding import open_text
+from hybridner.data.formats.base import Format, RawEntity, RawRecord
+from hybridner.data.options import ReadOptions
+from hybridner.data.records import build_record
 from hybridner.errors import DataError
 from hybridner.spans import Record
 
@@ -55,7 +58,7 @@ class Document:
     sentences: tuple[Sentence, ...]
 
 
-def read_corpus(path: str | Path | Iterable[str | Path], reading: Reading | None = None) -> list[Document]:
+def read_corpus(path: str | Path | Iterable[str | Path], options: ReadOptions | None = None) -> list[Document]:
     """The documents of one file, of several files, or of all ``*.txt`` files of a folder in the order of their names.
 
     Raises:
@@ -65,7 +68,7 @@ def read_corpus(path: str | Path | Iterable[str | Path], reading: Reading | None
     files = [file for one in paths for file in (sorted(one.glob("*.txt")) if one.is_dir() else [one])]
     documents: dict[str, Document] = {}
     for file in files:
-        for document in iter_documents(file, reading or Reading()):
+        for document in iter_documents(file, options or ReadOptions()):
             if document.id in documents:
                 raise DataError(f"the document id {document.id!r} is used twice", str(file))
             documents[document.id] = document
@@ -74,46 +77,60 @@ def read_corpus(path: str | Path | Iterable[str | Path], reading: Reading | None
     return list(documents.values())
 
 
-def iter_documents(path: Path, reading: Reading) -> Iterator[Document]:
+def iter_documents(path: Path, options: ReadOptions) -> Iterator[Document]:
     """The documents of one file, one at a time."""
     current: Document | None = None
     sentences: list[Sentence] = []
-    with path.open(encoding="utf-8-sig") as handle:
-        for number, line in enumerate(handle, 1):
-            line, where = line.strip(), f"{path}, line {number}"
-            if not line:
-                continue
-            if line.startswith("# doc"):
-                if current:
-                    yield replace(current, sentences=tuple(sentences))
-                current, sentences = _header(line, where), []
-            elif current is None:
-                raise DataError("a sentence before the first `# doc ID | genre=GENRE | title=TITLE` line", where)
-            elif line.startswith(">"):
-                if not sentences or sentences[-1].relations:
-                    raise DataError("a relation line must follow its sentence, one line for all of them", where)
-                sentences[-1] = _with_relations(sentences[-1], line, where)
-            else:
-                sentences.append(_sentence(line, current.id, len(sentences), where, reading))
+    for part in _parts(path, options):
+        if isinstance(part, Document):
+            if current:
+                yield replace(current, sentences=tuple(sentences))
+            current, sentences = part, []
+        elif isinstance(part, RawRecord):
+            sentences.append(Sentence(build_record(part, options), (), part.where))
+        else:
+            line, where = part
+            if not sentences or sentences[-1].relations:
+                raise DataError("a relation line must follow its sentence, one line for all of them", where)
+            sentences[-1] = _with_relations(sentences[-1], line, where)
     if current:
         yield replace(current, sentences=tuple(sentences))
 
 
-def iter_markup(path: Path, reading: Reading) -> Iterator[Record]:
-    """The sentences of one file as records: id ``DOCUMENT:NUMBER`` (from 0), group the document."""
-    for document in iter_documents(path, reading):
-        for sentence in document.sentences:
-            yield sentence.record
+def _parts(path: Path, options: ReadOptions) -> Iterator[Document | RawRecord | tuple[str, str]]:
+    """Headers, sentences, and (line, where) of relations, in the order of the file."""
+    document: Document | None = None
+    number = 0
+    for line_number, line in enumerate(open_text(path, options.encoding), 1):
+        line, where = line.strip(), f"{path}, line {line_number}"
+        if not line:
+            continue
+        if line.startswith("# doc"):
+            document, number = _header(line, where), 0
+            yield document
+        elif document is None:
+            raise DataError("a sentence before the first `# doc ID | genre=GENRE | title=TITLE` line", where)
+        elif line.startswith(">"):
+            yield line, where
+        else:
+            text, spans = parse_line(line, where)
+            yield RawRecord(text, spans, where, f"{document.id}:{number}", document.id)
+            number += 1
 
 
-def parse_line(line: str, where: str = "") -> tuple[str, list[RawSpan]]:
+def read(path: Path, options: ReadOptions) -> Iterator[RawRecord]:
+    """The sentences of one file: id ``DOCUMENT:NUMBER`` (from 0), group the document."""
+    return (part for part in _parts(path, options) if isinstance(part, RawRecord))
+
+
+def parse_line(line: str, where: str = "") -> tuple[str, list[RawEntity]]:
     """The bare text of a sentence and its marked spans, in text order.
 
     Raises:
         DataError: a brace or bar that belongs to no mark, or a mark with spaces at its ends.
     """
     parts: list[str] = []
-    spans: list[RawSpan] = []
+    spans: list[RawEntity] = []
     length = position = 0
     for match in _ENTITY.finditer(line):
         before, (surface, code) = line[position : match.start()], match.groups()
@@ -121,7 +138,7 @@ def parse_line(line: str, where: str = "") -> tuple[str, list[RawSpan]]:
             raise DataError(f"spaces at the ends of the mark {match[0]!r}", where)
         start = length + len(before)
         length = start + len(surface)
-        spans.append((start, length, code))
+        spans.append(RawEntity(start, length, code))
         parts += before, surface
         position = match.end()
     parts.append(line[position:])
@@ -139,12 +156,6 @@ def _header(line: str, where: str) -> Document:
     return Document(match["id"], match["genre"], match["title"], ())
 
 
-def _sentence(line: str, document: str, number: int, where: str, reading: Reading) -> Sentence:
-    text, spans = parse_line(line, where)
-    record = reading.record(text, spans, where=where, id=f"{document}:{number}", group=document)
-    return Sentence(record, (), where)
-
-
 def _with_relations(sentence: Sentence, line: str, where: str) -> Sentence:
     count = len(sentence.record.entities)
     relations: list[Relation] = []
@@ -159,3 +170,6 @@ def _with_relations(sentence: Sentence, line: str, where: str) -> Sentence:
             raise DataError(f"relation {part.strip()!r} is listed twice", where)
         relations.append(relation)
     return replace(sentence, relations=tuple(relations))
+
+
+FORMAT = Format("markup", "hybridner's marked-up text: {word|LABEL} in the line, documents that begin with # doc", read)

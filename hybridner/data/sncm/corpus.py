@@ -10,11 +10,11 @@ from pathlib import Path
 import yaml
 
 from hybridner.data.corpora.catalog import label_set
-from hybridner.data.records import Reading
 from hybridner.data.formats.markup import Document, Sentence, read_corpus
-from hybridner.data.sncm.ontology import SNCM_OPEN, check_sentences, load_ontology
+from hybridner.data.options import ReadOptions
 from hybridner.data.reading import iter_records
 from hybridner.data.repairs import RepairLog
+from hybridner.data.sncm.ontology import SNCM_OPEN, check_sentences, load_ontology
 from hybridner.data.splitting import split_sentences
 from hybridner.errors import DataError
 from hybridner.spans import Record
@@ -35,7 +35,7 @@ def corpus_splits(folder: Path = SNCM_OPEN) -> dict[str, list[Sentence]]:
         DataError: a line that cannot be read, a document in no split or in two, or a sentence that breaks the ontology.
     """
     ontology = load_ontology()
-    documents = read_corpus(folder, Reading(label_map=ontology.names_of_codes))
+    documents = read_corpus(folder, ReadOptions(label_map=ontology.names_of_codes))
     listed = folder / SPLIT_LIST
     splits = yaml.safe_load(listed.read_text(encoding="utf-8")) if listed.is_file() else split_documents(documents)
     _check_list(splits, [document.id for document in documents], str(listed))
