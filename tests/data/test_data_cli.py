@@ -6,7 +6,7 @@ import pytest
 
 from hybridner.cli.commands.data import run
 from hybridner.cli.main import command_parser
-from hybridner.data.hermit import reasoner_missing
+from hybridner.data.sncm.reasoner import reasoner_missing
 from hybridner.errors import DataError
 
 

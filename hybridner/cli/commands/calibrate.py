@@ -88,7 +88,7 @@ def _predictions(path: str, model: Any) -> Predictions:
     from hybridner.ensemble import Predictions
     from hybridner.hybrid import predict_records
 
-    if detect_format(path) == "parquet" and Predictions.stored_in(path):
+    if detect_format(path).format == "parquet" and Predictions.stored_in(path):
         return Predictions.load(path)
     records = read_records(path)
     if not any(record.entities for record in records):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hybridner.data.agreement import Agreement
+    from hybridner.data.statistics.agreement import Agreement
 
 
 DESCRIPTION = "Data sets: from their files to folders that load_dataset opens, and what is in them."
@@ -25,7 +25,7 @@ EPILOG = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from hybridner.data.plans import NAMES, VARIANTS
+    from hybridner.data.corpora.plans import NAMES, VARIANTS
 
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _prepare(options: argparse.Namespace) -> int:
-    from hybridner.data.prepare import prepare
+    from hybridner.data.corpora.prepare import prepare
 
     prepared = prepare(options.name, options.data_dir, options.output, variant=options.splits, strict=options.strict)
     for split, records in prepared.records.items():
@@ -91,8 +91,8 @@ def _prepare(options: argparse.Namespace) -> int:
 
 def _describe(options: argparse.Namespace) -> int:
     from hybridner.data import RepairLog, read_splits
-    from hybridner.data.describe import describe
-    from hybridner.data.report import as_text, plot
+    from hybridner.data.statistics.describe import describe
+    from hybridner.data.statistics.report import as_text, plot
 
     repairs = RepairLog()
     splits = read_splits(options.folder, repairs=repairs)
@@ -108,12 +108,12 @@ def _describe(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from hybridner.data import Reading, read_corpus
-    from hybridner.data.hermit import is_consistent
-    from hybridner.data.ontology import SNCM_OPEN, check_sentences, load_ontology
+    from hybridner.data import ReadOptions, read_corpus
+    from hybridner.data.sncm.ontology import SNCM_OPEN, check_sentences, load_ontology
+    from hybridner.data.sncm.reasoner import is_consistent
 
     ontology = load_ontology()
-    documents = read_corpus(options.path or SNCM_OPEN, Reading(label_map=ontology.names_of_codes))
+    documents = read_corpus(options.path or SNCM_OPEN, ReadOptions(label_map=ontology.names_of_codes))
     sentences = [sentence for document in documents for sentence in document.sentences]
     problems = check_sentences(sentences, ontology)
     for problem in problems:
@@ -130,7 +130,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _agree(options: argparse.Namespace) -> int:
     from hybridner.data import read_records
-    from hybridner.data.agreement import agreement, disagreements, same_texts
+    from hybridner.data.statistics.agreement import agreement, disagreements, same_texts
 
     second = read_records(options.second)
     first = same_texts(read_records(options.first), second)

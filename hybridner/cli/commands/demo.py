@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from hybridner.data.sncm import corpus_splits
+    from hybridner.data.sncm.corpus import corpus_splits
     from hybridner.hybrid.loading import load_composite
     from hybridner.pipeline import HybridNerPipeline
 
@@ -99,7 +99,7 @@ def _print_scores(console: Console, model: CompositeModel, test: Sequence[Record
 
 def _train(options: argparse.Namespace, splits: Mapping[str, Sequence[Record]]) -> Path:
     """Train and assemble four small members; the folder of the composite."""
-    from hybridner.data.catalogue import label_set
+    from hybridner.data.corpora.catalog import label_set
     from hybridner.training import recipe_from_dict, train_and_assemble
 
     logging.getLogger("transformers.trainer").setLevel(logging.WARNING)
