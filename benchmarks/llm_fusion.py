@@ -21,7 +21,7 @@ from hybridner.data import label_set, read_records
 from hybridner.ensemble import Candidate, Predictions, decide_predictions
 from hybridner.evaluation import score_spans
 from hybridner.evaluation.metrics import text_counts
-from hybridner.evaluation.significance import bootstrap_p, f1_of, interval, resample
+from hybridner.evaluation.significance import bootstrap_p, f1_from_counts, interval, resample
 from hybridner.hybrid import ExampleIndex
 from hybridner.llm import (
     AnswerCache,
@@ -109,9 +109,9 @@ def fused(rows: Sequence[Sequence[VerifiedCandidate]]) -> list[list[Candidate]]:
 def gain(material: Material, rows: Sequence[Sequence[Candidate]]) -> dict[str, Any]:
     """F1 points above the composite alone: difference, 95 % interval and p of the paired bootstrap over sentences."""
     counts = np.stack([text_counts(material.gold, entities(side)) for side in (material.candidates, rows)], axis=1)
-    resampled = 100 * f1_of(resample(counts))
+    resampled = 100 * f1_from_counts(resample(counts))
     differences = resampled[:, 1] - resampled[:, 0]
-    before, after = 100 * f1_of(counts.sum(0))
+    before, after = 100 * f1_from_counts(counts.sum(0))
     return {"points": after - before, "interval": interval(differences), "p": bootstrap_p(differences)}
 
 

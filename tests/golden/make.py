@@ -22,7 +22,7 @@ import torch
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.ensemble import CombinerWeights, Predictions, available_strategies, decide_predictions, select_entities
 from hybridner.ensemble.uncertainty import UNCERTAINTIES
-from hybridner.evaluation.runs import Circumstances, Run, make_run
+from hybridner.evaluation.runs import Run, RunMetadata, make_run
 from hybridner.evaluation.systems import systems_of
 from hybridner.hybrid.engine import predict_records
 from hybridner.llm import AnswerCache
@@ -149,7 +149,7 @@ def judged(model: HybridNerModel, predictions: Predictions) -> Run:
     """What every member and every strategy finds, as `hybridner evaluate` saves it; under made-up circumstances."""
     strategies = available_strategies(model.combiner_weights)
     systems = systems_of(predictions, model.decision_settings, strategies)
-    about = Circumstances(
+    about = RunMetadata(
         "六句话", "test", "flat", "random weights (1 layers)", 3, 1, 24, "paper and pencil", {"torch": "2.13.0", "numpy": "2.4"}
     )
     return make_run(about, predictions.records, systems, frozenset({"北约", "叙利亚"}))

@@ -16,7 +16,7 @@ from hybridner.errors import DataError, ModelError
 from hybridner.spans import RESOLVERS, Record, Span
 
 if TYPE_CHECKING:
-    from hybridner.evaluation import Prf, SpanScores
+    from hybridner.evaluation import PrecisionRecallF1, SpanScores
     from hybridner.evaluation.runs import Run
     from hybridner.hybrid import CompositeModel
 
@@ -109,14 +109,14 @@ def _run(
     model: CompositeModel, records: Sequence[Record], systems: dict[str, list[list[Span]]], options: argparse.Namespace
 ) -> Run:
     from hybridner.data import read_records
-    from hybridner.evaluation.circumstances import circumstances
+    from hybridner.evaluation.metadata import collect_metadata
     from hybridner.evaluation.runs import make_run
     from hybridner.evaluation.slices import training_surfaces
     from hybridner.hub.records import training_reports
 
     reports = training_reports(Path(options.model), model.config.member_configs())
     decoding = options.decoding or model.config.decoding
-    about = circumstances(reports, data=options.dataset, split=options.split, decoding=decoding)
+    about = collect_metadata(reports, data=options.dataset, split=options.split, decoding=decoding)
     surfaces = training_surfaces(read_records(options.seen_in)) if options.seen_in else None
     return make_run(about, records, systems, surfaces)
 
@@ -162,6 +162,6 @@ def _table(title: str, first: str) -> Table:
     return table
 
 
-def _add(table: Table, name: str, prf: Prf, section: bool = False) -> None:
+def _add(table: Table, name: str, prf: PrecisionRecallF1, section: bool = False) -> None:
     values = (f"{100 * value:.2f}" for value in (prf.precision, prf.recall, prf.f1))
     table.add_row(name, *values, str(prf.gold), style="bold" if section else None)

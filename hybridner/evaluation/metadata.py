@@ -1,4 +1,4 @@
-"""The circumstances of a run, from what training wrote down and from the machine at hand."""
+"""The metadata of a run, from what training wrote down and from the machine at hand."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy
 import torch
 import transformers
 
-from hybridner.evaluation.runs import Circumstances
+from hybridner.evaluation.runs import RunMetadata
 
 
-def circumstances(
+def collect_metadata(
     reports: Mapping[str, Mapping[str, Any]], *, data: str, split: str, decoding: str, fold: int | None = None
-) -> Circumstances:
+) -> RunMetadata:
     """What has to stand beside the figures of a model.
 
     Args:
         reports: the training report (`training.json`) of each member, as far as there is one; what none of them says stays
             "unknown" or None, and so does a seed or a size in which they differ.
-        data, split, decoding, fold: see `Circumstances`.
+        data, split, decoding, fold: see `RunMetadata`.
     """
     recipes = [(name, report["recipe"]) for name, report in reports.items()]
     encoders = _distinct(_encoder(recipe["members"][name]) for name, recipe in recipes if name in recipe["members"])
     read_on = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{platform.machine()} CPU"
     trained_on = _distinct(str(report["device"]) for report in reports.values())
     same = not trained_on or trained_on == [read_on]
-    return Circumstances(
+    return RunMetadata(
         data=data,
         split=split,
         decoding=decoding,
