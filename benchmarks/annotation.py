@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.side_by_side import RESULTS, machine
 from hybridner.annotation.shards import DATA, Shards
-from hybridner.data.sncm import corpus_splits
+from hybridner.data.sncm.corpus import corpus_splits
 
 #: Seconds between two looks at the process.
 _EVERY = 1.0
@@ -126,7 +126,7 @@ def main() -> None:
     sentences, output = options.folder / "sentences.txt", options.folder / "output"
     with sentences.open("w", encoding="utf-8") as file:
         file.writelines(f"{text}\n" for text in synthesise(options.sentences))
-    command = [sys.executable, "-m", "hybridner.cli.main", "annotate", options.model, str(sentences), "--output", str(output)]
+    command = [sys.executable, "-m", "hybridner", "annotate", options.model, str(sentences), "--output", str(output)]
     command += ["--records-per-shard", str(options.records_per_shard)]
     first = watch(command, output, options.records_per_shard, 20 * options.minutes)
     kept = {path: path.stat().st_mtime_ns for path in output.glob(f"{DATA}/part-*")}

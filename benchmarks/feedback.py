@@ -22,10 +22,10 @@ from hybridner import HybridNerModel
 from hybridner.adaptation import AdaptationSettings, adapt
 from hybridner.adaptation.learn import GENTLE, learn_calibration, learn_members
 from hybridner.adaptation.selection import next_to_annotate
+from hybridner.calibration.reliability import reliability
 from hybridner.data import read_records
 from hybridner.data.feedback import Review, ReviewedEntity
 from hybridner.ensemble.ballot import log_softmax
-from hybridner.ensemble.calibration import reliability
 from hybridner.evaluation import evaluate_systems
 from hybridner.hybrid.engine import predict_records
 from hybridner.llm.routing import route

@@ -18,19 +18,19 @@ import numpy as np
 from benchmarks.side_by_side import report
 from hybridner import HybridNerModel, LabelSet
 from hybridner.data import label_set, read_records
-from hybridner.ensemble import Candidate, Predictions
+from hybridner.ensemble import Candidate, Predictions, decide_predictions
 from hybridner.evaluation import score_spans
 from hybridner.evaluation.metrics import text_counts
-from hybridner.evaluation.significance import bootstrap_p, f1_of, interval, resample
-from hybridner.hybrid import ExampleIndex, decide_ballot
+from hybridner.evaluation.significance import bootstrap_p, f1_from_counts, interval, resample
+from hybridner.hybrid import ExampleIndex
 from hybridner.llm import (
     AnswerCache,
     ConfusionMatrix,
     LlmSettings,
     LlmStage,
     OpenAIVerifier,
-    Verified,
-    answered_pairs,
+    VerifiedCandidate,
+    collect_answer_pairs,
     count_errors,
     extract,
     route,
@@ -75,7 +75,9 @@ class Bench:
         self.settings = LlmSettings(threshold=options.threshold, template="zh", fusion="replace", time_limit=None)
         self.path = options.cache
 
-    def verify(self, material: Material, settings: LlmSettings, examples: ExampleIndex | None = None) -> list[list[Verified]]:
+    def verify(
+        self, material: Material, settings: LlmSettings, examples: ExampleIndex | None = None
+    ) -> list[list[VerifiedCandidate]]:
         """Ask what the file of answers does not hold yet."""
         return self._run(material, settings, examples, AnswerCache(self.path))[0]
 
@@ -85,8 +87,8 @@ class Bench:
 
     def _run(
         self, material: Material, settings: LlmSettings, examples: ExampleIndex | None, cache: AnswerCache
-    ) -> tuple[list[list[Verified]], dict[str, Any]]:
-        find = examples.finder(self.model, material.texts, material.candidates, settings.examples) if examples else None
+    ) -> tuple[list[list[VerifiedCandidate]], dict[str, Any]]:
+        find = examples.finder(self.model, material.texts, material.candidates, settings.examples_per_span) if examples else None
         with LlmStage(self.verifier, self.labels, settings, cache=cache) as stage:
             rows = stage.run(material.texts, material.candidates, find)
             return rows, stage.report().to_dict()
@@ -100,20 +102,20 @@ def f1(material: Material, rows: Sequence[Sequence[Candidate]]) -> dict[str, flo
     return score_spans(material.gold, entities(rows)).micro.to_dict()
 
 
-def fused(rows: Sequence[Sequence[Verified]]) -> list[list[Candidate]]:
+def fused(rows: Sequence[Sequence[VerifiedCandidate]]) -> list[list[Candidate]]:
     return [[item.candidate for item in row] for row in rows]
 
 
 def gain(material: Material, rows: Sequence[Sequence[Candidate]]) -> dict[str, Any]:
     """F1 points above the composite alone: difference, 95 % interval and p of the paired bootstrap over sentences."""
     counts = np.stack([text_counts(material.gold, entities(side)) for side in (material.candidates, rows)], axis=1)
-    resampled = 100 * f1_of(resample(counts))
+    resampled = 100 * f1_from_counts(resample(counts))
     differences = resampled[:, 1] - resampled[:, 0]
-    before, after = 100 * f1_of(counts.sum(0))
+    before, after = 100 * f1_from_counts(counts.sum(0))
     return {"points": after - before, "interval": interval(differences), "p": bootstrap_p(differences)}
 
 
-def accuracy(material: Material, rows: Sequence[Sequence[Verified]]) -> dict[str, float]:
+def accuracy(material: Material, rows: Sequence[Sequence[VerifiedCandidate]]) -> dict[str, float]:
     """Share of right labels (Non-Entity included) on the spans that the LLM gave a label, by both sides."""
     local = llm = either = total = 0
     for gold, row in zip(material.gold, rows, strict=True):
@@ -133,7 +135,7 @@ def with_llm(bench: Bench, fitting: Material, measured: Material, examples: Exam
     """Accuracy, F1 of every fusion and cost with one form of the question."""
     base = bench.settings
     fit_rows = bench.verify(fitting, base, examples)
-    pairs = answered_pairs(fit_rows, fitting.gold)
+    pairs = collect_answer_pairs(fit_rows, fitting.gold)
     matrix = ConfusionMatrix.fit(pairs, bench.labels.with_outside)
     right = sum(true == answer for true, answer in pairs) / len(pairs)
     ways = {
@@ -191,7 +193,7 @@ def main() -> None:
 
     bench = Bench(options)
     oof, records = Predictions.load(options.fitting), read_records(options.evaluation)
-    fitting = Material(oof.records, decide_ballot(bench.model, oof.ballot, len(oof))).enough(options.threshold, options.fit)
+    fitting = Material(oof.records, decide_predictions(oof, bench.model.decision_settings)).enough(options.threshold, options.fit)
     texts = [record.text for record in records]
     everything = Material(records, [list(found.candidates) for found in bench.model.predict(texts, batch_size=32)])
     measured = everything.enough(options.threshold, options.spans)

@@ -15,10 +15,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from hybridner.cli.loading import load_composite
 from hybridner.data import read_records
 from hybridner.ensemble import Candidate
 from hybridner.hybrid import HybridNerModel
+from hybridner.hybrid.loading import load_composite
 from hybridner.spans import Record, Span
 
 

@@ -49,7 +49,7 @@ def page(model: str | None) -> Iterator[tuple[str, float]]:
     arguments = ["space", "--port", str(port), *(["--model", model] if model else [])]
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "hybridner.cli.main", *arguments],
+        [sys.executable, "-m", "hybridner", *arguments],
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
         stdout=subprocess.DEVNULL,
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
-from hybridner.cli.main import build_parser
+from hybridner.cli.main import GROUPS, command_parser
 
 PAGE = Path(__file__).with_name("cli.md")
 
@@ -17,29 +17,33 @@ _HEAD = """\
 Made from the code by `docs/make_cli.py`; `hybridner COMMAND --help` says the same. Numbers in brackets are defaults. A command
 that cannot go on says in one line what is wrong and where, and ends with status 1; after Ctrl-C what was finished is kept.
 
-For many processes there are modules that take the arguments of their command: `accelerate launch -m hybridner.train`,
-`-m hybridner.crossval` and `-m hybridner.annotate`.
+`python -m hybridner` is the same command. `train`, `crossval` and `annotate` share their work among the processes of
+`accelerate launch -m hybridner COMMAND ...`.
 """
 
 
 def page() -> str:
     """The whole page as Markdown."""
-    commands = dict(_commands(build_parser()))
-    listed = [f"| [`{name}`](#{name.replace(' ', '-')}) | {summary} |" for name, (summary, _) in commands.items()]
-    table = "\n".join(["| command | what it does |", "|---|---|", *listed])
-    return "\n".join([_HEAD, table, "", *(_section(name, parser) for name, (_, parser) in commands.items())])
+    groups = {group: list(_commands(commands)) for group, commands in GROUPS.items()}
+    listed = [
+        f"| {'' if position else group} | [`{name}`](#{name.replace(' ', '-')}) | {summary} |"
+        for group, commands in groups.items()
+        for position, (name, summary, _) in enumerate(commands)
+    ]
+    table = "\n".join(["| | command | what it does |", "|---|---|---|", *listed])
+    sections = [_section(name, parser) for commands in groups.values() for name, _, parser in commands]
+    return "\n".join([_HEAD, table, "", *sections])
 
 
-def _commands(parser: argparse.ArgumentParser, before: str = "") -> Iterator[tuple[str, tuple[str, argparse.ArgumentParser]]]:
-    """Name, one line and parser of every command; of one with commands of its own, theirs."""
-    for action in parser._actions:
-        if not isinstance(action, argparse._SubParsersAction):
-            continue
-        summaries = {choice.dest: choice.help or "" for choice in action._choices_actions}
-        for name, child in action.choices.items():
-            inner = list(_commands(child, f"{before}{name} "))
-            yield f"{before}{name}", (summaries[name], child)
-            yield from inner
+def _commands(summaries: Mapping[str, str]) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+    """Name, one line and parser of every command; after one with commands of its own, theirs."""
+    for name, summary in summaries.items():
+        parser = command_parser(name)
+        yield name, summary, parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                inner = {choice.dest: choice.help or "" for choice in action._choices_actions}
+                yield from ((f"{name} {part}", inner[part], child) for part, child in action.choices.items())
 
 
 def _section(name: str, parser: argparse.ArgumentParser) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from hybridner.errors import HybridNerError
@@ -35,6 +36,13 @@ _EXPECTED = {
     "path_type": "a path",
     "none_required": "nothing",
 }
+#: The bound that pydantic's types of errors name, and our words for it.
+_BOUNDS = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "more than"),
+    "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "less than"),
+}
 #: What pydantic adds to a key's path for one branch of a union.
 _BRANCH = re.compile(
     r"(str|int|float|bool|none)$|(constrained-|lax-or-strict|function-|is-instance|dict|list|tuple|set|nullable)\W?"
@@ -59,6 +67,9 @@ Integer = Annotated[int, Field(strict=True)]
 Number = Annotated[float, BeforeValidator(_number_from_text), Field(strict=True, allow_inf_nan=False)]
 
 
+_is_nested: ContextVar[bool] = ContextVar("is_nested", default=False)
+
+
 class Settings(BaseModel):
     """Base of everything that users set: frozen, every key known, and wrong values raise `error_class`.
 
@@ -71,11 +82,16 @@ class Settings(BaseModel):
     error_class: ClassVar[type[HybridNerError]] = HybridNerError
 
     def __init__(self, /, **values: Any) -> None:
+        if _is_nested.get():
+            super().__init__(**values)  # what is wrong becomes a part of what is wrong with the whole
+            return
+        token = _is_nested.set(True)
         try:
             super().__init__(**values)
         except ValidationError as error:
-            # As the cause, so that a section that holds this one finds the paths of the keys again.
-            raise self.error_class(describe(error)) from error
+            raise self.error_class(describe(error)) from None
+        finally:
+            _is_nested.reset(token)
 
     @model_validator(mode="before")
     @classmethod
@@ -84,6 +100,19 @@ class Settings(BaseModel):
         if unknown:
             raise PydanticCustomError("unknown_keys", "", {"keys": unknown, "known": list(cls.model_fields)})
         return data
+
+
+def one_of(choices: Iterable[str]) -> AfterValidator:
+    """For ``Annotated[str, one_of(REGISTRY)]``: a text that is one of the choices."""
+    allowed = tuple(choices)
+    expected = " or ".join(filter(None, (", ".join(map(repr, allowed[:-1])), repr(allowed[-1]))))
+
+    def check(value: str) -> str:
+        if value not in allowed:
+            raise PydanticCustomError("literal_error", "", {"expected": expected})
+        return value
+
+    return AfterValidator(check)
 
 
 def validate(schema: type[_T], data: object, error: type[HybridNerError], where: str = "") -> _T:
@@ -98,17 +127,20 @@ def validate(schema: type[_T], data: object, error: type[HybridNerError], where:
     Raises:
         HybridNerError: of the class `error`; a line for each problem: the path of the key, what was expected, what was found.
     """
+    token = _is_nested.set(True)
     try:
         return TypeAdapter(schema).validate_python(data)
     except ValidationError as problem:
         raise error(describe(problem, where)) from None
+    finally:
+        _is_nested.reset(token)
 
 
 def describe(error: ValidationError, where: str = "") -> str:
     """The problems of a ValidationError, one a line."""
     lines: dict[str, dict[str, None]] = {}
     found: dict[str, str] = {}
-    for path, expected, got in _merge_branches(list(_problems(error, ()))):
+    for path, expected, got in _merge_branches(list(_problems(error))):
         lines.setdefault(path, {})[expected] = None
         found[path] = got
     prefix = f"{where}: " if where else ""
@@ -129,13 +161,10 @@ _Location = tuple[int | str, ...]
 _Problem = tuple[_Location, str, str]
 
 
-def _problems(error: ValidationError, above: _Location) -> Iterator[_Problem]:
+def _problems(error: ValidationError) -> Iterator[_Problem]:
     for detail in error.errors(include_url=False):
-        path = (*above, *detail["loc"])
-        cause = detail.get("ctx", {}).get("error")
-        if isinstance(cause, HybridNerError) and isinstance(cause.__cause__, ValidationError):
-            yield from _problems(cause.__cause__, path)
-        elif detail["type"] == "unknown_keys":
+        path = detail["loc"]
+        if detail["type"] == "unknown_keys":
             for key in detail["ctx"]["keys"]:
                 yield (*path, key), f"unknown key{did_you_mean(key, detail['ctx']['known'])}", ""
         else:
@@ -156,8 +185,10 @@ def _wording(detail: ErrorDetails) -> tuple[str, str]:
         return str(context["error"]), ""
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind]}", got
-    message = detail["msg"].removeprefix("Input should be ").removeprefix("Value should ")
-    return f"expected {message}", got
+    if kind in _BOUNDS:
+        name, wording = _BOUNDS[kind]
+        return f"expected {wording} {context[name]:g}", got
+    return detail["msg"].removeprefix("Value error, "), got
 
 
 def _shorten(value: object) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from hybridner.cli.space import serve
 from hybridner.errors import HybridNerError
+from hybridner.space.serving import serve
 
 if __name__ == "__main__":
     try:

@@ -18,8 +18,10 @@ torch.set_num_threads(1)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from hybridner import HybridNerModel  # noqa: E402
+from hybridner.ensemble import Predictions  # noqa: E402
 from hybridner.models import MEMBER_CLASSES, MemberModel  # noqa: E402
 from hybridner.spans import Record  # noqa: E402
+from tests.support.predictions import made_up_predictions  # noqa: E402
 from tests.support.tiny import small_records, tiny_member  # noqa: E402
 
 
@@ -44,3 +46,9 @@ def make_member() -> Callable[..., MemberModel]:
 @pytest.fixture
 def records() -> list[Record]:
     return small_records()
+
+
+@pytest.fixture(scope="session")
+def predictions() -> Predictions:
+    """Made-up predictions."""
+    return made_up_predictions()

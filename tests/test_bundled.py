@@ -16,7 +16,7 @@ from hybridner import HybridNerModel
 from hybridner.bundled import BUNDLED_FOLDER
 from hybridner.cli.main import main
 from hybridner.data import write_jsonl
-from hybridner.data.sncm import corpus_splits
+from hybridner.data.sncm.corpus import corpus_splits
 from hybridner.evaluation import evaluate_systems
 from hybridner.hub import read_model
 from hybridner.hub.cards import existing_card

@@ -117,7 +117,7 @@ def test_the_llm_is_shown_the_most_similar_labelled_spans(
     ExampleIndex.build(composite, records).save(tmp_path / "examples.parquet")
     options = {"llm": settings(server), "threshold": 0.6, "llm_examples": tmp_path / "examples.parquet"}
     text = records[0].text
-    pipe(text, **options, llm_settings={"examples": 2, "shortest": 0})
+    pipe(text, **options, llm_settings={"examples_per_span": 2, "min_context_chars": 0})
     assert server.requests
     for prompt in server.asked():
         *examples, question = prompt.split("Sentence: “")[1:]
@@ -129,10 +129,10 @@ def test_the_llm_is_shown_the_most_similar_labelled_spans(
             assert any(f"Category: {label}" in example for label in (*composite.config.labels.names, "Non-Entity"))
     asked = server.asked()
     server.requests.clear()
-    pipe(text, **options, llm_settings={"examples": 0, "shortest": 0})
+    pipe(text, **options, llm_settings={"examples_per_span": 0, "min_context_chars": 0})
     assert sorted(server.asked()) == sorted("Sentence: “" + prompt.split("Sentence: “")[-1] for prompt in asked)
     more = pipe([text], **options, dry_run=True)
-    fewer = pipe([text], **options, llm_settings={"examples": 0}, dry_run=True)
+    fewer = pipe([text], **options, llm_settings={"examples_per_span": 0}, dry_run=True)
     assert more.usage.prompt_tokens > fewer.usage.prompt_tokens
     with pytest.raises(ModelError, match="llm_examples must be"):
         pipe(text, llm=settings(server), llm_examples=5)

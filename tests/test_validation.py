@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 from hypothesis import given
@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from hybridner.errors import HybridNerError, LlmError, RecipeError
-from hybridner.validation import Integer, Number, Settings, validate
+from hybridner.validation import Integer, Number, Settings, one_of, validate
 
 
 class Engine(Settings):
     error_class: ClassVar[type[HybridNerError]] = LlmError
-    cylinders: Integer = Field(4, ge=1, le=16)
+    cylinders: Integer = Field(default=4, ge=1, le=16)
     fuel: Literal["petrol", "diesel"] = "petrol"
+    color: Annotated[str, one_of({"red": 1, "green": 2, "blue": 3})] = "red"
     api_key: Integer | None = None
 
 
@@ -45,7 +46,7 @@ class Car(Settings):
         ({"name": "x", "weight": float("nan")}, "weight: expected a finite number, got nan"),
         ({"name": "x", "is_new": "perhaps"}, "is_new: expected true or false, got 'perhaps'"),
         ({"name": "x", "engine": {"cylinders": 4.5}}, "engine.cylinders: expected a whole number, got 4.5"),
-        ({"name": "x", "engine": {"cylinders": 0}}, "engine.cylinders: expected greater than or equal to 1, got 0"),
+        ({"name": "x", "engine": {"cylinders": 0}}, "engine.cylinders: expected at least 1, got 0"),
         ({"name": "x", "engine": {"cylindres": 4}}, "engine.cylindres: unknown key; did you mean 'cylinders'?"),
         ({"name": "x", "engine": 5}, "engine: expected a mapping, got 5"),
         (
@@ -53,6 +54,10 @@ class Car(Settings):
             "engine.fuel: expected 'petrol' or 'diesel', got 'deisel'; did you mean 'diesel'?",
         ),
         ({"name": "x", "parts": {"spare": {"fuel": []}}}, "parts.spare.fuel: expected 'petrol' or 'diesel', got []"),
+        (
+            {"name": "x", "engine": {"color": "gren"}},
+            "engine.color: expected 'red', 'green' or 'blue', got 'gren'; did you mean 'green'?",
+        ),
         ({"name": "x", "colors": ["red", 4]}, "colors.1: expected a text, got 4"),
         ({"name": "x", "maker": 3}, "maker: expected a text or a mapping, got 3"),
         ({"name": "x", "engine": {"api_key": "hush-hush"}}, "engine.api_key: expected a whole number"),

@@ -1,6 +1,6 @@
 """Builder of Cluener: ``Cluener(data_dir=...).download_and_prepare()``. See README.md beside this file."""
 
-from hybridner.data.builder import RecordBuilder
+from hybridner.data.corpora.builder import RecordBuilder
 
 
 class Cluener(RecordBuilder):

@@ -100,9 +100,8 @@ def adapt(
         **adapted_settings(base.config, labels),
         base=base_name,
         base_fingerprint=base_fingerprint(base),
-        lora={"r": settings.rank, "lora_alpha": 2 * settings.rank, "target_modules": "all-linear"},
     )
-    model = AdaptedHybridNerModel.over(base, config, trainable=True)
+    model = AdaptedHybridNerModel.from_base(base, config, rank=settings.rank, trainable=True)
     return model, _train(model, base, records, settings)
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from hybridner.adaptation.adapt import AdaptationSettings, Report, fine_tune
-from hybridner.calibration import Choices, Target, calibrate
-from hybridner.calibration.threshold import count_doubtful, routable
+from hybridner.calibration import CalibrationConfig, Target, calibrate
+from hybridner.calibration.evaluated import routable
+from hybridner.calibration.threshold import count_doubtful
 from hybridner.data.feedback import Review
-from hybridner.ensemble import Predictions, concatenated, decide, select_entities
+from hybridner.ensemble import Predictions, concat_predictions, decide_predictions, select_entities
 from hybridner.errors import DataError
 from hybridner.hybrid import CompositeModel, predict_records, require_torch
 from hybridner.spans import Record
@@ -79,7 +80,7 @@ def reviewed_predictions(model: CompositeModel, reviews: Sequence[Review]) -> Pr
     judged = [(spans := known[row]) is None or (start, end) in spans for row, start, end in zip(rows, starts, ends, strict=True)]
     if not any(judged):
         raise DataError("the model has no opinion on any of the reviewed spans; was this feedback given to another model?")
-    return replace(predictions, ballot=predictions.ballot.of_candidates(np.flatnonzero(judged)))
+    return replace(predictions, ballot=predictions.ballot.select_candidates(np.flatnonzero(judged)))
 
 
 def learn_calibration(
@@ -107,9 +108,9 @@ def learn_calibration(
             f"{len(predictions)} reviewed texts are too few to calibrate on; give at least {FEWEST}, or the predictions that the "
             "model was calibrated on before"
         )
-    whole = predictions if old is None else concatenated([replace(old, folds=np.full(len(old), -1)), predictions])
+    whole = predictions if old is None else concat_predictions([replace(old, folds=np.full(len(old), -1)), predictions])
     target = Target(share=_doubtful_share(model, whole) if share is None else share, relative_to=model.config.review_threshold)
-    return calibrate(model, whole, Choices(target=target, stackers=tuple(model.config.stackers or {})))
+    return calibrate(model, whole, CalibrationConfig(target=target, stackers=tuple(model.config.stackers or {})))
 
 
 def learn_answers(model: CompositeModel, reviews: Iterable[Review], llm: str) -> int:
@@ -155,7 +156,7 @@ def learn_members(
     replayed = random.Random(settings.seed).sample(list(old), min(len(old), REPLAY * len(new)))
     learned, report = fine_tune(require_torch(model), [*new, *replayed], model.config.labels, settings)
     learned.config.review_threshold = model.config.review_threshold
-    for field in ("temperature", "fitted", "strategy", "stackers", "llm_answers"):
+    for field in ("temperature", "combiner_weights", "strategy", "stackers", "llm_answers"):
         setattr(learned.config, field, getattr(model.config, field))
     learned.stackers = model.stackers
     return learned, {**report, "reviewed": len(new), "replayed": len(replayed)}
@@ -163,15 +164,6 @@ def learn_members(
 
 def _doubtful_share(model: CompositeModel, predictions: Predictions) -> float:
     """Spans that are doubtful as the model stands, for each entity found."""
-    config = model.config
-    rows = decide(
-        predictions.ballot.tempered(config.temperature),
-        len(predictions),
-        predictions.labels,
-        predictions.members,
-        strategy=config.strategy,
-        decoding=config.decoding,
-        fitted=model.fitted,
-        uncertainty=config.uncertainty,
-    )
-    return count_doubtful(routable(rows), config.review_threshold) / max(sum(len(select_entities(row)) for row in rows), 1)
+    rows = decide_predictions(predictions, model.decision_settings)
+    doubtful = count_doubtful(routable(rows), model.config.review_threshold)
+    return doubtful / max(sum(len(select_entities(row)) for row in rows), 1)

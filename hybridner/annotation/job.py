@@ -16,8 +16,8 @@ from accelerate import PartialState
 from filelock import FileLock, Timeout
 
 from hybridner.annotation import manifest
-from hybridner.annotation.asking import Asking, Llm, describe_llm
 from hybridner.annotation.identity import fingerprint
+from hybridner.annotation.llm_job import JobLlm, Llm, describe_llm
 from hybridner.annotation.progress import Progress
 from hybridner.annotation.records import Item, Reject, shown
 from hybridner.annotation.shards import Shards, sweep, write_shard
@@ -114,10 +114,10 @@ def _alone_in(folder: Path) -> AbstractContextManager[Any]:
         raise DataError("another annotation job is at work in this folder; wait for it or stop it", str(folder)) from error
 
 
-def _asking(folder: Path, how: How, state: PartialState) -> AbstractContextManager[Asking | None]:
+def _asking(folder: Path, how: How, state: PartialState) -> AbstractContextManager[JobLlm | None]:
     if how.llm is None:
         return nullcontext()
-    return Asking(folder, how.llm, how.llm_settings or {}, state.process_index, state.num_processes)
+    return JobLlm(folder, how.llm, how.llm_settings or {}, state.process_index, state.num_processes)
 
 
 def _circumstances(state: PartialState) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _work(
     source: Source,
     folder: Path,
     how: How,
-    asking: Asking | None,
+    asking: JobLlm | None,
     provenance: Mapping[str, Any],
     state: PartialState,
 ) -> None:

@@ -1,7 +1,21 @@
 """Fitting what comes after training on out-of-fold or dev predictions: temperature, weights, stackers, τ."""
 
-from hybridner.calibration.calibrate import Choices, calibrate
-from hybridner.calibration.judged import Calibrated, Judged, cross_fitted, fit_all, judge
+from hybridner.calibration.calibrate import CalibrationConfig, calibrate
+from hybridner.calibration.evaluated import EvaluatedCandidates, cross_fit, evaluate, fit_settings
+from hybridner.calibration.stackers import fit_stacker
+from hybridner.calibration.temperature import fit_temperature
 from hybridner.calibration.threshold import Target
+from hybridner.calibration.weights import fit_combiner
 
-__all__ = ["Calibrated", "Choices", "Judged", "Target", "calibrate", "cross_fitted", "fit_all", "judge"]
+__all__ = [
+    "CalibrationConfig",
+    "EvaluatedCandidates",
+    "Target",
+    "calibrate",
+    "cross_fit",
+    "evaluate",
+    "fit_combiner",
+    "fit_settings",
+    "fit_stacker",
+    "fit_temperature",
+]

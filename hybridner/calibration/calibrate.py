@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
-from hybridner.calibration.judged import Calibrated, Judged, cross_fitted, fit_all, judge
+from hybridner.calibration.evaluated import EvaluatedCandidates, Parts, cross_fit, evaluate, fit_settings
+from hybridner.calibration.reliability import detection, reliability
 from hybridner.calibration.threshold import Target, choose_threshold, curve, summary
-from hybridner.ensemble import STACKERS, UNCERTAINTIES, Predictions, available
-from hybridner.ensemble.ballot import log_softmax
-from hybridner.ensemble.calibration import detection, reliability
+from hybridner.ensemble import STACKERS, UNCERTAINTIES, DecisionSettings, FixedThreshold, Predictions, available_strategies
 from hybridner.errors import ModelError
 from hybridner.hybrid import CompositeModel
 
@@ -21,7 +20,7 @@ BEST = "best"
 
 
 @dataclass(frozen=True)
-class Choices:
+class CalibrationConfig:
     """What calibration decides.
 
     Attributes:
@@ -29,6 +28,9 @@ class Choices:
         uncertainty: a key of `UNCERTAINTIES`, "best" for the one that finds wrong entities best (AUROC), or None to leave it.
         target: what τ is chosen for, or None to leave it.
         stackers: which of `STACKERS` to fit as well.
+
+    Raises:
+        ModelError: an unknown uncertainty or stacker. Which strategies there are shows when they are fitted.
     """
 
     strategy: str | None = None
@@ -37,16 +39,14 @@ class Choices:
     stackers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("strategy", self.strategy, None),
-            ("uncertainty", self.uncertainty, UNCERTAINTIES),
-            *(("stacker", kind, STACKERS) for kind in self.stackers),
-        ):
-            if known is not None and value not in (None, BEST, *known):
-                raise ModelError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+        if self.uncertainty not in (None, BEST, *UNCERTAINTIES):
+            raise ModelError(f"uncertainty must be one of {', '.join((BEST, *UNCERTAINTIES))}; got {self.uncertainty!r}")
+        for kind in self.stackers:
+            if kind not in STACKERS:
+                raise ModelError(f"a stacker must be one of {', '.join(STACKERS)}; got {kind!r}")
 
 
-def calibrate(model: CompositeModel, predictions: Predictions, choices: Choices) -> dict[str, Any]:
+def calibrate(model: CompositeModel, predictions: Predictions, choices: CalibrationConfig) -> dict[str, Any]:
     """Fit temperature, weights and stackers on predictions and put them into the composite's configuration; choose strategy,
     uncertainty and τ where asked to.
 
@@ -56,6 +56,7 @@ def calibrate(model: CompositeModel, predictions: Predictions, choices: Choices)
     Args:
         model: changed in place; save it afterwards.
         predictions: out of fold, or of dev sentences no member was trained on, by members of the same names and labels.
+        choices: what to fit and to choose.
 
     Returns:
         the report, as JSON can hold it: `strategies`, `uncertainties`, `temperature`, `reliability` before and after, `curve`,
@@ -70,34 +71,15 @@ def calibrate(model: CompositeModel, predictions: Predictions, choices: Choices)
             f"these are predictions of {', '.join(predictions.members)} over {len(predictions.labels) - 1} types, the "
             f"composite has {', '.join(model.member_names)} over {len(config.labels)}"
         )
-    parts = cross_fitted(predictions, choices.stackers, config.decoding)
-    whole = fit_all(predictions, choices.stackers, config.decoding)
-    names = available(whole.fitted)
-    strategies = {name: _f1(judge(parts, name, decoding=config.decoding)) for name in names}
-    strategy = choices.strategy or config.strategy
-    if strategy == BEST:
-        strategy = max(strategies, key=lambda name: strategies[name])
-    elif strategy not in names:
-        raise ModelError(f"strategy must be one of {', '.join(names)}; got {strategy!r}")
-    uncertainties = {name: _detection(judge(parts, strategy, name, config.decoding)) for name in UNCERTAINTIES}
-    uncertainty = choices.uncertainty or config.uncertainty
-    if uncertainty == BEST:
-        uncertainty = max(uncertainties, key=lambda name: np.nan_to_num(uncertainties[name]["wrong"]["auroc"]))
-    judged = judge(parts, strategy, uncertainty, config.decoding)
+    parts = cross_fit(predictions, choices.stackers, config.decoding)
+    fitted = fit_settings(predictions, choices.stackers, config.decoding)
+    strategy, strategies = _choose_strategy(parts, choices.strategy or config.strategy, available_strategies(fitted.weights))
+    uncertainty, uncertainties = _choose_uncertainty(parts, strategy, choices.uncertainty or config.uncertainty)
+    evaluated = evaluate(parts, strategy, uncertainty)
     threshold = config.review_threshold
     if choices.target is not None:
-        threshold = choose_threshold(judged, choices.target, config.labels, config.decoding)
-    model.stackers = {kind: stacker.stored() for kind, stacker in whole.fitted.stackers.items()}  # type: ignore[attr-defined]
-    config.update(
-        {
-            "strategy": strategy,
-            "uncertainty": uncertainty,
-            "temperature": whole.temperature,
-            "fitted": whole.fitted.to_dict(),
-            "stackers": {kind: list(stacker.classes) for kind, stacker in model.stackers.items()} or None,
-        }
-    )
-    config.review_threshold = threshold
+        threshold = choose_threshold(evaluated, choices.target, config.labels, config.decoding)
+    _store(model, replace(fitted, strategy=strategy, uncertainty=uncertainty), threshold)
     return {
         "records": len(predictions),
         "entities": sum(len(record.entities) for record in predictions.records),
@@ -107,44 +89,69 @@ def calibrate(model: CompositeModel, predictions: Predictions, choices: Choices)
         "strategies": strategies,
         "uncertainty": uncertainty,
         "uncertainties": uncertainties,
-        "temperature": whole.temperature,
-        "reliability": _reliability(parts, judged),
-        "curve": curve(judged),
-        "threshold": summary(judged, threshold),
+        "temperature": fitted.temperature,
+        "reliability": _reliability(parts, evaluated),
+        "curve": curve(evaluated),
+        "threshold": summary(evaluated, threshold),
     }
 
 
-def _f1(judged: Judged) -> float:
-    found = judged.chosen()
-    size = len(found) + sum(len(set(gold)) for gold in judged.gold)
-    return 2 * sum(right for _, right in found) / size if size else 0.0
+def _choose_strategy(parts: Parts, wanted: str, names: tuple[str, ...]) -> tuple[str, dict[str, float]]:
+    """The strategy that is wanted, and the F1 of each."""
+    if wanted not in (BEST, *names):
+        raise ModelError(f"strategy must be one of {', '.join(names)}; got {wanted!r}")
+    f1 = {name: evaluate(parts, name).f1() for name in names}
+    return (max(f1, key=f1.__getitem__) if wanted == BEST else wanted), f1
 
 
-def _detection(judged: Judged) -> dict[str, dict[str, float]]:
+def _choose_uncertainty(parts: Parts, strategy: str, wanted: str) -> tuple[str, dict[str, Any]]:
+    """The uncertainty that is wanted, and how well each finds errors."""
+    found = {name: _detection(evaluate(parts, strategy, name)) for name in UNCERTAINTIES}
+    best = max(found, key=lambda name: np.nan_to_num(found[name]["wrong"]["auroc"]))
+    return (best if wanted == BEST else wanted), found
+
+
+def _store(model: CompositeModel, settings: DecisionSettings, threshold: FixedThreshold) -> None:
+    weights = settings.weights
+    assert weights is not None
+    model.stackers = {kind: stacker.to_stored() for kind, stacker in weights.stackers.items()}
+    model.config.review_threshold = threshold
+    model.config.update(
+        {
+            "strategy": settings.strategy,
+            "uncertainty": settings.uncertainty,
+            "temperature": settings.temperature,
+            "combiner_weights": weights.to_dict(),
+            "stackers": {kind: list(stacker.classes) for kind, stacker in model.stackers.items()} or None,
+        }
+    )
+
+
+def _detection(evaluated: EvaluatedCandidates) -> dict[str, dict[str, float]]:
     """How well u finds wrong entities among those found, and missed ones among the candidates left out."""
     return {
-        name: asdict(detection([c.uncertainty for c, _ in found], [error for _, error in found]))
+        name: asdict(detection([candidate.uncertainty for candidate, _ in found], [is_error for _, is_error in found]))
         for name, found in (
-            ("wrong", [(candidate, not right) for candidate, right in judged.chosen()]),
-            ("missed", judged.left()),
+            ("wrong", [(candidate, not is_right) for candidate, is_right in evaluated.entities()]),
+            ("missed", evaluated.rejected()),
         )
     }
 
 
-def _reliability(parts: Sequence[tuple[Predictions, Calibrated]], judged: Judged) -> dict[str, Any]:
+def _reliability(parts: Parts, evaluated: EvaluatedCandidates) -> dict[str, Any]:
     """SpanNER's confidence in its most probable label before and after the temperature, over all candidates; and the scores of
     the entities found."""
-    confidences: dict[str, list[np.ndarray]] = {"spanner": [], "spanner, tempered": []}
+    confidences: dict[str, list[np.ndarray]] = {"spanner": [], "spanner, calibrated": []}
     right = []
-    for part, known in parts:
-        scored = np.ptp(part.ballot.logits, axis=1) > 0  # SpanNER cannot judge spans longer than L
+    for part, settings in parts:
+        scored = np.ptp(part.ballot.logits, axis=1) > 0  # SpanNER cannot score spans longer than L
         logits, gold = part.ballot.logits[scored], part.gold[scored]
-        for name, temperature in (("spanner", 1.0), ("spanner, tempered", known.temperature)):
-            confidences[name].append(np.exp(log_softmax(logits / temperature).max(axis=1)))
+        for name, temperature in (("spanner", 1.0), ("spanner, calibrated", settings.temperature)):
+            confidences[name].append(softmax(logits / temperature, axis=1).max(axis=1))
         right.append(logits.argmax(axis=1) == gold)
     truth = np.concatenate(right)
-    found = judged.chosen()
+    entities = evaluated.entities()
     return {
         **{name: reliability(np.concatenate(values), truth) for name, values in confidences.items()},
-        "score of entities": reliability([candidate.score for candidate, _ in found], [correct for _, correct in found]),
+        "score of entities": reliability([candidate.score for candidate, _ in entities], [is_right for _, is_right in entities]),
     }

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from hybridner.calibration.conformal import conformal_threshold, conformal_thresholds
-from hybridner.calibration.judged import Judged
+from hybridner.calibration.evaluated import EvaluatedCandidates
 from hybridner.ensemble import Candidate, FixedThreshold, Threshold
 from hybridner.ensemble.ballot import Floats
 from hybridner.errors import ModelError
@@ -57,29 +57,28 @@ class Target:
         if self.by_label and self.error_recall is None:
             raise ModelError("thresholds by label go with the target error_recall")
 
-    def count(self, judged: Judged) -> int | None:
+    def count(self, evaluated: EvaluatedCandidates) -> int | None:
         """How many spans of these records are to be routed, where the target says so."""
         if self.share is not None:
-            return round(self.share * len(judged.chosen()))
-        return None if self.calls is None else round(self.calls * len(judged.gold) / 1000)
+            return round(self.share * len(evaluated.entities()))
+        return None if self.calls is None else round(self.calls * len(evaluated.gold) / 1000)
 
 
-def choose_threshold(judged: Judged, target: Target, labels: LabelSet, decoding: str) -> FixedThreshold:
+def choose_threshold(evaluated: EvaluatedCandidates, target: Target, labels: LabelSet, decoding: str) -> FixedThreshold:
     """The threshold for the target."""
-    count = target.count(judged)
+    count = target.count(evaluated)
     if count is not None:
-        return shifted_to_count(target.relative_to or FixedThreshold(0.5), routable(judged.candidates), count)
+        return shifted_to_count(target.relative_to or FixedThreshold(0.5), evaluated.routable(), count)
     if target.accuracy is not None:
-        points = simulated(judged, target.accuracy, labels, decoding)
+        points = simulated(evaluated, target.accuracy, labels, decoding)
         best = max(point["f1"] for point in points)
         # Of equally good ones the highest: it asks least.
         return FixedThreshold(max(point["threshold"] for point in points if point["f1"] >= best - 1e-12))
     assert target.error_recall is not None
     alpha = 1 - target.error_recall
     errors: dict[str, list[float]] = {}
-    for candidate, right in judged.chosen():
-        if not right:
-            errors.setdefault(candidate.label, []).append(candidate.uncertainty)
+    for candidate in evaluated.wrong():
+        errors.setdefault(candidate.label, []).append(candidate.uncertainty)
     default = conformal_threshold([value for values in errors.values() for value in values], alpha)
     return FixedThreshold(default, conformal_thresholds(errors, alpha) if target.by_label else {})
 
@@ -111,27 +110,27 @@ def shifted_to_count(threshold: FixedThreshold, candidates: Sequence[Candidate],
     return FixedThreshold(moved("", threshold.default), by_label)
 
 
-def simulated(judged: Judged, accuracy: float, labels: LabelSet, decoding: str) -> list[dict[str, float]]:
+def simulated(evaluated: EvaluatedCandidates, accuracy: float, labels: LabelSet, decoding: str) -> list[dict[str, float]]:
     """Expected F1 at each τ of `GRID` with a verifier of this accuracy, fused by Bayes. A simulation: no LLM is asked."""
     (curve,) = simulate(
-        judged.candidates, judged.gold, labels, decoding=decoding, thresholds=GRID, accuracies=(accuracy,), fusion="bayes"
+        evaluated.candidates, evaluated.gold, labels, decoding=decoding, thresholds=GRID, accuracies=(accuracy,), fusion="bayes"
     )
     return [{"threshold": point.threshold, "share": point.share, "f1": point.f1} for point in curve.points]
 
 
-def curve(judged: Judged) -> list[dict[str, float]]:
+def curve(evaluated: EvaluatedCandidates) -> list[dict[str, float]]:
     """For each τ of `GRID`: `routed`, routed spans for each entity found; `error_recall`, share of the wrong entities that are
     routed; `residual`, share of wrong ones among the entities that are not routed."""
-    chosen, values = judged.chosen(), [candidate.uncertainty for candidate in routable(judged.candidates)]
-    wrong = sum(not right for _, right in chosen)
+    entities, routable = evaluated.entities(), evaluated.routable()
+    wrong = len(evaluated.wrong())
     points = []
     for threshold in map(FixedThreshold, GRID):
-        kept = [right for candidate, right in chosen if not threshold.exceeded(candidate.label, candidate.uncertainty)]
-        missed = sum(not right for right in kept)
+        kept = [is_right for candidate, is_right in entities if not threshold.exceeded(candidate.label, candidate.uncertainty)]
+        missed = kept.count(False)
         points.append(
             {
                 "threshold": threshold.value(),
-                "routed": sum(threshold.exceeded("", value) for value in values) / max(len(chosen), 1),
+                "routed": count_doubtful(routable, threshold) / max(len(entities), 1),
                 "error_recall": 1 - missed / wrong if wrong else 1.0,
                 "residual": missed / len(kept) if kept else 0.0,
             }
@@ -139,27 +138,22 @@ def curve(judged: Judged) -> list[dict[str, float]]:
     return points
 
 
-def routable(candidates: Sequence[Sequence[Candidate]]) -> list[Candidate]:
-    """Those that may be routed: all but spans that lost their place to an overlapping entity."""
-    return [candidate for row in candidates for candidate in row if candidate.kind is not None]
-
-
 def count_doubtful(candidates: Iterable[Candidate], threshold: Threshold) -> int:
     return sum(threshold.exceeded(candidate.label, candidate.uncertainty) for candidate in candidates)
 
 
-def summary(judged: Judged, threshold: FixedThreshold) -> dict[str, Any]:
+def summary(evaluated: EvaluatedCandidates, threshold: FixedThreshold) -> dict[str, Any]:
     """What this threshold does on the records it was chosen on."""
-    chosen = judged.chosen()
-    wrong = [candidate for candidate, right in chosen if not right]
+    entities = evaluated.entities()
+    wrong = evaluated.wrong()
     return {
         "threshold": threshold.default,
         "by_label": dict(threshold.by_label),
-        "entities": len(chosen),
+        "entities": len(entities),
         "wrong": len(wrong),
-        "routed_spans": count_doubtful(routable(judged.candidates), threshold),
-        "routed_entities": count_doubtful((candidate for candidate, _ in chosen), threshold),
+        "routed_spans": count_doubtful(evaluated.routable(), threshold),
+        "routed_entities": count_doubtful((candidate for candidate, _ in entities), threshold),
         "error_recall": count_doubtful(wrong, threshold) / len(wrong) if wrong else 1.0,
-        "unreachable_gold": judged.unreachable(),
-        "outside": sum(candidate.label == NON_ENTITY for row in judged.candidates for candidate in row),
+        "unreachable_gold": evaluated.unreachable(),
+        "outside": sum(candidate.label == NON_ENTITY for row in evaluated.candidates for candidate in row),
     }

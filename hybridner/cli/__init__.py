@@ -1,1 +1,1 @@
-"""The command `hybridner`: one file per subcommand, thin over the library."""
+"""The command `hybridner`: one module for each subcommand in `commands`, thin over the library."""

@@ -1,24 +1,28 @@
 """Reading, repairing, splitting and writing data sets."""
 
-from hybridner.data.catalogue import label_set
-from hybridner.data.cleaning import Reading
-from hybridner.data.json_formats import write_cluener, write_jsonl
-from hybridner.data.markup import Document, Relation, Sentence, read_corpus
-from hybridner.data.prepare import prepared_label_set
-from hybridner.data.reading import FORMATS, detect_format, iter_records, read_records, read_splits, split_files
+from hybridner.data.corpora.catalog import label_set
+from hybridner.data.corpora.prepare import prepared_label_set
+from hybridner.data.formats import FORMATS, WRITABLE, detect_format
+from hybridner.data.formats.cluener import write_cluener
+from hybridner.data.formats.jsonl import write_jsonl
+from hybridner.data.formats.markup import Document, Relation, Sentence, read_corpus
+from hybridner.data.options import ReadOptions
+from hybridner.data.reading import iter_annotated, iter_records, read_records, read_splits, split_files
 from hybridner.data.repairs import RULES, RepairLog
 from hybridner.data.splitting import fold_numbers, labels_of, split_records, split_sentences
 
 __all__ = [
     "FORMATS",
     "RULES",
+    "WRITABLE",
     "Document",
-    "Reading",
+    "ReadOptions",
     "Relation",
     "RepairLog",
     "Sentence",
     "detect_format",
     "fold_numbers",
+    "iter_annotated",
     "iter_records",
     "label_set",
     "labels_of",

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from hybridner.data.json_formats import iter_objects, write_lines
+from hybridner.data.formats.json_records import write_lines
+from hybridner.data.formats.json_stream import iter_objects
 from hybridner.errors import DataError
 from hybridner.spans import NON_ENTITY, LabelSet, Record, Span, checked_record
 

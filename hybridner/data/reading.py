@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from hybridner.data.cleaning import Reading
-from hybridner.data.conll import iter_conll, looks_like_conll
-from hybridner.data.json_formats import SCHEMAS, detect_schema, iter_json
-from hybridner.data.markup import iter_markup
+from hybridner.data.decoding import detect_encoding, known_encoding
+from hybridner.data.formats import detect_format, get_format
+from hybridner.data.formats.base import AnnotatedRecord
+from hybridner.data.formats.columns import is_parquet, saved_splits
+from hybridner.data.offsets import Offsets
+from hybridner.data.options import ReadOptions
+from hybridner.data.records import build_annotated
 from hybridner.data.repairs import RepairLog
-from hybridner.data.tables import iter_parquet, iter_saved, saved_splits
 from hybridner.errors import DataError
 from hybridner.spans import Record
-
-_Reader = Callable[[Path, Reading], Iterator[Record]]
-
-_READERS: dict[str, _Reader] = {
-    **{schema: partial(lambda path, reading, schema: iter_json(path, schema, reading), schema=schema) for schema in SCHEMAS},
-    "conll": iter_conll,
-    "markup": iter_markup,
-    "parquet": iter_parquet,
-    "saved": iter_saved,
-}
-
-#: The formats that `iter_records` takes by name.
-FORMATS = tuple(_READERS)
 
 #: What people call the three splits.
 _SPLIT_NAMES = {
@@ -40,37 +29,39 @@ _SPLIT_NAMES = {
 }
 
 
-def detect_format(path: str | Path) -> str:
-    """The name of the format of a file or a saved folder, from its content.
+def iter_annotated(path: str | Path, format: str | None = None, options: ReadOptions | None = None) -> Iterator[AnnotatedRecord]:
+    """The records of a file with scores and proposals where it has them, one at a time; memory does not grow with the file.
+
+    Args:
+        path: a file, a folder that `Dataset.save_to_disk` wrote, or a folder of brat's pairs of files.
+        format: one of `FORMATS`; found from the content when not given.
+        options: how it is read. Without any, repairs are written to the program's log at the end.
 
     Raises:
-        DataError: the path does not exist, is empty, or has an unknown form.
+        DataError: an unknown format or defect; it names the file, the record and the field.
     """
     path = Path(path)
-    if path.is_dir():
-        if (path / "state.json").is_file():
-            return "saved"
-        raise DataError("this folder holds no single saved data set; give one of its files, or use read_splits", str(path))
-    if not path.is_file():
-        raise DataError("no such file", str(path))
-    with path.open("rb") as binary:
-        if binary.read(4) == b"PAR1":
-            return "parquet"
-    with path.open(encoding="utf-8-sig") as handle:
-        line = next((line.rstrip("\n") for line in handle if line.strip()), "")
-    if not line:
-        raise DataError("the file is empty", str(path))
-    if line.startswith("# doc "):
-        return "markup"
-    if looks_like_conll(line):
-        return "conll"
-    if line.lstrip()[0] in "{[":
-        return detect_schema(path)
-    raise DataError(
-        f"unknown format: the first line is {line[:60]!r}; expected JSON objects, lines of a token and a tag, "
-        f"or marked-up text that starts with `# doc`. Known formats: {', '.join(FORMATS)}",
-        f"{path}, line 1",
-    )
+    given, options = options, _with_encoding(path, options or ReadOptions())
+    found = get_format(format or detect_format(path, options).format)
+    try:
+        for raw in found.read(path, options):
+            yield build_annotated(raw, options, found.conventions)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", str(path)) from error
+    if given is None:
+        options.repairs.report()
+
+
+def _with_encoding(path: Path, options: ReadOptions) -> ReadOptions:
+    """The options with the encoding of a text file, so that it is found out only once; another one than UTF-8 is noted."""
+    if path.is_dir() or is_parquet(path):
+        return options
+    if options.encoding is not None:
+        return replace(options, encoding=known_encoding(options.encoding))
+    encoding = detect_encoding(path)
+    if not encoding.startswith("utf-8"):
+        options.repairs.add("recoded", f"{path} ({encoding})")
+    return replace(options, encoding=encoding)
 
 
 def iter_records(
@@ -80,32 +71,27 @@ def iter_records(
     repairs: RepairLog | None = None,
     label_map: Mapping[str, str | None] | None = None,
     prefix: str = "",
+    offsets: Offsets | None = None,
 ) -> Iterator[Record]:
     """The records of a file, one at a time; memory does not grow with the file.
 
     Args:
-        path: a file, or a folder that `Dataset.save_to_disk` wrote.
+        path: a file, a folder that `Dataset.save_to_disk` wrote, or a folder of brat's pairs of files.
         format: one of `FORMATS`; found from the content when not given.
         repairs: counts the repairs of known defects. ``RepairLog(strict=True)`` makes each of them an error. Without one they
             are written to the program's log at the end.
         label_map: the new name of every label, None for a label that is left out.
         prefix: begins the id of records that have none of their own, in place of the file's name.
+        offsets: how offsets are counted, where not as the format has them; see `hybridner.data.offsets`.
 
     Raises:
         DataError: an unknown format or defect; it names the file, the record and the field.
     """
-    path = Path(path)
-    if format is not None and format not in _READERS:
-        raise DataError(f"unknown format {format!r}; known formats: {', '.join(FORMATS)}", str(path))
-    reading = Reading(repairs if repairs is not None else RepairLog(), label_map, prefix)
-    try:
-        yield from _READERS[format or detect_format(path)](path, reading)
-    except UnicodeDecodeError as error:
-        raise DataError(f"not UTF-8 at byte {error.start}: {error.reason}; convert the file to UTF-8", str(path)) from error
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror or error}", str(path)) from error
+    options = ReadOptions(repairs if repairs is not None else RepairLog(), label_map, prefix, offsets)
+    for annotated in iter_annotated(path, format, options):
+        yield annotated.record
     if repairs is None:
-        reading.repairs.report()
+        options.repairs.report()
 
 
 def read_records(
@@ -114,9 +100,10 @@ def read_records(
     *,
     repairs: RepairLog | None = None,
     label_map: Mapping[str, str | None] | None = None,
+    offsets: Offsets | None = None,
 ) -> list[Record]:
     """All records of a file at once; see `iter_records`."""
-    return list(iter_records(path, format, repairs=repairs, label_map=label_map))
+    return list(iter_records(path, format, repairs=repairs, label_map=label_map, offsets=offsets))
 
 
 def split_files(folder: str | Path) -> dict[str, Path]:

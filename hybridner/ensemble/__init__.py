@@ -1,15 +1,15 @@
 """Combining members: pure functions over plain arrays, no torch."""
 
 from hybridner.ensemble.adaptive import AdaptiveThreshold
-from hybridner.ensemble.ballot import ABSTAIN, Ballot, joined
+from hybridner.ensemble.ballot import ABSTAIN, Ballot, merge_ballots
 from hybridner.ensemble.candidates import KINDS, Candidate, Kind, select_entities
-from hybridner.ensemble.combiners import COMBINERS, STACKERS, UNFITTED, available
-from hybridner.ensemble.decide import decide
-from hybridner.ensemble.fitted import Fitted, fit
-from hybridner.ensemble.predictions import Predictions, concatenated
-from hybridner.ensemble.stacking import TrainedStacker, fit_stacker, stacker_from_bytes
+from hybridner.ensemble.combiners import COMBINERS, STACKERS, UNFITTED, available_strategies
+from hybridner.ensemble.decide import DecisionSettings, decide, decide_predictions
+from hybridner.ensemble.predictions import Predictions, concat_predictions
+from hybridner.ensemble.stacking import TrainedStacker, stacker_from_bytes
 from hybridner.ensemble.thresholds import FixedThreshold, Threshold, as_threshold, find_doubtful
 from hybridner.ensemble.uncertainty import UNCERTAINTIES
+from hybridner.ensemble.weights import CombinerWeights
 
 __all__ = [
     "ABSTAIN",
@@ -21,20 +21,20 @@ __all__ = [
     "AdaptiveThreshold",
     "Ballot",
     "Candidate",
-    "Fitted",
+    "CombinerWeights",
+    "DecisionSettings",
     "FixedThreshold",
     "Kind",
     "Predictions",
     "Threshold",
     "TrainedStacker",
     "as_threshold",
-    "available",
-    "concatenated",
+    "available_strategies",
+    "concat_predictions",
     "decide",
+    "decide_predictions",
     "find_doubtful",
-    "fit",
-    "fit_stacker",
-    "joined",
+    "merge_ballots",
     "select_entities",
     "stacker_from_bytes",
 ]

@@ -1,4 +1,4 @@
-"""What the members say about the candidate spans of a batch of texts, as plain arrays."""
+"""The members' votes and scores for the candidate spans of a batch of texts, as plain arrays."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-#: The vote of a member that cannot judge a span (SpanNER, when it is longer than L).
+#: The vote of a member that cannot score a span (SpanNER, when it is longer than L).
 ABSTAIN = -1
 
 
@@ -23,9 +24,9 @@ class Ballot:
     Attributes:
         spans: [C, 3] row of the text in its batch, start, end (exclusive); sorted.
         votes: [m, C] the label each member proposed for the span, 0 (O) when it did not propose it, ABSTAIN when it cannot.
-        logits: [C, K + 1] SpanNER's scores sᵀy; all 0 for spans it cannot judge.
+        logits: [C, K + 1] SpanNER's scores sᵀy; all 0 for spans it cannot score.
         probabilities: [m, C, K + 1] each member's own P(label | span): SpanNER's softmax, a tagger's exact CRF span marginal.
-        scorer: the number of SpanNER among the members; None when there is none and `logits` are the members' average.
+        scorer: the number of SpanNER among the members; None when there is none and `logits` are the members' mean_probabilities.
     """
 
     spans: Integers
@@ -45,15 +46,15 @@ class Ballot:
         return self.weighted_votes(np.ones((len(self.votes), self.num_labels)))
 
     @cached_property
-    def judges(self) -> Floats:
-        """[m, C] 1 where the member can judge the span, 0 where it abstains."""
-        return (self.votes != ABSTAIN).astype(np.float64)
+    def can_score(self) -> NDArray[np.bool_]:
+        """[m, C] whether the member can score the span; where not, it abstains."""
+        return np.asarray(self.votes != ABSTAIN)
 
     @cached_property
-    def average(self) -> Floats:
-        """[C, K + 1] P(label | span) averaged over the members that can judge the span."""
-        total = np.einsum("mck,mc->ck", self.probabilities, self.judges)
-        return np.asarray(total / np.maximum(self.judges.sum(axis=0), 1.0)[:, None])
+    def mean_probabilities(self) -> Floats:
+        """[C, K + 1] P(label | span) averaged over the members that can score the span."""
+        total = np.einsum("mck,mc->ck", self.probabilities, self.can_score)
+        return np.asarray(total / np.maximum(self.can_score.sum(axis=0), 1)[:, None])
 
     def weighted_votes(self, weights: Floats) -> Floats:
         """[C, K + 1] the sum of the weights [m, K + 1] of those who voted for each label."""
@@ -63,7 +64,7 @@ class Ballot:
             total[voters, vote[voters]] += weight[vote[voters]]
         return total
 
-    def tempered(self, temperature: float) -> Ballot:
+    def with_temperature(self, temperature: float) -> Ballot:
         """With SpanNER's scores divided by a temperature, and its probabilities made from them anew."""
         if temperature == 1.0:
             return self
@@ -71,16 +72,16 @@ class Ballot:
         if self.scorer is None:
             return replace(self, logits=logits)
         probabilities = self.probabilities.copy()
-        probabilities[self.scorer] = np.exp(log_softmax(logits))
+        probabilities[self.scorer] = np.exp(log_softmax(logits, axis=1))
         return replace(self, logits=logits, probabilities=probabilities)
 
-    def of_members(self, numbers: Sequence[int]) -> Ballot:
+    def select_members(self, numbers: Sequence[int]) -> Ballot:
         """As if only these members had been there; candidates that now nobody proposes stay."""
         kept = list(numbers)
         scorer = kept.index(self.scorer) if self.scorer in kept else None
         return replace(self, votes=self.votes[kept], probabilities=self.probabilities[kept], scorer=scorer)
 
-    def of_rows(self, rows: Sequence[int] | Integers) -> Ballot:
+    def select_texts(self, rows: Sequence[int] | Integers) -> Ballot:
         """Only the candidates of these texts, in their order, numbered from 0."""
         wanted = np.asarray(rows, dtype=np.int64)
         border = np.searchsorted(self.spans[:, 0], np.stack([wanted, wanted + 1]))
@@ -90,7 +91,7 @@ class Ballot:
         spans[:, 0] = np.repeat(np.arange(len(wanted)), counts)
         return self._replaced(index, spans)
 
-    def of_candidates(self, numbers: Integers) -> Ballot:
+    def select_candidates(self, numbers: Integers) -> Ballot:
         """Only these candidates; texts keep their numbers."""
         return self._replaced(numbers, self.spans[numbers])
 
@@ -98,7 +99,7 @@ class Ballot:
         return Ballot(spans, self.votes[:, index], self.logits[index], self.probabilities[:, index], self.scorer)
 
 
-def joined(parts: Sequence[Ballot], rows: Sequence[Sequence[int]]) -> Ballot:
+def merge_ballots(parts: Sequence[Ballot], rows: Sequence[Sequence[int]]) -> Ballot:
     """One ballot out of many over the same members and labels; `rows` tells the new number of each text of each part."""
     spans = []
     for part, numbers in zip(parts, rows, strict=True):
@@ -114,9 +115,3 @@ def joined(parts: Sequence[Ballot], rows: Sequence[Sequence[int]]) -> Ballot:
     )
     order = np.lexsort(whole.spans.T[::-1])
     return whole._replaced(order, whole.spans[order])
-
-
-def log_softmax(logits: Floats) -> Floats:
-    """Along the last axis; rows that hold -inf are allowed as long as one entry is finite."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))

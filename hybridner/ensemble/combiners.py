@@ -1,7 +1,7 @@
 """Combining strategies: pure functions from a ballot to ln P(label | span), one interface for all.
 
 Each returns [C, K + 1] natural logarithms of a distribution over the labels; the combined label of a span is the argmax. Those
-that weigh members or were trained need `Fitted`, which `hybridner calibrate` puts into a composite.
+that weigh members or were trained need `CombinerWeights`, which `hybridner calibrate` puts into a composite.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from scipy.special import log_softmax
 
-from hybridner.ensemble.ballot import Ballot, Floats, log_softmax
-from hybridner.ensemble.fitted import Fitted, pool_features
+from hybridner.ensemble.ballot import Ballot, Floats
+from hybridner.ensemble.weights import CombinerWeights, pool_features
 from hybridner.errors import ModelError
 
-Combiner = Callable[[Ballot, Fitted | None], Floats]
+Combiner = Callable[[Ballot, CombinerWeights | None], Floats]
 
 #: Weights of SpanNER's probability and of the member's F1 in the released SpanNER combiner.
 _PROBABILITY, _F1 = 0.8, 1.0
@@ -23,71 +24,69 @@ _PROBABILITY, _F1 = 0.8, 1.0
 _TIE = 1e-6
 
 
-def score(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
+def score(ballot: Ballot, weights: CombinerWeights | None = None) -> Floats:
     """The paper's combiner (equations 4 and 6): P(l | s) ∝ votes(l) · exp(sᵀl), computed as softmax(sᵀl + ln votes(l))."""
     with np.errstate(divide="ignore"):
-        return log_softmax(ballot.logits + np.log(ballot.vote_counts))
+        return np.asarray(log_softmax(ballot.logits + np.log(ballot.vote_counts), axis=1))
 
 
-def majority(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
+def majority(ballot: Ballot, weights: CombinerWeights | None = None) -> Floats:
     """Majority voting, VM (section 3.2): P(l | s) = votes(l) / votes.
 
     Ties go to the label that is more frequent among candidates; without fitted priors to O, and among entity types to the one
     that the members find more probable on average.
     """
-    if fitted is not None:
-        tie_break = np.broadcast_to(fitted.priors, ballot.logits.shape)
+    if weights is not None:
+        tie_break = np.broadcast_to(weights.priors, ballot.logits.shape)
     else:
-        tie_break = ballot.average.copy()
+        tie_break = ballot.mean_probabilities.copy()
         tie_break[:, 0] = 1.0
-    return _normalised(ballot.vote_counts * (1.0 + _TIE * tie_break))
+    return _normalized(ballot.vote_counts * (1.0 + _TIE * tie_break))
 
 
-def f1(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
+def f1(ballot: Ballot, weights: CombinerWeights | None = None) -> Floats:
     """Voting weighted by each member's entity F1, VOF1 (section 3.2)."""
-    weights = _required(fitted, "f1").f1[:, None]
-    return _normalised(ballot.weighted_votes(np.broadcast_to(weights, (len(weights), ballot.num_labels))))
+    return _normalized(_votes_by_f1(ballot, _required(weights, "f1")))
 
 
-def class_f1(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
+def class_f1(ballot: Ballot, weights: CombinerWeights | None = None) -> Floats:
     """Voting weighted by each member's F1 on the label it votes for, VCF1 (section 3.2)."""
-    return _normalised(ballot.weighted_votes(_required(fitted, "class_f1").class_f1))
+    return _normalized(ballot.weighted_votes(_required(weights, "class_f1").class_f1))
 
 
-def score_f1(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
+def score_f1(ballot: Ballot, weights: CombinerWeights | None = None) -> Floats:
     """The combiner of the released SpanNER code: each vote for l counts 0.8 · P(l | s) + 1.0 · F1 of its member, with F1 from
     predictions out of fold, not from the test set."""
-    weights = _required(fitted, "score_f1").f1[:, None]
-    probabilities = np.exp(log_softmax(ballot.logits))
-    votes = ballot.weighted_votes(np.broadcast_to(weights, (len(weights), ballot.num_labels)))
-    return _normalised(_PROBABILITY * probabilities * ballot.vote_counts + _F1 * votes)
+    votes = _votes_by_f1(ballot, _required(weights, "score_f1"))
+    probabilities = np.exp(log_softmax(ballot.logits, axis=1))
+    return _normalized(_PROBABILITY * probabilities * ballot.vote_counts + _F1 * votes)
 
 
-def mean(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
+def mean(ballot: Ballot, weights: CombinerWeights | None = None) -> Floats:
     """The members' own probabilities averaged: a vote that says how sure it is. Not in the paper."""
-    return np.asarray(np.log(np.clip(ballot.average, 1e-12, 1.0)))
+    return np.asarray(np.log(np.clip(ballot.mean_probabilities, 1e-12, 1.0)))
 
 
-def pool(ballot: Ballot, fitted: Fitted | None = None) -> Floats:
+def pool(ballot: Ballot, weights: CombinerWeights | None = None) -> Floats:
     """Log-linear pool: softmax over labels of Σ_m [a_m · ln P_m(l | s) + b_m · (m votes l)] + c · (l is O). Not in the paper.
 
     2m + 1 coefficients, fitted by maximum likelihood: how far to trust each member's probability, its vote, and O. To decide, O
-    is held back by `Fitted.pool_shift`.
+    is held back by `CombinerWeights.pool_shift`.
     """
-    known = _required(fitted, "pool")
+    known = _required(weights, "pool")
     scores = pool_features(ballot) @ known.pool
     scores[:, 0] -= known.pool_shift
-    return log_softmax(scores)
+    return np.asarray(log_softmax(scores, axis=1))
 
 
-def pooled_probabilities(ballot: Ballot, fitted: Fitted) -> Floats:
+def pooled_probabilities(ballot: Ballot, weights: CombinerWeights) -> Floats:
     """[C, K + 1] P(label | span) of the pool, without its shift."""
-    return np.asarray(np.exp(log_softmax(pool_features(ballot) @ fitted.pool)))
+    return np.asarray(np.exp(log_softmax(pool_features(ballot) @ weights.pool, axis=1)))
 
 
-def _stacked(ballot: Ballot, fitted: Fitted | None = None, *, name: str) -> Floats:
+def _stacked(ballot: Ballot, weights: CombinerWeights | None = None, *, name: str) -> Floats:
     """Stacking (section 3.2): a classifier over votes, members' probabilities, length and agreement."""
-    known = _required(fitted, name).stackers
+    known = _required(weights, name).stackers
     if name not in known:
         raise ModelError(f"this composite has no {name!r} stacker; `hybridner calibrate --stacker {name}` fits one")
     return known[name].log_probabilities(ballot)
@@ -111,23 +110,28 @@ COMBINERS: dict[str, Combiner] = {
 UNFITTED = ("score", "majority", "mean")
 
 
-def available(fitted: Fitted | None) -> tuple[str, ...]:
-    """The strategies that work with what is fitted."""
-    if fitted is None:
+def available_strategies(weights: CombinerWeights | None) -> tuple[str, ...]:
+    """The strategies that work with these weights."""
+    if weights is None:
         return UNFITTED
-    return tuple(name for name in COMBINERS if name not in STACKERS or name in fitted.stackers)
+    return tuple(name for name in COMBINERS if name not in STACKERS or name in weights.stackers)
 
 
-def _required(fitted: Fitted | None, name: str) -> Fitted:
-    if fitted is None:
+def _votes_by_f1(ballot: Ballot, weights: CombinerWeights) -> Floats:
+    f1 = weights.f1[:, None]
+    return ballot.weighted_votes(np.broadcast_to(f1, (len(f1), ballot.num_labels)))
+
+
+def _required(weights: CombinerWeights | None, name: str) -> CombinerWeights:
+    if weights is None:
         raise ModelError(
             f"the strategy {name!r} needs weights that are fitted on predictions; `hybridner calibrate` puts them into a "
             f"composite. Without them there are {', '.join(UNFITTED)}"
         )
-    return fitted
+    return weights
 
 
-def _normalised(mass: Floats) -> Floats:
+def _normalized(mass: Floats) -> Floats:
     """ln of each row divided by its sum; a row without any vote that weighs something is O."""
     total = mass.sum(axis=1, keepdims=True)
     silent = total[:, 0] <= 0

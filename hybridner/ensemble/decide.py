@@ -3,70 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats
 from hybridner.ensemble.candidates import Candidate
 from hybridner.ensemble.combiners import COMBINERS, pooled_probabilities
-from hybridner.ensemble.fitted import Fitted
 from hybridner.ensemble.log_odds import log_odds
-from hybridner.ensemble.uncertainty import UNCERTAINTIES, Opinions
+from hybridner.ensemble.predictions import Predictions
+from hybridner.ensemble.uncertainty import UNCERTAINTIES, ScoringContext
+from hybridner.ensemble.weights import CombinerWeights
 from hybridner.spans import RESOLVERS
 
 #: Log-odds against O are cut off here.
 MAX_LOG_ODDS = 14.0
 
 
+@dataclass(frozen=True)
+class DecisionSettings:
+    """How a ballot is decided.
+
+    Attributes:
+        strategy: a key of `COMBINERS`.
+        decoding: "flat" (no overlap) or "nested" (no crossing).
+        uncertainty: a key of `UNCERTAINTIES`.
+        temperature: SpanNER's scores are divided by it.
+        weights: what strategies beyond `UNFITTED` need.
+    """
+
+    strategy: str = "score"
+    decoding: str = "flat"
+    uncertainty: str = "spanner"
+    temperature: float = 1.0
+    weights: CombinerWeights | None = None
+
+
 def decide(
-    ballot: Ballot,
-    texts: int,
-    labels: Sequence[str],
-    members: Sequence[str],
-    *,
-    strategy: str,
-    decoding: str,
-    fitted: Fitted | None = None,
-    uncertainty: str = "spanner",
+    ballot: Ballot, num_texts: int, labels: Sequence[str], members: Sequence[str], settings: DecisionSettings
 ) -> list[list[Candidate]]:
     """Label every candidate and choose the entities of each text.
 
     Args:
-        ballot: candidates of a batch.
-        texts: how many texts the batch has.
+        ballot: candidates of a batch, with SpanNER's scores as they are.
+        num_texts: how many texts the batch has.
         labels: the K + 1 label names, O first.
         members: the m member names in the order of `ballot.votes`.
-        strategy: a key of `COMBINERS`.
-        decoding: "flat" or "nested".
-        fitted: what strategies beyond `UNFITTED` need.
-        uncertainty: a key of `UNCERTAINTIES`.
+        settings: how.
 
     Returns:
         the candidates of each text, sorted by start, then longer first.
     """
-    combined = COMBINERS[strategy](ballot, fitted)
-    chosen_label = combined.argmax(axis=1)
-    weights = log_odds(combined.max(axis=1), combined[:, 0], MAX_LOG_ODDS)
-    belief = beliefs(ballot, fitted)
-    doubt = UNCERTAINTIES[uncertainty](Opinions(ballot, combined, belief, chosen_label))
-    resolve = RESOLVERS[decoding]
+    ballot = ballot.with_temperature(settings.temperature)
+    context = _score(ballot, settings)
+    weights = log_odds(context.log_probs.max(axis=1), context.log_probs[:, 0], MAX_LOG_ODDS)
+    uncertainty = UNCERTAINTIES[settings.uncertainty](context)
     order = np.lexsort((-ballot.spans[:, 2], ballot.spans[:, 1], ballot.spans[:, 0]))
-    borders = np.searchsorted(ballot.spans[order, 0], np.arange(texts + 1))
+    borders = np.searchsorted(ballot.spans[order, 0], np.arange(num_texts + 1))
     results: list[list[Candidate]] = []
-    for row in range(texts):
+    for row in range(num_texts):
         indices = order[borders[row] : borders[row + 1]]
         spans = [(int(start), int(end)) for _, start, end in ballot.spans[indices]]
-        taken = set(resolve(spans, weights[indices].tolist()))
+        entities = set(RESOLVERS[settings.decoding](spans, weights[indices].tolist()))
         results.append(
             [
                 Candidate(
                     start,
                     end,
-                    labels[chosen_label[index]],
-                    position in taken,
-                    _with_top(belief[index], int(chosen_label[index])),
+                    labels[context.labels[index]],
+                    position in entities,
+                    _with_top(context.label_probs[index], int(context.labels[index])),
                     float(weights[index]),
-                    float(doubt[index]),
+                    float(uncertainty[index]),
                     {
                         member: labels[vote]
                         for member, vote in zip(members, ballot.votes[:, index].tolist(), strict=True)
@@ -79,9 +87,18 @@ def decide(
     return results
 
 
-def beliefs(ballot: Ballot, fitted: Fitted | None) -> Floats:
-    """[C, K + 1] the most trustworthy P(label | span) at hand, whatever the strategy: the pool, or the members' average."""
-    return ballot.average if fitted is None else pooled_probabilities(ballot, fitted)
+def decide_predictions(predictions: Predictions, settings: DecisionSettings) -> list[list[Candidate]]:
+    """The candidates of each record, decided."""
+    return decide(predictions.ballot, len(predictions), predictions.labels, predictions.members, settings)
+
+
+def _score(ballot: Ballot, settings: DecisionSettings) -> ScoringContext:
+    """Distributions and labels. Scores come from the most trustworthy P(label | span) at hand, whatever the strategy: the pool,
+    or the members' average."""
+    weights = settings.weights
+    log_probs = COMBINERS[settings.strategy](ballot, weights)
+    label_probs = ballot.mean_probabilities if weights is None else pooled_probabilities(ballot, weights)
+    return ScoringContext(ballot, log_probs, label_probs, log_probs.argmax(axis=1))
 
 
 def _with_top(distribution: Floats, label: int) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""What all members said about the records of a data set: the one thing that weights, temperatures and thresholds are fitted on.
+"""The members' votes and scores for the records of a data set: what weights, temperatures and thresholds are fitted on.
 
 Stored as Parquet, one row a record, so that it can be read with `datasets`, pandas or DuckDB as well.
 """
@@ -17,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hybridner.ensemble.ballot import Ballot, Integers, joined
+from hybridner.ensemble.ballot import Ballot, Integers, merge_ballots
 from hybridner.errors import DataError
+from hybridner.files import atomic_write
 from hybridner.spans import Record, Span
 
 _METADATA = b"hybridner"
@@ -30,7 +31,7 @@ class Predictions:
 
     Attributes:
         records: N labelled records.
-        ballot: all their candidates, untempered; `ballot.spans[:, 0]` is the number of the record.
+        ballot: all their candidates, with SpanNER's scores as they are; `ballot.spans[:, 0]` is the number of the record.
         labels: the K + 1 names, O first.
         members: the m member names in the order of the ballot.
         folds: [N] for each record the fold in which it was held out, so that no member that speaks about it was trained on it; -1
@@ -58,12 +59,12 @@ class Predictions:
         spans = self.ballot.spans.tolist()
         return np.fromiter((known.get((row, start, end), 0) for row, start, end in spans), np.int64, len(spans))
 
-    def of_rows(self, rows: Sequence[int] | Integers) -> Predictions:
+    def select_records(self, rows: Sequence[int] | Integers) -> Predictions:
         """Only these records, in this order."""
         index = np.asarray(rows, dtype=np.int64)
         return Predictions(
             tuple(self.records[row] for row in index),
-            self.ballot.of_rows(index),
+            self.ballot.select_texts(index),
             self.labels,
             self.members,
             self.folds[index],
@@ -72,7 +73,6 @@ class Predictions:
 
     def save(self, path: str | Path) -> None:
         """Write a Parquet file; it appears under its name only when it is whole."""
-        path = Path(path)
         borders = np.searchsorted(self.ballot.spans[:, 0], np.arange(len(self) + 1))
 
         def per_record(values: np.ndarray, kind: pa.DataType) -> pa.Array:
@@ -96,10 +96,9 @@ class Predictions:
             }
         )
         content = {"labels": self.labels, "members": self.members, "scorer": ballot.scorer, "about": self.about}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".part")
-        pq.write_table(table.replace_schema_metadata({_METADATA: json.dumps(content, ensure_ascii=False).encode()}), unfinished)
-        unfinished.replace(path)
+        metadata = {_METADATA: json.dumps(content, ensure_ascii=False).encode()}
+        with atomic_write(path) as unfinished:
+            pq.write_table(table.replace_schema_metadata(metadata), unfinished)
 
     @staticmethod
     def stored_in(path: str | Path) -> bool:
@@ -150,7 +149,7 @@ class Predictions:
 _ENTITIES = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("label", pa.string())]))
 
 
-def concatenated(parts: Sequence[Predictions]) -> Predictions:
+def concat_predictions(parts: Sequence[Predictions]) -> Predictions:
     """All records of the parts, one part after the other; members and labels must be the same.
 
     Raises:
@@ -165,7 +164,7 @@ def concatenated(parts: Sequence[Predictions]) -> Predictions:
                 f"predictions of {part.members} over {part.labels} do not go with {first.members} over {first.labels}"
             )
     borders = np.cumsum([0, *(len(part) for part in parts)]).tolist()
-    ballot = joined([part.ballot for part in parts], [range(a, b) for a, b in pairwise(borders)])
+    ballot = merge_ballots([part.ballot for part in parts], [range(a, b) for a, b in pairwise(borders)])
     return Predictions(
         tuple(record for part in parts for record in part.records),
         ballot,

@@ -1,9 +1,9 @@
 """How good predictions are."""
 
-from hybridner.evaluation.circumstances import circumstances
-from hybridner.evaluation.metrics import Prf, SpanScores, score_spans, text_counts
+from hybridner.evaluation.metadata import collect_metadata
+from hybridner.evaluation.metrics import PrecisionRecallF1, SpanScores, score_spans, text_counts
 from hybridner.evaluation.partial import score_boundaries, score_types
-from hybridner.evaluation.runs import Circumstances, Run, make_run
+from hybridner.evaluation.runs import Run, RunMetadata, make_run
 from hybridner.evaluation.slices import (
     score_by,
     score_by_length,
@@ -15,11 +15,11 @@ from hybridner.evaluation.slices import (
 from hybridner.evaluation.systems import evaluate_systems, predict_systems
 
 __all__ = [
-    "Circumstances",
-    "Prf",
+    "PrecisionRecallF1",
     "Run",
+    "RunMetadata",
     "SpanScores",
-    "circumstances",
+    "collect_metadata",
     "evaluate_systems",
     "make_run",
     "predict_systems",

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from hybridner.errors import DataError
-from hybridner.evaluation.grouping import grouped
-from hybridner.evaluation.metrics import Prf, score_spans, text_counts
+from hybridner.evaluation.grouping import group_runs
+from hybridner.evaluation.metrics import PrecisionRecallF1, score_spans, text_counts
 from hybridner.evaluation.partial import score_boundaries, score_types
-from hybridner.evaluation.runs import HYBRID, STRATEGY, Circumstances, Run
+from hybridner.evaluation.runs import HYBRID, STRATEGY, Run, RunMetadata
 from hybridner.evaluation.significance import (
     LEVEL,
     SAMPLES,
@@ -20,13 +20,13 @@ from hybridner.evaluation.significance import (
     Wilcoxon,
     bootstrap_p,
     combined_p,
-    decisions,
-    f1_of,
+    count_discordant,
+    f1_from_counts,
     holm,
     interval,
     mcnemar_p,
+    mean_and_sd,
     resample,
-    spread,
     wilcoxon,
 )
 from hybridner.evaluation.slices import score_by_length, score_by_nesting, score_by_seen
@@ -36,7 +36,7 @@ KINDS = ("member", "combiner", "hybrid")
 
 
 @dataclass(frozen=True)
-class Figure:
+class MetricSummary:
     """A ratio (0..1, or a difference of two) over the runs of a setting.
 
     Attributes:
@@ -50,8 +50,8 @@ class Figure:
     values: tuple[float, ...]
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Figure:
-        return cls(*spread(values), tuple(values))
+    def of(cls, values: Sequence[float]) -> MetricSummary:
+        return cls(*mean_and_sd(values), tuple(values))
 
 
 @dataclass(frozen=True)
@@ -63,17 +63,18 @@ class Difference:
         interval: paired bootstrap over texts, of the mean over the runs.
         p: two-sided, from the same bootstrap.
         p_holm: p, raised for all the comparisons of this setting.
-        won, lost: decisions (label of a stretch of text) that only the system has right, and only the baseline; mean per run.
-        mcnemar_p: exact test of won against lost; of several runs twice the median.
+        only_system, only_baseline: decisions (label of a stretch of text) that only the system has right, and only the baseline;
+            mean per run.
+        mcnemar_p: exact test of these two against each other; of several runs twice the median.
         wilcoxon: signed-rank test over the runs.
     """
 
-    f1: Figure
+    f1: MetricSummary
     interval: tuple[float, float]
     p: float
     p_holm: float
-    won: float
-    lost: float
+    only_system: float
+    only_baseline: float
     mcnemar_p: float
     wilcoxon: Wilcoxon
 
@@ -94,13 +95,13 @@ class SystemResult:
     """
 
     name: str
-    precision: Figure
-    recall: Figure
-    f1: Figure
+    precision: MetricSummary
+    recall: MetricSummary
+    f1: MetricSummary
     f1_interval: tuple[float, float]
-    macro_f1: Figure
-    parts: dict[str, Prf]
-    labels: dict[str, Prf]
+    macro_f1: MetricSummary
+    parts: dict[str, PrecisionRecallF1]
+    labels: dict[str, PrecisionRecallF1]
     difference: Difference | None = None
 
     @property
@@ -119,7 +120,7 @@ class Setting:
     """The same data, encoder, training size and decoding, over one or several seeds or folds.
 
     Attributes:
-        about: the circumstances that the runs share; of seed and fold those of the first run.
+        about: the metadata that the runs share; of seed and fold those of the first run.
         seeds, folds: of the runs, sorted; without those that are not known.
         runs: how many runs.
         sentences, entities: of all distinct texts together.
@@ -128,7 +129,7 @@ class Setting:
         left_out: systems that are not in every run.
     """
 
-    about: Circumstances
+    about: RunMetadata
     seeds: tuple[int, ...]
     folds: tuple[int, ...]
     runs: int
@@ -179,7 +180,7 @@ def compare(runs: Sequence[Run], baseline: str = "majority", samples: int = SAMP
         DataError: no run, the same seed and fold twice in a setting, runs that say different gold about the same texts, or a
             setting without the baseline.
     """
-    groups = grouped(runs)
+    groups = group_runs(runs)
     full = {_full_name(baseline, group) for group in groups}
     if len(full) > 1:
         raise DataError(f"the baseline {baseline!r} means {' and '.join(sorted(full))}; give it with its prefix")
@@ -223,14 +224,14 @@ def _compare_group(group: Sequence[Run], baseline: str, samples: int) -> Setting
     p_values = [bootstrap_p(resampled[:, index] - resampled[:, base]) for index in others]
     for index, p, p_holm in zip(others, p_values, holm(p_values), strict=True):
         ours, theirs = results[index].f1.values, results[base].f1.values
-        verdicts = [decisions(run.gold, run.systems[names[index]], run.systems[baseline]) for run in group]
+        verdicts = [count_discordant(run.gold, run.systems[names[index]], run.systems[baseline]) for run in group]
         difference = Difference(
-            f1=Figure.of([a - b for a, b in zip(ours, theirs, strict=True)]),
+            f1=MetricSummary.of([a - b for a, b in zip(ours, theirs, strict=True)]),
             interval=interval(resampled[:, index] - resampled[:, base]),
             p=p,
             p_holm=p_holm,
-            won=sum(won for won, _ in verdicts) / len(group),
-            lost=sum(lost for _, lost in verdicts) / len(group),
+            only_system=sum(one for one, _ in verdicts) / len(group),
+            only_baseline=sum(other for _, other in verdicts) / len(group),
             mcnemar_p=combined_p([mcnemar_p(*pair) for pair in verdicts]),
             wilcoxon=wilcoxon(ours, theirs),
         )
@@ -258,7 +259,7 @@ def _resampled_f1(group: Sequence[Run], counts: Sequence[np.ndarray], samples: i
     total = np.zeros((samples, counts[0].shape[1]))
     for number, texts in enumerate(dict.fromkeys(run.texts for run in group)):
         alike = np.stack([part for run, part in zip(group, counts, strict=True) if run.texts == texts], axis=1)
-        total += f1_of(resample(alike, samples, SEED + number)).sum(axis=1)
+        total += f1_from_counts(resample(alike, samples, SEED + number)).sum(axis=1)
     return total / len(group)
 
 
@@ -266,17 +267,17 @@ def _result(group: Sequence[Run], name: str, resampled: np.ndarray) -> SystemRes
     scores = [score_spans(run.gold, run.systems[name]) for run in group]
     return SystemResult(
         name=name,
-        precision=Figure.of([score.micro.precision for score in scores]),
-        recall=Figure.of([score.micro.recall for score in scores]),
-        f1=Figure.of([score.micro.f1 for score in scores]),
+        precision=MetricSummary.of([score.micro.precision for score in scores]),
+        recall=MetricSummary.of([score.micro.recall for score in scores]),
+        f1=MetricSummary.of([score.micro.f1 for score in scores]),
         f1_interval=interval(resampled),
-        macro_f1=Figure.of([score.macro_f1 for score in scores]),
-        parts={part: prf for part, prf in _added([_parts(run, name) for run in group]).items() if prf.predicted or prf.gold},
-        labels=_added([score.per_label for score in scores]),
+        macro_f1=MetricSummary.of([score.macro_f1 for score in scores]),
+        parts={part: prf for part, prf in _sum_counts([_parts(run, name) for run in group]).items() if prf.predicted or prf.gold},
+        labels=_sum_counts([score.per_label for score in scores]),
     )
 
 
-def _parts(run: Run, name: str) -> dict[str, Prf]:
+def _parts(run: Run, name: str) -> dict[str, PrecisionRecallF1]:
     gold, predicted = run.gold, run.systems[name]
     nesting = score_by_nesting(gold, predicted)
     return {
@@ -289,11 +290,11 @@ def _parts(run: Run, name: str) -> dict[str, Prf]:
     }
 
 
-def _added(parts: Sequence[dict[str, Prf]]) -> dict[str, Prf]:
+def _sum_counts(parts: Sequence[dict[str, PrecisionRecallF1]]) -> dict[str, PrecisionRecallF1]:
     """The counts of several runs together, for what all of them have looked at."""
     names = list(dict.fromkeys(name for part in parts for name in part))
     chosen = {name: [part[name] for part in parts if name in part] for name in names}
     return {
-        name: Prf(sum(p.correct for p in prfs), sum(p.predicted for p in prfs), sum(p.gold for p in prfs))
+        name: PrecisionRecallF1(sum(p.correct for p in prfs), sum(p.predicted for p in prfs), sum(p.gold for p in prfs))
         for name, prfs in chosen.items()
     }

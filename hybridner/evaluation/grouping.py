@@ -8,7 +8,7 @@ from hybridner.errors import DataError
 from hybridner.evaluation.runs import Run
 
 
-def grouped(runs: Sequence[Run]) -> list[list[Run]]:
+def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
     """Runs of the same data, split, encoder, training size and decoding together, sorted by seed and fold.
 
     Returns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from hybridner.evaluation.comparison import KINDS, Comparison, Figure, Setting, SystemResult
+from hybridner.evaluation.comparison import KINDS, Comparison, MetricSummary, Setting, SystemResult
 from hybridner.evaluation.runs import STRATEGY
 
 #: The paper's own combiner stands below the members in table 3, as the paper's method does there.
@@ -15,8 +15,8 @@ All figures in %. An entity counts when start, end and label are all right; P, R
 column is bold, whether its lead is significant or not."""
 
 _DIFFERENCES = """\
-p: two-sided, from the bootstrap of the difference. Holm: raised for all comparisons within the data set. Won and lost: stretches
-of text whose label only the system, or only the baseline, has right (mean per run). McNemar's exact test of these; of several
+p: two-sided, from the bootstrap of the difference. Holm: raised for all comparisons within the data set. Only system, only
+baseline: stretches of text whose label this one alone has right (mean per run). McNemar's exact test of these; of several
 runs twice the median p.
 
 """
@@ -133,7 +133,7 @@ def _differences(comparison: Comparison) -> str:
         f"{comparison.level:.0%} interval",
         "p",
         "p (Holm)",
-        "won : lost",
+        "only system : only baseline",
         "p (McNemar)",
         "measured on",
     ]
@@ -148,7 +148,7 @@ def _differences(comparison: Comparison) -> str:
                     _interval(difference.interval, signed=True),
                     _p(difference.p),
                     _p(difference.p_holm),
-                    f"{difference.won:,.0f} : {difference.lost:,.0f}",
+                    f"{difference.only_system:,.0f} : {difference.only_baseline:,.0f}",
                     _p(difference.mcnemar_p),
                 ]
             )
@@ -188,12 +188,12 @@ def _parts(comparison: Comparison) -> str:
 
 
 def _left_out(comparison: Comparison) -> list[str]:
-    lost = [f"{setting.about.data}: {', '.join(setting.left_out)}" for setting in comparison.settings if setting.left_out]
-    return [f"Left out, being in some of the runs only: {'; '.join(lost)}."] if lost else []
+    partial = [f"{setting.about.data}: {', '.join(setting.left_out)}" for setting in comparison.settings if setting.left_out]
+    return [f"Left out, being in some of the runs only: {'; '.join(partial)}."] if partial else []
 
 
 def _name_block(rows: list[list[str]], size: int, setting: Setting) -> None:
-    """Put the data set and the circumstances into the first of the last `size` rows, and room for them into the others."""
+    """Put the data set and the metadata into the first of the last `size` rows, and an empty cell into the others."""
     for number, index in enumerate(range(len(rows) - size, len(rows))):
         name, about = (setting.about.data, measured_on(setting)) if number == 0 else ("", "")
         rows[index] = [name, *rows[index], about]
@@ -212,7 +212,7 @@ def _best_bold(values: Sequence[float], cells: Sequence[str]) -> list[str]:
     return list(cells) if all(marked) else [f"**{cell}**" if mark else cell for cell, mark in zip(cells, marked, strict=True)]
 
 
-def _figure(figure: Figure, signed: bool = False) -> str:
+def _figure(figure: MetricSummary, signed: bool = False) -> str:
     value = f"{100 * figure.mean:{'+' if signed else ''}.2f}"
     return value if figure.sd is None else f"{value} ± {100 * figure.sd:.2f}"
 

@@ -11,7 +11,7 @@ from hybridner.spans import Span
 
 
 @dataclass(frozen=True)
-class Prf:
+class PrecisionRecallF1:
     """Counts and what follows from them; ratios lie in 0..1 and are 0 where nothing was to be counted.
 
     Attributes:
@@ -52,8 +52,8 @@ class Prf:
 class SpanScores:
     """Micro-averaged counts and the same for each label, sorted by label."""
 
-    micro: Prf
-    per_label: dict[str, Prf]
+    micro: PrecisionRecallF1
+    per_label: dict[str, PrecisionRecallF1]
 
     @property
     def macro_precision(self) -> float:
@@ -99,9 +99,9 @@ def score_spans(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Spa
         for column, spans in enumerate((truth & guess, guess, truth)):
             for span in spans:
                 counts.setdefault(span.label, [0, 0, 0])[column] += 1
-    per_label = {label: Prf(*counts[label]) for label in sorted(counts)}
+    per_label = {label: PrecisionRecallF1(*counts[label]) for label in sorted(counts)}
     columns = zip(*counts.values(), strict=True) if counts else ((), (), ())
-    return SpanScores(Prf(*(sum(column) for column in columns)), per_label)
+    return SpanScores(PrecisionRecallF1(*(sum(column) for column in columns)), per_label)
 
 
 def text_counts(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> np.ndarray:

@@ -8,21 +8,21 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from hybridner.evaluation.metrics import Prf
+from hybridner.evaluation.metrics import PrecisionRecallF1
 from hybridner.spans import Span
 
 
-def score_boundaries(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> Prf:
+def score_boundaries(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> PrecisionRecallF1:
     """Boundary-only: start and end have to be right, the label may be any; spans that differ only in their label count once."""
     correct = total_predicted = total_gold = 0
     for truth, guess in zip(gold, predicted, strict=True):
         right, found = ({(span.start, span.end) for span in spans} for spans in (truth, guess))
         correct += len(right & found)
         total_gold, total_predicted = total_gold + len(right), total_predicted + len(found)
-    return Prf(correct, total_predicted, total_gold)
+    return PrecisionRecallF1(correct, total_predicted, total_gold)
 
 
-def score_types(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> Prf:
+def score_types(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> PrecisionRecallF1:
     """Type-only: a prediction is right when it shares a character with a gold span of its label.
 
     Matched one to one: of two predictions that share characters with the same single gold span, one is right. The matching is the
@@ -39,7 +39,7 @@ def score_types(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Spa
             if right.label == found.label and right.start < found.end and found.start < right.end
         ]
         total_gold, total_predicted = total_gold + len(truth), total_predicted + len(guess)
-    return Prf(_largest_matching(edges, total_gold, total_predicted), total_predicted, total_gold)
+    return PrecisionRecallF1(_largest_matching(edges, total_gold, total_predicted), total_predicted, total_gold)
 
 
 def _largest_matching(edges: Sequence[tuple[int, int]], rows: int, columns: int) -> int:

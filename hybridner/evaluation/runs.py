@@ -1,4 +1,4 @@
-"""Saved runs: what every system found in a data set, and under which circumstances, so that comparing needs no model."""
+"""Saved runs: what every system found in a data set, and its metadata, so that comparing needs no model."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import ConfigDict, Field, PlainValidator
 
 from hybridner.errors import DataError
 from hybridner.evaluation.slices import seen_boundaries
+from hybridner.files import write_text
 from hybridner.spans import Record, Span
+from hybridner.validation import Integer, Settings, validate
 
 FORMAT = "hybridner run 1"
 #: What the names of systems begin with: combining strategies, and hybrids with an LLM. Members stand under their own names.
@@ -21,7 +25,7 @@ Spans = tuple[tuple[Span, ...], ...]
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class RunMetadata:
     """What has to stand beside every figure.
 
     Attributes:
@@ -35,13 +39,15 @@ class Circumstances:
         versions: of the libraries.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     data: str
     split: str
     decoding: str
     encoder: str = "unknown"
-    seed: int | None = None
-    fold: int | None = None
-    train_size: int | None = None
+    seed: Integer | None = None
+    fold: Integer | None = None
+    train_size: Integer | None = None
     hardware: str = "unknown"
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -51,7 +57,7 @@ class Run:
     """Predictions of several systems on the same N texts.
 
     Attributes:
-        about: the circumstances.
+        about: its metadata.
         texts: a hash of the texts; runs that share it can be compared text by text.
         gold: N tuples of gold spans.
         systems: N tuples of predicted spans for each system: "NAME" a member, "strategy:NAME" a combining strategy,
@@ -60,7 +66,7 @@ class Run:
             the training data were not at hand.
     """
 
-    about: Circumstances
+    about: RunMetadata
     texts: str
     gold: Spans
     systems: dict[str, Spans]
@@ -82,11 +88,7 @@ class Run:
 
     def save(self, path: str | Path) -> None:
         """Write the run as JSON; it appears under its name only when it is whole."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".part")
-        unfinished.write_text(json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
-        unfinished.replace(path)
+        write_text(path, json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":")) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Run:
@@ -112,30 +114,21 @@ class Run:
         """
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise DataError(f"holds no saved run ({FORMAT!r}); `hybridner evaluate MODEL DATA --save FILE` writes one", where)
-        about = _mapping(data, "about", where)
-        counted = {name: about.pop(name, None) for name in ("sentences", "entities")}
-        gold = _spans(data.get("gold"), f"{where}, gold")
-        if not gold:
-            raise DataError("holds no text", f"{where}, gold")
-        systems = {name: _spans(found, f"{where}, systems.{name}") for name, found in _mapping(data, "systems", where).items()}
-        if not systems:
-            raise DataError("holds no system", f"{where}, systems")
-        seen = None if data.get("seen") is None else _boundaries(data["seen"], f"{where}, seen")
-        for name, texts in (*((f"systems.{name}", spans) for name, spans in systems.items()), ("seen", seen)):
-            if texts is not None and len(texts) != len(gold):
-                raise DataError(f"has {len(texts)} texts, but gold has {len(gold)}", f"{where}, {name}")
-        texts = data.get("texts")
-        if not isinstance(texts, str):
-            raise DataError("expected the hash of the texts", f"{where}, texts")
-        run = cls(_circumstances(about, f"{where}, about"), texts, gold, systems, seen)
-        for name, value in (("sentences", len(gold)), ("entities", run.entities)):
+        file = validate(_RunFile, data, DataError, where)
+        counted = {name: file.about.pop(name, None) for name in ("sentences", "entities")}
+        about = validate(RunMetadata, file.about, DataError, f"{where}, about")
+        for name, texts in (*((f"systems.{name}", spans) for name, spans in file.systems.items()), ("seen", file.seen)):
+            if texts is not None and len(texts) != len(file.gold):
+                raise DataError(f"has {len(texts)} texts, but gold has {len(file.gold)}", f"{where}, {name}")
+        run = cls(about, file.texts, file.gold, file.systems, file.seen)
+        for name, value in (("sentences", len(file.gold)), ("entities", run.entities)):
             if counted[name] != value:
                 raise DataError(f"says {counted[name]}, but gold has {value}; the file was changed", f"{where}, about.{name}")
         return run
 
 
 def make_run(
-    about: Circumstances,
+    about: RunMetadata,
     records: Sequence[Record],
     systems: Mapping[str, Sequence[Iterable[Span]]],
     surfaces: frozenset[str] | None = None,
@@ -143,7 +136,7 @@ def make_run(
     """A run out of labelled texts and what each system found in them.
 
     Args:
-        about: the circumstances.
+        about: its metadata.
         records: N labelled texts.
         systems: as `predict_systems` gives them: N collections of spans by the name of the system.
         surfaces: the words of the training data's entities (`training_surfaces`), to tell seen from unseen ones.
@@ -183,63 +176,35 @@ def _plain(texts: Spans) -> list[list[list[Any]]]:
     return [[list(span) for span in spans] for spans in texts]
 
 
-def _mapping(data: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
-    value = data.get(name)
-    if not isinstance(value, dict):
-        raise DataError("expected a JSON object", f"{where}, {name}")
-    return dict(value)
+def _span(value: object) -> Span:
+    match value:
+        case [int() as start, int() as end, str() as label] if _is_stretch(start, end):
+            return Span(start, end, label)
+    raise ValueError(f"expected [start, end, label] with 0 <= start < end, got {value!r}")
 
 
-def _list(value: Any, where: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise DataError(f"expected a list, not {type(value).__name__}", where)
-    return value
+def _boundaries(value: object) -> tuple[int, int]:
+    match value:
+        case [int() as start, int() as end] if _is_stretch(start, end):
+            return start, end
+    raise ValueError(f"expected [start, end] with 0 <= start < end, got {value!r}")
 
 
-def _spans(value: Any, where: str) -> Spans:
-    texts = []
-    for number, spans in enumerate(_list(value, where)):
-        at = f"{where}[{number}]"
-        for span in _list(spans, at):
-            if not (isinstance(span, list) and len(span) == 3 and _is_stretch(span[:2]) and isinstance(span[2], str)):
-                raise DataError(f"expected [start, end, label] with 0 <= start < end, not {span!r}", at)
-        texts.append(tuple(Span(*span) for span in spans))
-    return tuple(texts)
+def _is_stretch(start: int, end: int) -> bool:
+    return type(start) is int and type(end) is int and 0 <= start < end
 
 
-def _boundaries(value: Any, where: str) -> tuple[frozenset[tuple[int, int]], ...]:
-    texts = []
-    for number, stretches in enumerate(_list(value, where)):
-        at = f"{where}[{number}]"
-        for stretch in _list(stretches, at):
-            if not (isinstance(stretch, list) and len(stretch) == 2 and _is_stretch(stretch)):
-                raise DataError(f"expected [start, end] with 0 <= start < end, not {stretch!r}", at)
-        texts.append(frozenset((start, end) for start, end in stretches))
-    return tuple(texts)
+_T = TypeVar("_T")
+_NonEmpty = Annotated[_T, Field(min_length=1)]
+_StoredSpans = tuple[tuple[Annotated[Span, PlainValidator(_span)], ...], ...]
 
 
-def _is_stretch(pair: Sequence[Any]) -> bool:
-    return type(pair[0]) is int and type(pair[1]) is int and 0 <= pair[0] < pair[1]
+class _RunFile(Settings):
+    """What a file holds."""
 
-
-def _circumstances(about: dict[str, Any], where: str) -> Circumstances:
-    expected: dict[str, tuple[type, ...]] = {
-        "data": (str,),
-        "split": (str,),
-        "decoding": (str,),
-        "encoder": (str,),
-        "seed": (int, type(None)),
-        "fold": (int, type(None)),
-        "train_size": (int, type(None)),
-        "hardware": (str,),
-        "versions": (dict,),
-    }
-    for name in (*expected, *about):
-        if name not in expected:
-            raise DataError(f"unknown field; known: {', '.join(expected)}", f"{where}.{name}")
-        if name not in about:
-            raise DataError("is missing", f"{where}.{name}")
-        if type(about[name]) not in expected[name]:
-            kinds = " or ".join("null" if kind is type(None) else kind.__name__ for kind in expected[name])
-            raise DataError(f"expected {kinds}, not {about[name]!r}", f"{where}.{name}")
-    return Circumstances(**about)
+    format: str
+    about: dict[str, Any]
+    texts: str
+    gold: _NonEmpty[_StoredSpans]
+    seen: tuple[frozenset[Annotated[tuple[int, int], PlainValidator(_boundaries)]], ...] | None
+    systems: _NonEmpty[dict[str, _StoredSpans]]

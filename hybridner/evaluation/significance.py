@@ -17,7 +17,7 @@ SAMPLES, LEVEL, SEED = 10_000, 0.95, 42
 _DRAWS_AT_ONCE = 1 << 21
 
 
-def f1_of(counts: np.ndarray) -> np.ndarray:
+def f1_from_counts(counts: np.ndarray) -> np.ndarray:
     """F1 of counts [..., 3] of correct, predicted and gold spans; 0 where there is nothing."""
     counts = np.asarray(counts, dtype=float)
     total = counts[..., 1] + counts[..., 2]
@@ -65,7 +65,7 @@ def bootstrap_p(differences: np.ndarray) -> float:
     return min(1.0, 2 * (rarer + 1) / (len(differences) + 1))
 
 
-def decisions(
+def count_discordant(
     gold: Sequence[Iterable[Span]], first: Sequence[Iterable[Span]], second: Sequence[Iterable[Span]]
 ) -> tuple[int, int]:
     """How many decisions only the first system has right, and how many only the second.
@@ -139,6 +139,6 @@ def combined_p(values: Sequence[float]) -> float:
     return values[0] if len(values) == 1 else min(1.0, 2 * statistics.median(values))
 
 
-def spread(values: Sequence[float]) -> tuple[float, float | None]:
+def mean_and_sd(values: Sequence[float]) -> tuple[float, float | None]:
     """Mean and standard deviation (n - 1) of the figures of several runs; a single run has no deviation."""
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None

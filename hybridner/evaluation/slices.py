@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence, Set
 from typing import TypeVar
 
-from hybridner.evaluation.metrics import Prf
+from hybridner.evaluation.metrics import PrecisionRecallF1
 from hybridner.spans import Record, Span
 
 _Key = TypeVar("_Key")
@@ -17,7 +17,7 @@ LENGTH_BINS = (2, 5, 10)
 
 def score_by(
     gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]], key: Callable[[int, Span], _Key]
-) -> dict[_Key, Prf]:
+) -> dict[_Key, PrecisionRecallF1]:
     """Scores of each group of spans, in the order of the keys.
 
     Args:
@@ -30,21 +30,21 @@ def score_by(
         for column, spans in enumerate((truth & guess, guess, truth)):
             for span in spans:
                 counts.setdefault(key(number, span), [0, 0, 0])[column] += 1
-    return {name: Prf(*counts[name]) for name in sorted(counts)}  # type: ignore[type-var]
+    return {name: PrecisionRecallF1(*counts[name]) for name in sorted(counts)}  # type: ignore[type-var]
 
 
 def score_by_length(
     gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]], bins: Sequence[int] = LENGTH_BINS
-) -> dict[str, Prf]:
+) -> dict[str, PrecisionRecallF1]:
     """Scores by the number of characters of a span, under names such as "3-5" and "11+"; every bin is there, even if empty."""
     edges = [0, *bins]
     names = [f"{low + 1}-{high}" if high > low + 1 else str(high) for low, high in zip(edges, bins, strict=False)]
     names.append(f"{edges[-1] + 1}+")
     found = score_by(gold, predicted, lambda _, span: bisect_left(bins, span.end - span.start))
-    return {name: found.get(number, Prf(0, 0, 0)) for number, name in enumerate(names)}
+    return {name: found.get(number, PrecisionRecallF1(0, 0, 0)) for number, name in enumerate(names)}
 
 
-def score_by_nesting(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> dict[str, Prf]:
+def score_by_nesting(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> dict[str, PrecisionRecallF1]:
     """Scores of "flat" spans and of "nested" ones.
 
     A gold span is nested when it shares a character with another gold span, and so is the prediction that equals it; a wrong
@@ -54,7 +54,7 @@ def score_by_nesting(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterabl
     guesses = [set(spans) for spans in predicted]
     nested = [overlapping(truth) | (overlapping(guess) - truth) for truth, guess in zip(truths, guesses, strict=True)]
     found = score_by(truths, guesses, lambda number, span: span in nested[number])
-    return {name: found.get(key, Prf(0, 0, 0)) for key, name in ((False, "flat"), (True, "nested"))}
+    return {name: found.get(key, PrecisionRecallF1(0, 0, 0)) for key, name in ((False, "flat"), (True, "nested"))}
 
 
 def overlapping(spans: Iterable[Span]) -> set[Span]:
@@ -90,7 +90,7 @@ def seen_boundaries(
 
 def score_by_seen(
     gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]], seen: Sequence[Boundaries]
-) -> dict[str, Prf]:
+) -> dict[str, PrecisionRecallF1]:
     """Scores of spans whose word is an entity of the training data ("seen") and of the others ("unseen").
 
     Args:
@@ -98,4 +98,4 @@ def score_by_seen(
         seen: for each text the boundaries of seen words among these spans; see `seen_boundaries`.
     """
     found = score_by(gold, predicted, lambda number, span: (span.start, span.end) not in seen[number])
-    return {name: found.get(key, Prf(0, 0, 0)) for key, name in ((False, "seen"), (True, "unseen"))}
+    return {name: found.get(key, PrecisionRecallF1(0, 0, 0)) for key, name in ((False, "seen"), (True, "unseen"))}

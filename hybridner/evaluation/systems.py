@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from hybridner.ensemble import Fitted, Predictions, available, decide, select_entities
+from hybridner.ensemble import DecisionSettings, Predictions, available_strategies, decide_predictions, select_entities
 from hybridner.ensemble.sequence import vote_sequences
 from hybridner.evaluation.metrics import SpanScores, score_spans
 from hybridner.hybrid import CompositeModel, predict_records
@@ -16,20 +17,13 @@ from hybridner.spans import Record, Span
 SEQUENCE_VOTE = "taggers:sequence-vote"
 
 
-def systems_of(
-    predictions: Predictions,
-    strategies: Iterable[str],
-    *,
-    decoding: str,
-    fitted: Fitted | None = None,
-    temperature: float = 1.0,
-) -> dict[str, list[list[Span]]]:
+def systems_of(predictions: Predictions, settings: DecisionSettings, strategies: Iterable[str]) -> dict[str, list[list[Span]]]:
     """Entities of each record by each member (under its name), by the taggers' vote on tags, and by each strategy (under
     "strategy:NAME").
 
     Members and strategies are judged on the same forward passes, so their differences are not noise of the machine.
     """
-    ballot, labels = predictions.ballot.tempered(temperature), predictions.labels
+    ballot, labels = predictions.ballot, predictions.labels
     systems: dict[str, list[list[Span]]] = {}
     for name, votes in zip(predictions.members, ballot.votes, strict=True):
         systems[name] = [[] for _ in predictions.records]
@@ -42,9 +36,7 @@ def systems_of(
             [Span(start, end, labels[label]) for start, end, label in found] for found in vote_sequences(ballot, lengths)
         ]
     for strategy in strategies:
-        decided = decide(
-            ballot, len(predictions), labels, predictions.members, strategy=strategy, decoding=decoding, fitted=fitted
-        )
+        decided = decide_predictions(predictions, replace(settings, strategy=strategy))
         systems[f"strategy:{strategy}"] = [[Span(c.start, c.end, c.label) for c in select_entities(row)] for row in decided]
     return systems
 
@@ -60,13 +52,8 @@ def predict_systems(
     """As `systems_of`, read by a model; by default with every strategy that its calibration allows."""
     decoding = decoding or model.config.decoding
     predictions = predict_records(model, [Record(text) for text in texts], batch_size=batch_size, decoding=decoding)
-    return systems_of(
-        predictions,
-        available(model.fitted) if strategies is None else strategies,
-        decoding=decoding,
-        fitted=model.fitted,
-        temperature=model.config.temperature,
-    )
+    settings = replace(model.decision_settings, decoding=decoding)
+    return systems_of(predictions, settings, available_strategies(settings.weights) if strategies is None else strategies)
 
 
 def evaluate_systems(

@@ -16,6 +16,7 @@ from jinja2 import TemplateError
 
 import hybridner
 from hybridner.errors import ModelError
+from hybridner.export import OnnxHybridNerConfig
 from hybridner.hub.records import CARD_FILE, ModelRecord, is_hub_id, public_report
 from hybridner.hybrid import AdaptedHybridNerConfig
 from hybridner.models import MemberConfig
@@ -76,6 +77,7 @@ def make_card(
         **card_content(record),
         "example": _EXAMPLE,
         "loading": loading(repo_id, revision),
+        "requirement": requirement(record),
         "licence": licence,
         "emissions": emissions,
     }
@@ -113,6 +115,15 @@ def checked(text: str, where: str = "the card") -> ModelCard:
         return ModelCard(text.rstrip() + "\n")
     except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         raise ModelError(f"{where} has metadata that the Hub does not accept: {error}") from error
+
+
+def requirement(record: ModelRecord) -> str:
+    """What to install in order to use a model, as pip wants it."""
+    extras = [
+        *(["onnx"] if isinstance(record.config, OnnxHybridNerConfig) else []),
+        *(["stacking"] if getattr(record.config, "stackers", None) else []),
+    ]
+    return f"hybridner[{','.join(extras)}]" if extras else "hybridner"
 
 
 def loading(repo_id: str | None = None, revision: str | None = None) -> str:
@@ -275,10 +286,7 @@ def _system(name: str, scores: Mapping[str, Any], whole: str) -> dict[str, str]:
 
 
 def _metadata(record: ModelRecord, name: str, licence: str | None, emissions: dict[str, Any] | None) -> ModelCardData:
-    origins = [_origin(member, report) for member, report in record.training.items()]
-    if isinstance(record.config, AdaptedHybridNerConfig):
-        origins.append(record.config.base)
-    bases = sorted({origin for origin in origins if is_hub_id(origin)})
+    bases, relation = _base_models(record)
     results = _model_index(record.evaluation) if record.evaluation else []
     return ModelCardData(
         language="zh",
@@ -287,11 +295,23 @@ def _metadata(record: ModelRecord, name: str, licence: str | None, emissions: di
         pipeline_tag="token-classification",
         tags=["named-entity-recognition", "chinese", record.config.model_type],
         base_model=bases or None,
+        base_model_relation=relation if bases else None,
         metrics=["precision", "recall", "f1"] if results else None,
         model_name=name if results else None,
         eval_results=results or None,
         co2_eq_emissions=emissions,
     )
+
+
+def _base_models(record: ModelRecord) -> tuple[list[str], str]:
+    """The models on the Hub that this one was made of, and what was done to them, in the Hub's words."""
+    config = record.config
+    if isinstance(config, AdaptedHybridNerConfig):
+        return [config.base_model] if config.base_model is not None else [], "adapter"
+    origins = [_origin(member, report) for member, report in record.training.items()]
+    return sorted({origin for origin in origins if is_hub_id(origin)}), "quantized" if getattr(
+        config, "precision", None
+    ) == "int8" else "finetune"
 
 
 def _model_index(evaluation: Mapping[str, Any]) -> list[EvalResult]:

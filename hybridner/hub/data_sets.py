@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hybridner.data.card import CARD_FILE, placed
-from hybridner.data.prepare import LABEL_SET_FILE, prepared_label_set
+from hybridner.data.corpora.card import CARD_FILE, placed
+from hybridner.data.corpora.prepare import LABEL_SET_FILE, prepared_label_set
 from hybridner.errors import DataError
 from hybridner.hub.cards import checked
 from hybridner.hub.committing import Contents, Target, publish

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from hybridner.calibration.reliability import reliability
 from hybridner.ensemble import Candidate, select_entities
-from hybridner.ensemble.calibration import reliability
 from hybridner.errors import DataError
 from hybridner.evaluation import score_spans, text_counts
 from hybridner.evaluation.significance import LEVEL, SAMPLES, SEED, interval, resample

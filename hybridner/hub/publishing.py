@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hybridner.bundled import BUNDLED
 from hybridner.errors import ModelError
-from hybridner.hub.cards import existing_card, make_card
+from hybridner.hub.cards import existing_card, make_card, requirement
 from hybridner.hub.committing import HubError, Target, publish
 from hybridner.hub.records import (
     CALIBRATION_FILE,
@@ -15,20 +16,24 @@ from hybridner.hub.records import (
     CARD_FILE,
     CONFIG_FILE,
     EVALUATION_FILE,
+    MODEL_FILE_PATTERN,
     PLOT_FILE,
     TRAINING_FILE,
-    WEIGHT_PATTERN,
     ModelRecord,
-    is_hub_id,
     public_report,
     read_model,
+    tokenizer_files,
     weight_files,
 )
 from hybridner.hybrid import AdaptedHybridNerConfig
+from hybridner.hybrid.modeling_adapted import missing_base
 from hybridner.models.tokenization import TOKENIZER_FILES
 
 #: Runs at a user's who has not imported hybridner; see its own text.
 REMOTE_CODE = Path(__file__).with_name("hybridner_remote.py")
+#: Runs at an inference endpoint, with what is listed in the other file installed.
+HANDLER = Path(__file__).with_name("handler.py")
+REQUIREMENTS_FILE = "requirements.txt"
 
 #: Files beside the weights that a model has or has not.
 _OPTIONAL_FILES = {TRAINING_FILE, EVALUATION_FILE, PLOT_FILE, CALIBRATION_FILE, CALIBRATION_PLOT_FILE}
@@ -69,7 +74,7 @@ def push_folder(
         Target(repo_id, "model", private, revision, token, endpoint),
         lambda full_id: published_files(record, full_id, revision, licence),
         mark=TOKENIZER_FILES[0],
-        is_ours=lambda name: bool(WEIGHT_PATTERN.fullmatch(name)) or name in _OPTIONAL_FILES,
+        is_ours=lambda name: bool(MODEL_FILE_PATTERN.fullmatch(name)) or name in _OPTIONAL_FILES,
         what="a model of hybridner",
     )
 
@@ -79,21 +84,20 @@ def published_files(
 ) -> dict[str, Path | bytes]:
     """The files of the repository by name, each as a file on disk or as its content."""
     config = record.config
-    if isinstance(config, AdaptedHybridNerConfig) and not is_hub_id(config.base):
-        raise ModelError(
-            f"the adapter {record.folder} stands on {config.base}, which others do not have; make it a composite of its own with "
-            "`hybridner merge`, or publish that base and adapt it by its name on the Hub"
-        )
+    if isinstance(config, AdaptedHybridNerConfig) and config.base != BUNDLED and config.base_model is None:
+        raise ModelError(missing_base(config.base))
     card = existing_card(record, repo_id, revision)
     if card is None:
         card = make_card(record, repo_id=repo_id, revision=revision, licence=licence)
     elif licence is not None:
         raise HubError(f"{record.folder / CARD_FILE} is published as it is; state the licence in it, or delete it")
-    needed = (*(record.folder / name for name in TOKENIZER_FILES), *weight_files(record.folder), *record.plots)
-    files: dict[str, Path | bytes] = {file.name: file for file in needed}
+    needed = (*tokenizer_files(record.folder), *weight_files(record.folder), *record.plots)
+    files: dict[str, Path | bytes] = {file.relative_to(record.folder).as_posix(): file for file in needed}
     files[CONFIG_FILE] = _json(_with_remote_code(json.loads((record.folder / CONFIG_FILE).read_text(encoding="utf-8"))))
     files[CARD_FILE] = str(card).encode()
-    files[REMOTE_CODE.name] = REMOTE_CODE.read_bytes()
+    for code in (REMOTE_CODE, HANDLER):
+        files[code.name] = code.read_bytes()
+    files[REQUIREMENTS_FILE] = f"{requirement(record)}\n".encode()
     reports = {name: public_report(report) for name, report in record.training.items()}
     if reports:
         files[TRAINING_FILE] = _json({"members": reports} if record.is_composite else next(iter(reports.values())))

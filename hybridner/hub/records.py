@@ -11,7 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from transformers import AutoConfig
 
 from hybridner.ensemble.stacking import STACKER_FILES
@@ -19,6 +19,7 @@ from hybridner.errors import ModelError
 from hybridner.export import GRAPH_FILE, OnnxHybridNerConfig
 from hybridner.hybrid import HybridNerConfig
 from hybridner.models import MemberConfig
+from hybridner.models.safety import read_shapes
 from hybridner.models.tokenization import TOKENIZER_FILES
 from hybridner.spans import LabelSet
 
@@ -29,12 +30,19 @@ PLOT_FILE = "evaluation.png"
 CALIBRATION_FILE = "calibration.json"
 CALIBRATION_PLOT_FILE = "calibration.png"
 CARD_FILE = "README.md"
-#: Files with something learned in them: weights, a graph with weights, stackers.
-WEIGHT_PATTERN = re.compile(
-    "|".join(
-        (r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?", re.escape(GRAPH_FILE), *map(re.escape, STACKER_FILES.values()))
+#: Files with something learned in them: weights, adapters and what they apply to, a graph with weights, stackers.
+_WEIGHTS = "|".join(
+    (
+        r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?",
+        r"encoder-\d+/adapter_(config\.json|model\.safetensors)",
+        re.escape(GRAPH_FILE),
+        *map(re.escape, STACKER_FILES.values()),
     )
 )
+#: Files of the first character vocabulary, and of further ones.
+_TOKENIZERS = rf"(vocabulary-\d+/)?({'|'.join(map(re.escape, TOKENIZER_FILES))})"
+#: Both: what a model consists of beside its configuration.
+MODEL_FILE_PATTERN = re.compile(f"{_WEIGHTS}|{_TOKENIZERS}")
 
 #: Parts of a stored configuration that do not change what the model does.
 _INCIDENTAL = {"auto_map", "architectures", "dtype", "transformers_version", "_name_or_path"}
@@ -139,8 +147,18 @@ def read_model(folder: str | Path, *, measured: bool = True) -> ModelRecord:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files with something learned in them: weights, with an index where there are several files, and stackers."""
-    return sorted(file for file in folder.iterdir() if WEIGHT_PATTERN.fullmatch(file.name))
+    """The files with something learned in them: weights, with an index where there are several files, adapters and stackers."""
+    return _matching(folder, _WEIGHTS)
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """The files of the character vocabularies."""
+    return _matching(folder, _TOKENIZERS)
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    files = (*folder.glob("*"), *folder.glob("*/*"))
+    return sorted(file for file in files if re.fullmatch(pattern, file.relative_to(folder).as_posix()))
 
 
 def fingerprint(folder: Path) -> str:
@@ -149,7 +167,8 @@ def fingerprint(folder: Path) -> str:
     config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     kept = {name: value for name, value in config.items() if name not in _INCIDENTAL}
     digest.update(json.dumps(kept, sort_keys=True).encode())
-    for file in (folder / TOKENIZER_FILES[0], *weight_files(folder)):
+    vocabularies = [file for file in tokenizer_files(folder) if file.name == TOKENIZER_FILES[0]]
+    for file in (*vocabularies, *weight_files(folder)):
         with file.open("rb") as handle:
             while block := handle.read(1 << 22):
                 digest.update(block)
@@ -244,10 +263,11 @@ def _count_parameters(
         raise ModelError(f"{folder} has no weights (model.safetensors); was it saved with save_pretrained of hybridner?")
     for file in files:
         try:
-            with safe_open(file, framework="numpy") as tensors:
-                for name in tensors.keys():  # noqa: SIM118 (not a dict)
-                    owner = _owner(name, config) if isinstance(config, HybridNerConfig) else next(iter(members))
-                    counts[owner] = counts.get(owner, 0) + prod(tensors.get_slice(name).get_shape())
+            for name, shape in read_shapes([file]).items():
+                # An adapter's tensors lie in a folder with the number of their encoder.
+                place = f"encoders.{file.parent.name.removeprefix('encoder-')}.{name}" if file.parent != folder else name
+                owner = _owner(place, config) if isinstance(config, HybridNerConfig) else next(iter(members))
+                counts[owner] = counts.get(owner, 0) + prod(shape)
         except (OSError, SafetensorError) as error:
             raise ModelError(f"{file} is damaged: {error}") from error
     return counts

@@ -2,7 +2,7 @@
 
 from hybridner.hybrid.configuration_adapted import AdaptedHybridNerConfig
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
-from hybridner.hybrid.engine import DecisionOptions, decide_ballot, predict_records
+from hybridner.hybrid.engine import DecisionOptions, predict_records
 from hybridner.hybrid.examples import ExampleIndex
 from hybridner.hybrid.modeling_adapted import AdaptedHybridNerModel
 from hybridner.hybrid.modeling_composite import CompositeModel, TextPrediction
@@ -23,7 +23,6 @@ __all__ = [
     "HybridNerModel",
     "HybridNerOutput",
     "TextPrediction",
-    "decide_ballot",
     "predict_records",
     "require_torch",
 ]

@@ -27,7 +27,7 @@ class HybridNerConfig(PreTrainedConfig):
         threshold: τ; an entity with uncertainty u > τ is doubtful. Read and written through `review_threshold`.
         label_thresholds: τ of single labels, in place of `threshold`; in the same way.
         temperature: SpanNER's scores are divided by it before the softmax.
-        fitted: weights of the strategies that need them, as `hybridner.ensemble.Fitted` gives them.
+        combiner_weights: what strategies that need weights were fitted, as `hybridner.ensemble.CombinerWeights` gives them.
         stackers: for each stacker stored beside the weights, the label numbers that it knows.
         llm_answers: by the name of an LLM, its answers that people judged: true label, answer, and how often.
         half_precision: whether matrices are stored in half precision; they are loaded in single precision all the same.
@@ -46,7 +46,7 @@ class HybridNerConfig(PreTrainedConfig):
     threshold: float = 0.5
     label_thresholds: dict[str, float] | None = None
     temperature: float = 1.0
-    fitted: dict[str, Any] | None = None
+    combiner_weights: dict[str, Any] | None = None
     stackers: dict[str, list[int]] | None = None
     llm_answers: dict[str, list[list[Any]]] | None = None
     near_miss: float = 0.1

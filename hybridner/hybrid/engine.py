@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hybridner.ensemble import ABSTAIN, Ballot, Candidate, Predictions, decide, joined
+from hybridner.ensemble import ABSTAIN, Ballot, Candidate, DecisionSettings, Predictions, decide, merge_ballots
 from hybridner.errors import DataError
 from hybridner.spans import Record
 from hybridner.text import CharacterVocabulary, Window, cut_windows
@@ -42,8 +42,9 @@ class DecisionOptions:
     decoding: str | None = None
     uncertainty: str | None = None
 
-
-_AS_STORED = DecisionOptions()
+    def applied_to(self, settings: DecisionSettings) -> DecisionSettings:
+        """The settings with these in their place."""
+        return replace(settings, **{name: value for name, value in vars(self).items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -138,29 +139,14 @@ def predict_candidates(
     model: CompositeModel, texts: Sequence[str], *, batch_size: int, options: DecisionOptions
 ) -> list[list[Candidate]]:
     """The decided candidates of each text; an empty text has none."""
-    decoding = options.decoding or model.config.decoding
+    settings = options.applied_to(model.decision_settings)
+    labels = model.config.labels.with_outside
     results: list[list[Candidate]] = [[] for _ in texts]
-    for numbers, ballot in predict_ballots(model, texts, batch_size=batch_size, decoding=decoding):
-        for number, candidates in zip(numbers, decide_ballot(model, ballot, len(numbers), options), strict=True):
+    for numbers, ballot in predict_ballots(model, texts, batch_size=batch_size, decoding=settings.decoding):
+        decided = decide(ballot, len(numbers), labels, model.member_names, settings)
+        for number, candidates in zip(numbers, decided, strict=True):
             results[number] = candidates
     return results
-
-
-def decide_ballot(
-    model: CompositeModel, ballot: Ballot, texts: int, options: DecisionOptions = _AS_STORED
-) -> list[list[Candidate]]:
-    """What a composite makes of a ballot (before the temperature) over so many texts, its own or one of stored predictions."""
-    config = model.config
-    return decide(
-        ballot.tempered(config.temperature),
-        texts,
-        config.labels.with_outside,
-        model.member_names,
-        strategy=options.strategy or config.strategy,
-        decoding=options.decoding or config.decoding,
-        fitted=model.fitted,
-        uncertainty=options.uncertainty or config.uncertainty,
-    )
 
 
 def predict_records(
@@ -177,7 +163,7 @@ def predict_records(
         raise DataError("there is no text to read")
     return Predictions(
         tuple(records),
-        joined([ballot for _, ballot in groups], [numbers for numbers, _ in groups]),
+        merge_ballots([ballot for _, ballot in groups], [numbers for numbers, _ in groups]),
         model.config.labels.with_outside,
         model.member_names,
         np.full(len(records), -1, dtype=np.int64),
@@ -229,7 +215,7 @@ def collect_votes(model: CompositeModel, logits: Sequence[Tensor], mask: Tensor,
         return Ballot(spans, votes, span_logits, probs, scorer)
     # Without a SpanNER the members' average stands in for its scores.
     ballot = Ballot(spans, votes, np.zeros(probs.shape[1:]), probs, None)
-    return replace(ballot, logits=np.log(np.clip(ballot.average, 1e-12, 1.0)))
+    return replace(ballot, logits=np.log(np.clip(ballot.mean_probabilities, 1e-12, 1.0)))
 
 
 def _to_numpy(tensor: Tensor) -> np.ndarray:

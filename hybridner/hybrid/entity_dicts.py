@@ -6,7 +6,7 @@ from typing import Any
 
 from hybridner.ensemble import Candidate, Threshold, find_doubtful
 from hybridner.hybrid.modeling_composite import TextPrediction
-from hybridner.llm import Verified
+from hybridner.llm import VerifiedCandidate
 
 Entity = dict[str, Any]
 
@@ -36,7 +36,7 @@ def local_entities(prediction: TextPrediction, threshold: Threshold) -> list[Ent
     ]
 
 
-def verified_entity(text: str, item: Verified, needs_review: bool) -> Entity:
+def verified_entity(text: str, item: VerifiedCandidate, needs_review: bool) -> Entity:
     """As `entity_dict`, with what the LLM had to do with it."""
     known = item.provenance
     return {

@@ -10,33 +10,42 @@ import copy
 import hashlib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
-from transformers import AutoModel
+from torch import nn
+from transformers import AutoModel, PreTrainedConfig
 from typing_extensions import Self
 
 from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
 from hybridner.errors import ModelError
+from hybridner.hybrid import lora
 from hybridner.hybrid.configuration_adapted import AdaptedHybridNerConfig
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
 from hybridner.hybrid.modeling_composite import load_stackers
 from hybridner.hybrid.modeling_hybrid import HybridNerModel
 from hybridner.models import MEMBER_CLASSES
 from hybridner.models.loading import FETCH_AGAIN, companion_file, readable_errors
+from hybridner.models.safety import check_fits, read_shapes
 
-_WEIGHTS = "model.safetensors"
+_HEADS_FILE = "model.safetensors"
+_HEADS = "members."
 
 
 class AdaptedHybridNerModel(HybridNerModel):
-    """A composite over the frozen encoders of a base, with LoRA matrices in them (Hu et al., 2021)."""
+    """A composite over the frozen encoders of a base, with LoRA matrices in them (Hu et al., 2021).
+
+    Its folder holds the heads as `model.safetensors` and the changes to each encoder in a folder of its own, as PEFT stores them:
+    `PeftModel.from_pretrained(encoder, FOLDER, subfolder="encoder-0")` reads them without hybridner. (With an
+    `adapter_config.json` beside `config.json`, transformers would load the base in place of a model on the Hub.)
+    """
 
     config_class = AdaptedHybridNerConfig
 
     @classmethod
-    def over(cls, base: HybridNerModel, config: AdaptedHybridNerConfig, *, trainable: bool = False) -> Self:
+    def from_base(cls, base: HybridNerModel, config: AdaptedHybridNerConfig, *, rank: int = 8, trainable: bool = False) -> Self:
         """A new adapter that changes nothing yet, with heads of random weights.
 
         The base itself stays as it is; the encoders' weights lie in memory once.
@@ -44,23 +53,25 @@ class AdaptedHybridNerModel(HybridNerModel):
         Args:
             base: the composite that is adapted.
             config: with the base's encoders.
+            rank: r of the LoRA matrices.
             trainable: whether the LoRA matrices are to be trained.
 
         Raises:
             ModelError: the base is an adapter itself, or its encoders have other sizes than the configuration's.
         """
-        if isinstance(base, AdaptedHybridNerModel):
-            raise ModelError("the base is an adapter itself; merge it first (`hybridner merge`)")
-        if config.encoders != base.config.encoders:
-            raise ModelError("the base has other encoders than the adapter was made for; give the base it was trained on")
+        _check_base(base, config)
+        encoders = [lora.add_lora(e, rank, base_model=config.base_model, trainable=trainable) for e in base.encoders]
+        return cls._over(base, config, encoders).train(base.training)
+
+    @classmethod
+    def _over(cls, base: HybridNerModel, config: AdaptedHybridNerConfig, encoders: list[Any]) -> Self:
         with torch.device("meta"):
             model = cls(config)
-        model.encoders = nn.ModuleList(_with_lora(_twin(encoder), config.lora or {}, trainable) for encoder in base.encoders)
-        model.members = nn.ModuleDict(
-            {name: MEMBER_CLASSES[member.model_type].head_class(member) for name, member in config.member_configs().items()}
-        ).to(base.device, base.dtype)
+        model.encoders = nn.ModuleList(encoders)
+        heads = {name: MEMBER_CLASSES[c.model_type].head_class(c) for name, c in config.member_configs().items()}
+        model.members = nn.ModuleDict(heads).to(base.device, base.dtype)
         model.vocabularies = base.vocabularies
-        return model.train(base.training)
+        return model
 
     @classmethod
     def from_pretrained(
@@ -81,10 +92,10 @@ class AdaptedHybridNerModel(HybridNerModel):
             config = cls.config_class.from_pretrained(
                 source, **{key: kwargs[key] for key in _OF_ADAPTER if kwargs.get(key) is not None}
             )
-            weights = load_file(companion_file(source, _WEIGHTS, kwargs))
         # Where there is no config.json, transformers gives an empty configuration.
         if not config.members:
             raise ModelError(f"{source} has no config.json of an adapter; {FETCH_AGAIN}")
+        config.resolve_base(os.path.join(source, kwargs.get("subfolder") or ""))
         if not isinstance(base, HybridNerModel):
             base = _load_base(base or config.base, source, kwargs)
         if kwargs.get("dtype") in (None, "auto") and base_fingerprint(base) != config.base_fingerprint:
@@ -92,50 +103,51 @@ class AdaptedHybridNerModel(HybridNerModel):
                 f"the adapter {source} was trained on another base than {config.base} now holds; fetch that version of the base, "
                 "or adapt again"
             )
-        model = cls.over(base, config)
-        model.load_adapter_weights(weights)
+        _check_base(base, config)
+        with readable_errors(source):
+            heads_file = companion_file(source, _HEADS_FILE, kwargs)
+            encoder_shapes = {f"encoders.{name}": tuple(weight.shape) for name, weight in base.encoders.state_dict().items()}
+            try:
+                check_fits(lambda: cls(config), {**encoder_shapes, **read_shapes([heads_file])})
+                encoders = [
+                    lora.load_lora(encoder, *(companion_file(source, f"encoder-{number}/{name}", kwargs) for name in lora.FILES))
+                    for number, encoder in enumerate(base.encoders)
+                ]
+            except ModelError as error:
+                raise ModelError(f"{source}: {error}; {FETCH_AGAIN}") from error
+            model = cls._over(base, config, encoders)
+            heads = load_file(heads_file)
+        model.members.load_state_dict({name: heads[_HEADS + name] for name in model.members.state_dict()})
         model.stackers = load_stackers(config, source, kwargs)
         return model.eval()
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
-        """Save the adapter alone: its configuration, the LoRA matrices and heads, and the files that every composite has."""
-        return super().save_pretrained(save_directory, *args, **{**kwargs, "state_dict": self.adapter_weights()})
+        """Save the adapter alone: its configuration, the heads and the files that every composite has, and LoRA matrices."""
+        heads = {f"{_HEADS}{name}": tensor for name, tensor in self.members.state_dict().items()}
+        result = super().save_pretrained(save_directory, *args, **{**kwargs, "state_dict": heads})
+        if kwargs.get("is_main_process", True):
+            for number, encoder in enumerate(self.encoders):
+                lora.save_lora(encoder, Path(save_directory) / f"encoder-{number}")
+        return result
 
-    def adapter_weights(self) -> dict[str, Tensor]:
-        """The tensors that make the adapter: LoRA matrices under `encoders`, heads under `members`."""
-        from peft import get_peft_model_state_dict
-
-        weights = {f"members.{name}": tensor for name, tensor in self.members.state_dict().items()}
-        for number, encoder in enumerate(self.encoders):
-            weights |= {f"encoders.{number}.{name}": tensor for name, tensor in get_peft_model_state_dict(encoder).items()}
-        return weights
-
-    def load_adapter_weights(self, weights: Mapping[str, Tensor]) -> None:
-        """Put back what `adapter_weights` gave.
+    def push_to_hub(self, *args: Any, **kwargs: Any) -> Any:
+        """As `PreTrainedModel.push_to_hub`.
 
         Raises:
-            ModelError: tensors are missing, unknown or of another size.
+            ModelError: the base is a folder, which others do not have.
         """
-        from peft import set_peft_model_state_dict
-
-        mine = self.adapter_weights()
-        wrong = [name for name in mine.keys() | weights.keys() if name not in mine or name not in weights]
-        wrong += [name for name in mine.keys() & weights.keys() if mine[name].shape != weights[name].shape]
-        if wrong:
-            raise ModelError(f"the adapter's weights do not fit its configuration ({min(wrong)}); it is damaged, fetch it again")
-        self.members.load_state_dict(_below("members.", weights))
-        for number, encoder in enumerate(self.encoders):
-            set_peft_model_state_dict(encoder, _below(f"encoders.{number}.", weights))
+        if self.config.base != BUNDLED and self.config.base_model is None:
+            raise ModelError(missing_base(self.config.base))
+        return super().push_to_hub(*args, **kwargs)
 
     def merged(self) -> HybridNerModel:
         """An ordinary composite that gives the same, with the changes added to the encoders' weights."""
         kept = {name: value for name, value in self.config.to_dict().items() if name not in _ADAPTER_FIELDS}
-        model = HybridNerModel(HybridNerConfig(**kept))
+        with torch.device("meta"):
+            model = HybridNerModel(HybridNerConfig(**kept))
+        model.encoders = nn.ModuleList(map(lora.merge_lora, self.encoders))
+        model.members = copy.deepcopy(self.members)
         model.vocabularies, model.stackers = self.vocabularies, self.stackers
-        model.members.load_state_dict(self.members.state_dict())
-        for mine, adapted in zip(model.encoders, self.encoders, strict=True):
-            mine.load_state_dict(_merged_weights(adapted))
-        nn.Module.to(model, self.device, self.dtype)
         return model.train(self.training)
 
 
@@ -150,12 +162,32 @@ def base_fingerprint(base: HybridNerModel) -> str:
     return digest.hexdigest()
 
 
+def missing_base(base: str | None) -> str:
+    """What to tell somebody who publishes an adapter whose base nobody else has."""
+    return (
+        f"the adapter stands on {base}, which others do not have; make it a composite of its own with `hybridner merge`, or "
+        "publish that base and adapt it by its name on the Hub"
+    )
+
+
+def _check_base(base: HybridNerModel, config: AdaptedHybridNerConfig) -> None:
+    if isinstance(base, AdaptedHybridNerModel):
+        raise ModelError(_NO_BASE)
+    if config.encoders != base.config.encoders:
+        raise ModelError("the base has other encoders than the adapter was made for; give the base it was trained on")
+
+
 def _load_base(name: str | None, adapter: str, kwargs: Mapping[str, Any]) -> HybridNerModel:
     options = {key: kwargs[key] for key in _OF_BASE if kwargs.get(key) is not None}
     if name is None:
         raise ModelError(f"the adapter {adapter} does not say what its base is; give it as `base`")
+    source = str(BUNDLED_FOLDER) if name == BUNDLED else name
     try:
-        base = AutoModel.from_pretrained(BUNDLED_FOLDER if name == BUNDLED else name, **options)
+        # Only adapters have a base, so one that is its own base, or its base's, is refused here as well.
+        settings, _ = PreTrainedConfig.get_config_dict(source, **{k: v for k, v in options.items() if k != "dtype"})
+        if settings.get("model_type") == AdaptedHybridNerConfig.model_type:
+            raise ModelError(_NO_BASE)
+        base = AutoModel.from_pretrained(source, trust_remote_code=False, **options)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"cannot load {name}, the base of the adapter {adapter}: {error}; when it lies elsewhere, give it as `base`"
@@ -163,35 +195,7 @@ def _load_base(name: str | None, adapter: str, kwargs: Mapping[str, Any]) -> Hyb
     return base if isinstance(base, HybridNerModel) else HybridNerModel.assemble({base.config.model_type: base})
 
 
-def _twin(encoder: nn.Module) -> Any:
-    """A copy whose weights lie in the same memory."""
-    shared = {id(weight): nn.Parameter(weight.detach(), requires_grad=False) for weight in encoder.parameters()}
-    return copy.deepcopy(encoder, shared)
-
-
-def _with_lora(encoder: Any, settings: Mapping[str, Any], trainable: bool) -> Any:
-    from peft import LoraConfig, inject_adapter_in_model
-
-    return inject_adapter_in_model(LoraConfig(**settings, inference_mode=not trainable), encoder)
-
-
-def _merged_weights(encoder: nn.Module) -> dict[str, Tensor]:
-    """The weights of an encoder without LoRA that gives the same as this one with it."""
-    from peft.tuners.lora import Linear
-
-    weights = {
-        name.replace(".base_layer.", "."): tensor.clone() for name, tensor in encoder.state_dict().items() if ".lora_" not in name
-    }
-    for name, layer in encoder.named_modules():
-        if isinstance(layer, Linear):
-            weights[f"{name}.weight"] += layer.get_delta_weight("default")
-    return weights
-
-
-def _below(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
-
-
+_NO_BASE = "the base is an adapter itself; merge it first (`hybridner merge`)"
 #: Loading options that are about the adapter's own repository, and those that hold for its base as well.
 _OF_BASE = ("token", "cache_dir", "local_files_only", "dtype")
 _OF_ADAPTER = ("token", "cache_dir", "local_files_only", "revision", "subfolder", "force_download")
@@ -199,7 +203,6 @@ _OF_ADAPTER = ("token", "cache_dir", "local_files_only", "revision", "subfolder"
 _ADAPTER_FIELDS = {
     "base",
     "base_fingerprint",
-    "lora",
     "model_type",
     "architectures",
     "dtype",

@@ -11,8 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hybridner.ensemble import Candidate, select_entities
-from hybridner.ensemble.fitted import Fitted, refuse_other_shape
+from hybridner.ensemble import Candidate, CombinerWeights, DecisionSettings, select_entities
 from hybridner.ensemble.stacking import STACKER_FILES, StoredStacker
 from hybridner.errors import InputError, ModelError
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
@@ -123,13 +122,19 @@ class CompositeModel(CharacterModel):
                 self.train()
 
     @property
-    def fitted(self) -> Fitted | None:
+    def combiner_weights(self) -> CombinerWeights | None:
         """What strategies beyond the plain ones need; None before `hybridner calibrate`."""
-        if self.config.fitted is None:
+        if self.config.combiner_weights is None:
             return None
-        fitted = Fitted.from_dict(self.config.fitted, self.stackers)
-        refuse_other_shape(fitted, len(self.member_names), len(self.config.labels) + 1)
-        return fitted
+        weights = CombinerWeights.from_dict(self.config.combiner_weights, self.stackers)
+        weights.check_shape(len(self.member_names), len(self.config.labels) + 1)
+        return weights
+
+    @property
+    def decision_settings(self) -> DecisionSettings:
+        """How this composite decides a ballot."""
+        config = self.config
+        return DecisionSettings(config.strategy, config.decoding, config.uncertainty, config.temperature, self.combiner_weights)
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
         """As `PreTrainedModel.save_pretrained`, with tokenizers and stackers beside the weights."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ from hybridner.llm import (
     LlmSettings,
     LlmStage,
     Plan,
-    Verified,
+    VerifiedCandidate,
     as_verifier,
 )
 
@@ -57,9 +57,9 @@ class Verification:
         texts, candidates = _columns(predictions)
         return self._stage.plan(texts, candidates, self._finder(texts, candidates))
 
-    def stream(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[list[Verified]]]]:
+    def stream(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[list[VerifiedCandidate]]]]:
         """Each batch with its verified candidates, in order; while an LLM answers, the next batch is taken from `batches`."""
-        waiting: tuple[Batch, Future[list[list[Verified]]]] | None = None
+        waiting: tuple[Batch, Future[list[list[VerifiedCandidate]]]] | None = None
         for batch in batches:
             texts, candidates = _columns(batch)
             future = self._stage.submit(texts, candidates, self._finder(texts, candidates))
@@ -76,7 +76,7 @@ class Verification:
     def _finder(self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]]) -> ExampleFinder | None:
         if self._examples is None:
             return None
-        return self._examples.finder(self._model, texts, candidates, self._stage.settings.examples)
+        return self._examples.finder(self._model, texts, candidates, self._stage.settings.examples_per_span)
 
 
 def _columns(batch: Batch) -> tuple[list[str], list[Sequence[Candidate]]]:
@@ -116,7 +116,7 @@ def open_verification(
 
 
 def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = settings.keys() - ({field.name for field in fields(LlmSettings)} - {"threshold", "decoding"})
+    unknown = settings.keys() - (LlmSettings.model_fields.keys() - {"threshold", "decoding"})
     if unknown:
         raise ModelError(
             f"llm_settings has no field {min(unknown)!r} (threshold and decoding are parameters of the pipeline itself)"

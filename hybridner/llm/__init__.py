@@ -13,7 +13,7 @@ from hybridner.llm.report import LlmReport
 from hybridner.llm.routing import ExampleFinder, Plan, route
 from hybridner.llm.settings import LlmSettings
 from hybridner.llm.simulation import SimulatedCurve, draw_curves, simulate
-from hybridner.llm.stage import LlmStage, Provenance, Verified, answered_pairs
+from hybridner.llm.stage import LlmStage, Provenance, VerifiedCandidate, collect_answer_pairs
 from hybridner.llm.transformers_verifier import TransformersVerifier
 from hybridner.llm.verifier import Answer, FailureKind, Message, Question, Verifier, VerifierError
 
@@ -43,11 +43,11 @@ __all__ = [
     "Question",
     "SimulatedCurve",
     "TransformersVerifier",
-    "Verified",
+    "VerifiedCandidate",
     "Verifier",
     "VerifierError",
-    "answered_pairs",
     "as_verifier",
+    "collect_answer_pairs",
     "count_errors",
     "draw_curves",
     "extract",

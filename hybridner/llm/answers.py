@@ -45,24 +45,24 @@ class AnswerReader:
             self._exact = {**_unambiguous((_tidy(spelling), name) for spelling, name in spellings), **self._exact}
         self._loose = _unambiguous((_bare(spelling), name) for spelling, name in self._exact.items())
 
-    def label(self, content: str) -> str | None:
+    def read_label(self, content: str) -> str | None:
         """The label that the answer gives: a name of the label set, "O", or None when it is anything else."""
-        answer = without_reasoning(content).strip()
+        answer = strip_reasoning(content).strip()
         found = self._one(answer)
         if found is not None:
             return found
         led = {self._one(_LEAD.sub("", line, count=1)) for line in answer.splitlines() if _LEAD.match(line)}
         return led.pop() if len(led) == 1 else None
 
-    def labels(self, content: str, count: int) -> tuple[str | None, ...]:
+    def read_labels(self, content: str, count: int) -> tuple[str | None, ...]:
         """The labels of `count` spans from lines of "number: label"; a number given two different labels has none."""
         if count == 1:
-            return (self.label(content),)
+            return (self.read_label(content),)
         given: dict[int, set[str | None]] = {}
-        for line in without_reasoning(content).splitlines():
+        for line in strip_reasoning(content).splitlines():
             match = _NUMBERED.match(line)
             if match:
-                given.setdefault(int(match[1]), set()).add(self.label(match[2]))
+                given.setdefault(int(match[1]), set()).add(self.read_label(match[2]))
         read = [given.get(number, {None}) for number in range(1, count + 1)]
         return tuple(next(iter(labels)) if len(labels) == 1 else None for labels in read)
 
@@ -70,7 +70,7 @@ class AnswerReader:
         return self._exact.get(_tidy(answer)) or self._loose.get(_bare(answer))
 
 
-def without_reasoning(content: str) -> str:
+def strip_reasoning(content: str) -> str:
     """The content without blocks of reasoning (closed, unopened or cut off) and code fences."""
     return _FENCE.sub("", _OPEN_REASONING.sub("", _REASONING.sub("", content)))
 

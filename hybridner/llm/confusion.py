@@ -60,7 +60,7 @@ class ConfusionMatrix:
 
     @classmethod
     def fit(cls, pairs: Iterable[tuple[str, str]], labels: Sequence[str]) -> ConfusionMatrix:
-        """From (true label, answer) pairs, such as those of `answered_pairs` on development or out-of-fold data.
+        """From (true label, answer) pairs, such as those of `collect_answer_pairs` on development or out-of-fold data.
 
         Row t is (n(t, a) + α·b(t, a)) / (n(t) + α). b(t, a) = λ·[a = t] + (1 - λ)·q(a) is the matrix of a verifier that knows the
         label with probability λ (one λ for entities of all types, one for O) and else answers by habit q, whatever the truth. So

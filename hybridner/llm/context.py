@@ -21,14 +21,14 @@ class Context:
     end: int
 
 
-def context_of(text: str, start: int, end: int, *, shortest: int, longest: int) -> Context:
-    """The sentence that holds the span, grown by whole neighbouring sentences while it is shorter than `shortest`.
+def select_context(text: str, start: int, end: int, *, min_context_chars: int, max_context_chars: int) -> Context:
+    """The sentence that holds the span, grown by whole neighbouring sentences while it is shorter than `min_context_chars`.
 
     Args:
         text: the whole text.
         start, end: the span, [start, end).
-        shortest: characters below which neighbours are taken in, while the result stays within `longest`.
-        longest: characters beyond which the sentence is cut around the span; the span itself is never cut.
+        min_context_chars: characters below which neighbours are taken in, while the result stays within `max_context_chars`.
+        max_context_chars: characters beyond which the sentence is cut around the span; the span itself is never cut.
     """
     borders = [0]
     for match in _SENTENCE.finditer(text):
@@ -36,33 +36,33 @@ def context_of(text: str, start: int, end: int, *, shortest: int, longest: int) 
             borders.append(match.end())
     first = max(i for i, border in enumerate(borders) if border <= start)
     last = min(i for i, border in enumerate(borders) if border >= end)
-    while borders[last] - borders[first] < shortest:
+    while borders[last] - borders[first] < min_context_chars:
         # The shorter neighbour first: it is the more likely to leave room for the other.
         sizes = []
         if first > 0:
             sizes.append((borders[first] - borders[first - 1], first - 1, last))
         if last + 1 < len(borders):
             sizes.append((borders[last + 1] - borders[last], first, last + 1))
-        fitting = [choice for choice in sizes if borders[last] - borders[first] + choice[0] <= longest]
+        fitting = [choice for choice in sizes if borders[last] - borders[first] + choice[0] <= max_context_chars]
         if not fitting:
             break
         _, first, last = min(fitting)
     low, high = borders[first], borders[last]
-    if high - low > longest:
-        spare = max(0, longest - (end - start))
-        low = max(low, min(start - spare // 2, high - longest))
-        high = min(high, max(end, low + longest))
+    if high - low > max_context_chars:
+        spare = max(0, max_context_chars - (end - start))
+        low = max(low, min(start - spare // 2, high - max_context_chars))
+        high = min(high, max(end, low + max_context_chars))
     return Context(low, high)
 
 
-def on_one_line(text: str) -> str:
+def to_single_line(text: str) -> str:
     """The text with everything that could break a prompt's layout replaced by spaces; the length stays the same."""
     return _LAYOUT.sub(" ", text)
 
 
-def bracketed(text: str, start: int, end: int, context: Context) -> str:
+def mark_span(text: str, start: int, end: int, context: Context) -> str:
     """The context with the span enclosed in brackets that occur nowhere else in it, where there are such."""
     shown = text[context.start : context.end]
     opening, closing = next((pair for pair in _BRACKETS if not set(pair) & set(shown)), _BRACKETS[0])
     before, span, after = text[context.start : start], text[start:end], text[end : context.end]
-    return on_one_line(f"{before}{opening}{span}{closing}{after}").strip()
+    return to_single_line(f"{before}{opening}{span}{closing}{after}").strip()

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hybridner.llm.answers import AnswerReader, without_reasoning
-from hybridner.llm.asker import Asker, LoopThread, run_all
+from hybridner.llm.answers import AnswerReader, strip_reasoning
 from hybridner.llm.cache import AnswerCache
+from hybridner.llm.dispatcher import LoopThread, QuestionDispatcher, run_all
 from hybridner.llm.prices import Price, load_prices
 from hybridner.llm.prompts import Prompter, PromptTemplate
-from hybridner.llm.report import LlmReport, Tally
+from hybridner.llm.report import LlmReport, UsageStats
 from hybridner.llm.verifier import Verifier, VerifierError
 from hybridner.spans import NON_ENTITY, LabelSet, Span
 
@@ -90,13 +90,13 @@ def extract(
         what was found in each text, in order, and the report of cost and latency.
     """
     wording = PromptTemplate.load(template)
-    prompter, reader, tally = Prompter(labels, wording), AnswerReader(labels, wording.non_entity), Tally()
-    asker = Asker(verifier, cache, tally)
+    prompter, reader, stats = Prompter(labels, wording), AnswerReader(labels, wording.non_entity), UsageStats()
+    dispatcher = QuestionDispatcher(verifier, cache, stats)
     found = [Extraction(error=f"not answered within the time limit of {time_limit} s")] * len(texts)
 
     async def work(number: int) -> None:
         try:
-            answer, _ = await asker.ask(prompter.extraction(texts[number]))
+            answer, _ = await dispatcher.complete(prompter.build_extraction(texts[number]))
         except VerifierError as error:
             found[number] = Extraction(error=str(error))
         else:
@@ -105,15 +105,15 @@ def extract(
     async def all_of_them() -> None:
         await run_all(range(len(texts)), work, workers=min(len(texts), verifier.concurrency), time_limit=time_limit)
 
-    tally.add(texts=len(texts), texts_routed=len(texts), entities=0)
+    stats.add(texts=len(texts), texts_routed=len(texts), entities=0)
     if texts:
         thread = LoopThread()
         try:
             thread.start(all_of_them()).result()
         finally:
             thread.stop(verifier.close())
-    tally.add(unparsed=sum(result.unreadable for result in found))
-    report = tally.report((load_prices() if prices is None else prices).get(verifier.model))
+    stats.add(unparsed=sum(result.unreadable for result in found))
+    report = stats.report((load_prices() if prices is None else prices).get(verifier.model))
     return found, report
 
 
@@ -123,10 +123,10 @@ def read_extraction(text: str, content: str, reader: AnswerReader, *, truncated:
     The k-th line with the same words is their k-th occurrence in the text. Words that are not in the text as they stand are
     looked for once more without what surrounds them and without regard to spaces, case and width.
     """
-    lines = [part for line in without_reasoning(content).splitlines() for part in _entries(line, reader)]
+    lines = [part for line in strip_reasoning(content).splitlines() for part in _entries(line, reader)]
     if truncated:
         lines = lines[:-1]
-    if len(lines) == 1 and reader.label(lines[0]) == NON_ENTITY:
+    if len(lines) == 1 and reader.read_label(lines[0]) == NON_ENTITY:
         return Extraction(truncated=truncated)
     spans: set[Span] = set()
     used: dict[str, int] = {}
@@ -134,7 +134,7 @@ def read_extraction(text: str, content: str, reader: AnswerReader, *, truncated:
     altered = unreadable = 0
     for line in lines:
         match = _LINE.match(line)
-        label = reader.label(match[1]) if match else None
+        label = reader.read_label(match[1]) if match else None
         if match is None or label is None or label == NON_ENTITY:
             unreadable += 1
             continue
@@ -153,7 +153,7 @@ def _entries(line: str, reader: AnswerReader) -> list[str]:
     entries: list[str] = []
     for part in re.split("(?<=[;；])", line):
         match = _LINE.match(part)
-        if entries and not (match and reader.label(match[1])):
+        if entries and not (match and reader.read_label(match[1])):
             entries[-1] += part
         else:
             entries.append(part)

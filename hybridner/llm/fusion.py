@@ -19,7 +19,7 @@ _MARGIN = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Fused:
+class FusionResult:
     """A candidate's label after fusion, its distribution, and its weight against overlapping ones (ln P(label) - ln P(O))."""
 
     label: int
@@ -27,7 +27,7 @@ class Fused:
     weight: float
 
 
-def fuse_replace(distribution: Distribution, local: int, answer: int, matrix: ConfusionMatrix) -> Fused:
+def fuse_replace(distribution: Distribution, local: int, answer: int, matrix: ConfusionMatrix) -> FusionResult:
     """The LLM's choice stands; O deletes (the paper's way). `matrix` is not used.
 
     The distribution stays that of the local models with its largest value given to the answer, as the ensemble does for its own
@@ -38,10 +38,10 @@ def fuse_replace(distribution: Distribution, local: int, answer: int, matrix: Co
     top = values.index(max(values))
     weight = 0.0 if answer == 0 else MAX_LOG_ODDS + distribution[answer]
     values[answer], values[top] = values[top], values[answer]
-    return Fused(answer, tuple(values), weight)
+    return FusionResult(answer, tuple(values), weight)
 
 
-def fuse_bayes(distribution: Distribution, local: int, answer: int, matrix: ConfusionMatrix) -> Fused:
+def fuse_bayes(distribution: Distribution, local: int, answer: int, matrix: ConfusionMatrix) -> FusionResult:
     """P(l | span, answer) ∝ P(l | span) · P(answer | l), with the matrix's column of the answer.
 
     An answer that is equally likely under every true label leaves all as it was, label and distribution.
@@ -54,23 +54,23 @@ def fuse_bayes(distribution: Distribution, local: int, answer: int, matrix: Conf
     """
     likelihood = [row[answer] for row in matrix.rows]
     if max(likelihood) - min(likelihood) <= _MARGIN * max(likelihood):
-        return Fused(local, distribution, _weight(distribution, local))
+        return FusionResult(local, distribution, _weight(distribution, local))
     joint = [max(p, _LEAST) * q for p, q in zip(distribution, likelihood, strict=True)]
     total = sum(joint)
     posterior = tuple(p / total for p in joint)
     best = max(range(len(posterior)), key=posterior.__getitem__)
     label = best if posterior[best] > posterior[local] + _MARGIN else local
-    return Fused(label, posterior, _weight(posterior, label))
+    return FusionResult(label, posterior, _weight(posterior, label))
 
 
-Fusion = Callable[[Distribution, int, int, ConfusionMatrix], Fused]
+Fusion = Callable[[Distribution, int, int, ConfusionMatrix], FusionResult]
 
 #: The ways of fusing by the name users give them.
 FUSIONS: dict[str, Fusion] = {"replace": fuse_replace, "bayes": fuse_bayes}
 
 
 def resolve_again(
-    candidates: Sequence[Candidate], fused: Mapping[int, Fused], labels: Sequence[str], decoding: str
+    candidates: Sequence[Candidate], fused: Mapping[int, FusionResult], labels: Sequence[str], decoding: str
 ) -> list[Candidate]:
     """The candidates of one text after fusion, with its entities chosen anew.
 

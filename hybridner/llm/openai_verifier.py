@@ -120,7 +120,7 @@ class OpenAIVerifier:
         # A pickle holds no key and no connection; the copy reads OPENAI_API_KEY.
         return _from_dict, (self.to_dict(),)
 
-    async def ask(self, question: Question) -> Answer:
+    async def complete(self, question: Question) -> Answer:
         """Send the question until a usable answer comes or the tries are used up.
 
         Raises:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import yaml
+from pydantic import Field
 
-from hybridner.errors import LlmError
+from hybridner.errors import HybridNerError, LlmError
 from hybridner.llm.verifier import Answer, Message
+from hybridner.validation import Integer, Number, Settings, validate
 
 _TABLE = Path(__file__).parent / "prices.yaml"
-_NUMBERS = ("input", "cached_input", "output")
-_KEYS = {*_NUMBERS, "currency", "source"}
 #: Tokens per character: Chinese about one, Latin about a third. On the high side, so that budgets are kept rather than broken.
 _PER_WIDE, _PER_NARROW = 1.0, 0.34
 #: Tokens around each message of a chat.
@@ -47,8 +46,7 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Settings):
     """Price of a million tokens.
 
     Attributes:
@@ -58,22 +56,20 @@ class Price:
         cached_input: per million tokens sent that the provider had in its prompt cache; None for as much as the others.
     """
 
-    input: float
-    output: float
+    error_class: ClassVar[type[HybridNerError]] = LlmError
+
+    input: Number = Field(ge=0.0)
+    output: Number = Field(ge=0.0)
     currency: str = "USD"
     source: str = ""
-    cached_input: float | None = None
-
-    def __post_init__(self) -> None:
-        if not (self.input >= 0 and self.output >= 0 and (self.cached_input is None or self.cached_input >= 0)):
-            raise LlmError(f"a price must not be negative, got {self}")
+    cached_input: Number | None = Field(default=None, ge=0.0)
 
     def of(self, usage: Usage) -> float:
         """Cost of the tokens in `currency`."""
         cached = usage.cached_prompt_tokens
         cached_input = self.input if self.cached_input is None else self.cached_input
-        whole = (usage.prompt_tokens - cached) * self.input + cached * cached_input + usage.completion_tokens * self.output
-        return whole / 1e6
+        cost = (usage.prompt_tokens - cached) * self.input + cached * cached_input + usage.completion_tokens * self.output
+        return cost / 1e6
 
 
 def load_prices(path: str | Path | None = None) -> dict[str, Price]:
@@ -85,23 +81,12 @@ def load_prices(path: str | Path | None = None) -> dict[str, Price]:
     path = Path(path) if path is not None else _TABLE
     try:
         table = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise LlmError(f"{path}: no price table ({error})") from error
-    if not isinstance(table, Mapping):
-        raise LlmError(f"{path}: expected model names with `input` and `output` under each")
-    prices: dict[str, Price] = {}
-    for model, entry in table.items():
-        where = f"{path}, {model}"
-        if not isinstance(entry, Mapping) or not {"input", "output"} <= set(entry) or set(entry) - _KEYS:
-            raise LlmError(f"{where}: expected `input` and `output` (and perhaps `cached_input`, `currency`, `source`)")
-        numbers = [entry[key] for key in _NUMBERS if key in entry]
-        if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in numbers):
-            raise LlmError(f"{where}: `input`, `cached_input` and `output` must be numbers per million tokens")
-        prices[str(model)] = Price(**entry)
-    return prices
+    return validate(dict[str, Price], table, LlmError, str(path))
 
 
-def usage_of(answer: Answer) -> Usage:
+def usage_from_answer(answer: Answer) -> Usage:
     """What the call that brought an answer used, as the server counted it."""
     return Usage(1, answer.prompt_tokens, answer.completion_tokens, answer.cached_prompt_tokens)
 
@@ -117,8 +102,7 @@ def estimate_prompt(messages: tuple[Message, ...]) -> int:
     return sum(_PER_MESSAGE + estimate_tokens(message.content) for message in messages)
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Settings):
     """Upper limits; None sets none. Answers from the cache cost nothing.
 
     Attributes:
@@ -127,33 +111,15 @@ class Budget:
         cost: money over the life of the stage, in the price's currency.
     """
 
-    calls_per_text: int | None = None
-    calls: int | None = None
-    tokens: int | None = None
-    cost: float | None = None
+    error_class: ClassVar[type[HybridNerError]] = LlmError
 
-    def __post_init__(self) -> None:
-        for name in ("calls_per_text", "calls", "tokens", "cost"):
-            value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise LlmError(f"budget `{name}` must not be negative, got {value}")
+    calls_per_text: Integer | None = Field(default=None, ge=0)
+    calls: Integer | None = Field(default=None, ge=0)
+    tokens: Integer | None = Field(default=None, ge=0)
+    cost: Number | None = Field(default=None, ge=0.0)
 
 
-def as_budget(budget: Budget | Mapping[str, Any] | None) -> Budget:
-    """A budget from its fields.
-
-    Raises:
-        LlmError: an unknown field or a value that makes no sense.
-    """
-    if budget is None or isinstance(budget, Budget):
-        return budget or Budget()
-    try:
-        return Budget(**budget)
-    except TypeError as error:
-        raise LlmError(f"`budget` has calls_per_text, calls, tokens and cost, all numbers: {error}") from None
-
-
-class Ledger:
+class BudgetTracker:
     """What was spent and what is set aside for calls under way; safe for threads.
 
     Raises:
@@ -182,9 +148,9 @@ class Ledger:
         with self._lock:
             self._total = self._total + -estimate + actual
 
-    def copy(self) -> Ledger:
-        """A ledger in the same state, to plan with."""
-        twin = Ledger(self._budget, self._price)
+    def copy(self) -> BudgetTracker:
+        """A budget_tracker in the same state, to plan with."""
+        twin = BudgetTracker(self._budget, self._price)
         twin._total = self._total
         return twin
 

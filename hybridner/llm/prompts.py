@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybridner.errors import LlmError
-from hybridner.llm.context import Context, bracketed, context_of, on_one_line
+from hybridner.llm.context import Context, mark_span, select_context, to_single_line
 from hybridner.llm.verifier import Message, Question
 from hybridner.spans import NON_ENTITY, Label, LabelSet
 
@@ -131,17 +131,19 @@ class Prompter:
     Args:
         labels: names, titles and descriptions of the entity types, and their domain.
         template: the wording.
-        shortest, longest: characters of context, see `context_of`.
+        min_context_chars, max_context_chars: characters of context, see `select_context`.
     """
 
-    def __init__(self, labels: LabelSet, template: PromptTemplate, *, shortest: int = 40, longest: int = 400) -> None:
+    def __init__(
+        self, labels: LabelSet, template: PromptTemplate, *, min_context_chars: int = 40, max_context_chars: int = 400
+    ) -> None:
         self.labels = labels
         self.template = template
-        self.shortest = shortest
-        self.longest = longest
+        self.min_context_chars = min_context_chars
+        self.max_context_chars = max_context_chars
         self.options = (*labels.names, template.non_entity)
         self._slots = {
-            "Target_Domain": on_one_line(labels.domain or template.default_domain),
+            "Target_Domain": to_single_line(labels.domain or template.default_domain),
             "Candidate_Label_Set": "\n".join([*map(_label_line, labels.labels), f"- {template.non_entity}"]),
             "Label_Names": ", ".join(self.options),
             "Non_Entity": template.non_entity,
@@ -149,43 +151,45 @@ class Prompter:
         self._system = Message("system", template.fill("system", self._slots))
         self._extract_system = Message("system", template.fill("extract-system", self._slots))
 
-    def context(self, text: str, start: int, end: int) -> Context:
+    def select_context(self, text: str, start: int, end: int) -> Context:
         """The piece of the text in which the span is shown."""
-        return context_of(text, start, end, shortest=self.shortest, longest=self.longest)
+        return select_context(
+            text, start, end, min_context_chars=self.min_context_chars, max_context_chars=self.max_context_chars
+        )
 
-    def question(
+    def build_question(
         self, text: str, spans: Sequence[tuple[int, int]], context: Context, examples: Sequence[Example] = ()
     ) -> Question:
         """Ask for the labels of one or several spans that lie in the same context."""
         shown = [self._example(example) for example in examples]
         if len(spans) == 1:
-            (start, end), sentence = spans[0], bracketed(text, *spans[0], context)
-            shown.append(self._fill("single", Input_Sentence=sentence, Entity_Span=on_one_line(text[start:end])))
+            (start, end), sentence = spans[0], mark_span(text, *spans[0], context)
+            shown.append(self._fill("single", Input_Sentence=sentence, Entity_Span=to_single_line(text[start:end])))
         else:
-            sentence = on_one_line(text[context.start : context.end]).strip()
+            sentence = to_single_line(text[context.start : context.end]).strip()
             listed = "\n".join(f"{n}. {_near(text, span, context)}" for n, span in enumerate(spans, 1))
             shown.append(self._fill("several", Input_Sentence=sentence, Entity_Spans=listed))
         limit = None if len(spans) * _LINE_TOKENS <= 128 else len(spans) * _LINE_TOKENS
         return Question((self._system, Message("user", "\n\n".join(shown))), self.options, len(spans), limit)
 
-    def again(self, question: Question, content: str) -> Question:
+    def build_retry(self, question: Question, content: str) -> Question:
         """Ask once more after an answer that could not be read; the chat goes on, so that the LLM sees what was wrong."""
         part = "again" if question.count == 1 else "again-several"
         more = (Message("assistant", content), Message("user", self._fill(part)))
         return Question((*question.messages, *more), question.options, question.count, question.max_tokens)
 
-    def extraction(self, text: str) -> Question:
+    def build_extraction(self, text: str) -> Question:
         """Ask for all entities of a text."""
-        user = self._fill("extract", Input_Sentence=on_one_line(text))
+        user = self._fill("extract", Input_Sentence=to_single_line(text))
         return Question((self._extract_system, Message("user", user)), max_tokens=_EXTRACTION_TOKENS)
 
     def _example(self, example: Example) -> str:
-        context = self.context(example.text, example.start, example.end)
+        context = self.select_context(example.text, example.start, example.end)
         category = self.template.non_entity if example.label == NON_ENTITY else example.label
         return self._fill(
             "example",
-            Input_Sentence=bracketed(example.text, example.start, example.end, context),
-            Entity_Span=on_one_line(example.text[example.start : example.end]),
+            Input_Sentence=mark_span(example.text, example.start, example.end, context),
+            Entity_Span=to_single_line(example.text[example.start : example.end]),
             Category=category,
         )
 
@@ -196,11 +200,11 @@ class Prompter:
 def _label_line(label: Label) -> str:
     title = f" ({label.title})" if label.title and label.title != label.name else ""
     description = f": {label.description}" if label.description else ""
-    return on_one_line(f"- {label.name}{title}{description}")
+    return to_single_line(f"- {label.name}{title}{description}")
 
 
 def _near(text: str, span: tuple[int, int], context: Context) -> str:
     start, end = span
     near = Context(max(context.start, start - _NEAR), min(context.end, end + _NEAR))
     left, right = "…" * (near.start > context.start), "…" * (near.end < context.end)
-    return f"“{on_one_line(text[start:end])}” ({left}{bracketed(text, start, end, near)}{right})"
+    return f"“{to_single_line(text[start:end])}” ({left}{mark_span(text, start, end, near)}{right})"

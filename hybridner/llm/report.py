@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hybridner.llm.prices import Price, Usage, usage_of
+from hybridner.llm.prices import Price, Usage, usage_from_answer
 from hybridner.llm.verifier import Answer
 
 
@@ -28,7 +28,7 @@ class LlmReport:
         seconds: time spent in calls, added up; `p50`, `p95` of one call.
         models: how many answers each served model gave.
         all_calls, all_prompt_tokens, all_completion_tokens: what sending every text to the LLM would have used; estimated, see
-            `Tally.report`.
+            `UsageStats.report`.
         cost, all_cost, currency: price of both, None where the price is not known.
     """
 
@@ -58,7 +58,7 @@ class LlmReport:
 
     @property
     def entity_share(self) -> float:
-        """Routed share of the local entities, in [0, 1]."""
+        """RoutedCandidate share of the local entities, in [0, 1]."""
         return self.entities_routed / self.entities if self.entities else 0.0
 
     @property
@@ -94,7 +94,7 @@ class LlmReport:
         return "\n".join(f"| {' | '.join(row)} |" for row in rows) + f"\n\nModels that answered: {served}.\n"
 
 
-class Tally:
+class UsageStats:
     """Counts over the life of a stage; safe for threads, and of a size that hardly grows (8 bytes for each call's latency)."""
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class Tally:
         """A call brought this answer; its prompt was estimated to have so many tokens."""
         with self._lock:
             self._counts["attempts"] += answer.attempts
-            self._spent += usage_of(answer)
+            self._spent += usage_from_answer(answer)
             self._latencies.append(answer.latency)
             self._models[answer.model] += 1
             self._estimated_prompt += estimate if answer.prompt_tokens else 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hybridner.ensemble import KINDS, Candidate, Kind, Threshold, as_threshold, find_doubtful
 from hybridner.llm.cache import AnswerCache, question_key
-from hybridner.llm.prices import Ledger, Price, Usage, estimate_prompt
+from hybridner.llm.prices import BudgetTracker, Price, Usage, estimate_prompt
 from hybridner.llm.prompts import Example, Prompter
 from hybridner.llm.verifier import Question, Verifier
 
@@ -19,7 +19,7 @@ _ANSWER_TOKENS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Routed:
+class RoutedCandidate:
     """A candidate the LLM should be asked about: candidate number `index` of text number `text`."""
 
     text: int
@@ -33,7 +33,7 @@ class PlannedCall:
     """One question, the routed candidates it asks about (in its order), and its estimated use (nothing when it is cached)."""
 
     question: Question
-    routed: tuple[Routed, ...]
+    routed: tuple[RoutedCandidate, ...]
     cached: bool
     estimate: Usage
 
@@ -49,7 +49,7 @@ class Plan:
     """
 
     calls: tuple[PlannedCall, ...]
-    over_budget: tuple[Routed, ...]
+    over_budget: tuple[RoutedCandidate, ...]
     price: Price | None
 
     @property
@@ -74,7 +74,7 @@ class Plan:
 
 def route(
     candidates: Sequence[Sequence[Candidate]], threshold: Threshold | float, kinds: Collection[Kind] = KINDS
-) -> list[Routed]:
+) -> list[RoutedCandidate]:
     """The doubtful candidates of these kinds, most uncertain first (ties in text order).
 
     Args:
@@ -88,10 +88,10 @@ def route(
 
 def route_doubtful(
     candidates: Sequence[Sequence[Candidate]], doubtful: Sequence[Sequence[bool]], kinds: Collection[Kind] = KINDS
-) -> list[Routed]:
+) -> list[RoutedCandidate]:
     """As `route`, where `doubtful` says for each candidate whether it is."""
     routed = [
-        Routed(text, index, candidate.uncertainty, candidate.kind)
+        RoutedCandidate(text, index, candidate.uncertainty, candidate.kind)
         for text, (row, doubts) in enumerate(zip(candidates, doubtful, strict=True))
         for index, (candidate, is_doubtful) in enumerate(zip(row, doubts, strict=True))
         if is_doubtful and candidate.kind is not None and candidate.kind in kinds
@@ -102,23 +102,23 @@ def route_doubtful(
 def plan_calls(
     texts: Sequence[str],
     candidates: Sequence[Sequence[Candidate]],
-    routed: Sequence[Routed],
+    routed: Sequence[RoutedCandidate],
     *,
     prompter: Prompter,
     verifier: Verifier,
     cache: AnswerCache | None,
-    ledger: Ledger,
+    budget_tracker: BudgetTracker,
     price: Price | None,
     spans_per_call: int,
     calls_per_text: int | None,
     examples: ExampleFinder | None,
 ) -> Plan:
-    """Turn routed candidates into calls and set their cost aside in the ledger, most uncertain first.
+    """Turn routed candidates into calls and set their cost aside in the budget_tracker, most uncertain first.
 
     A call that does not fit the budget any more is left out; a cheaper one after it may still fit.
     """
     calls: list[PlannedCall] = []
-    over: list[Routed] = []
+    over: list[RoutedCandidate] = []
     asked = [0] * len(texts)
     for group in _groups(texts, candidates, routed, prompter, spans_per_call):
         number = group[0].text
@@ -127,7 +127,7 @@ def plan_calls(
             continue
         call = _call(texts[number], candidates[number], group, prompter, verifier, cache, examples)
         if not call.cached:
-            if not ledger.reserve(call.estimate):
+            if not budget_tracker.reserve(call.estimate):
                 over += group
                 continue
             asked[number] += 1
@@ -138,19 +138,19 @@ def plan_calls(
 def _groups(
     texts: Sequence[str],
     candidates: Sequence[Sequence[Candidate]],
-    routed: Sequence[Routed],
+    routed: Sequence[RoutedCandidate],
     prompter: Prompter,
     size: int,
-) -> Iterator[tuple[Routed, ...]]:
+) -> Iterator[tuple[RoutedCandidate, ...]]:
     """Routed candidates that share a call, by their most uncertain one: only those shown in the same piece of a text do."""
     if size == 1:
         yield from ((item,) for item in routed)
         return
-    groups: list[list[Routed]] = []
-    open_groups: dict[tuple[int, int, int], list[Routed]] = {}
+    groups: list[list[RoutedCandidate]] = []
+    open_groups: dict[tuple[int, int, int], list[RoutedCandidate]] = {}
     for item in routed:
         candidate = candidates[item.text][item.index]
-        context = prompter.context(texts[item.text], candidate.start, candidate.end)
+        context = prompter.select_context(texts[item.text], candidate.start, candidate.end)
         group = open_groups.get((item.text, context.start, context.end))
         if group is None or len(group) == size:
             group = open_groups[item.text, context.start, context.end] = []
@@ -162,7 +162,7 @@ def _groups(
 def _call(
     text: str,
     candidates: Sequence[Candidate],
-    group: tuple[Routed, ...],
+    group: tuple[RoutedCandidate, ...],
     prompter: Prompter,
     verifier: Verifier,
     cache: AnswerCache | None,
@@ -174,7 +174,7 @@ def _call(
         for item, candidate in zip(group, asked, strict=True):
             shown.update(dict.fromkeys(examples(item.text, candidate)))
     spans = [(candidate.start, candidate.end) for candidate in asked]
-    question = prompter.question(text, spans, prompter.context(text, *spans[0]), list(shown))
+    question = prompter.build_question(text, spans, prompter.select_context(text, *spans[0]), list(shown))
     cached = cache is not None and cache.get(question_key(verifier, question)) is not None
     estimate = Usage() if cached else estimate_usage(question)
     return PlannedCall(question, group, cached, estimate)

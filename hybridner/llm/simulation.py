@@ -9,7 +9,7 @@ from html import escape
 
 from hybridner.ensemble.candidates import Candidate
 from hybridner.llm.confusion import ConfusionMatrix
-from hybridner.llm.fusion import FUSIONS, Fused, resolve_again
+from hybridner.llm.fusion import FUSIONS, FusionResult, resolve_again
 from hybridner.llm.routing import route
 from hybridner.spans import LabelSet, Span
 
@@ -80,7 +80,7 @@ def simulate(
         points: list[SimulatedPoint] = []
         for threshold in thresholds:
             routed = route(candidates, threshold)
-            chosen: list[dict[int, Fused]] = [{} for _ in candidates]
+            chosen: list[dict[int, FusionResult]] = [{} for _ in candidates]
             for item in routed:
                 chosen[item.text][item.index] = fused[item.text][item.index]
             final = [resolve_again(row, new, names, decoding) for row, new in zip(candidates, chosen, strict=True)]

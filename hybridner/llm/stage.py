@@ -12,14 +12,14 @@ from typing import Literal
 from hybridner.ensemble import Candidate, find_doubtful
 from hybridner.errors import LlmError
 from hybridner.llm.answers import AnswerReader
-from hybridner.llm.asker import Asker, LoopThread, run_all
 from hybridner.llm.cache import AnswerCache
 from hybridner.llm.confusion import ConfusionMatrix
-from hybridner.llm.fusion import FUSIONS, Fused, resolve_again
-from hybridner.llm.prices import Ledger, Price, Usage, estimate_prompt, load_prices, usage_of
+from hybridner.llm.dispatcher import LoopThread, QuestionDispatcher, run_all
+from hybridner.llm.fusion import FUSIONS, FusionResult, resolve_again
+from hybridner.llm.prices import BudgetTracker, Price, Usage, estimate_prompt, load_prices, usage_from_answer
 from hybridner.llm.prompts import Prompter, PromptTemplate
-from hybridner.llm.report import LlmReport, Tally
-from hybridner.llm.routing import ExampleFinder, Plan, PlannedCall, Routed, estimate_usage, plan_calls, route_doubtful
+from hybridner.llm.report import LlmReport, UsageStats
+from hybridner.llm.routing import ExampleFinder, Plan, PlannedCall, RoutedCandidate, estimate_usage, plan_calls, route_doubtful
 from hybridner.llm.settings import LlmSettings
 from hybridner.llm.verifier import Answer, FailureKind, Question, Verifier, VerifierError
 from hybridner.spans import NON_ENTITY, LabelSet, Span
@@ -68,7 +68,7 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedCandidate:
     """A candidate after the stage, and how it came to be what it is."""
 
     candidate: Candidate
@@ -118,14 +118,16 @@ class LlmStage:
         self.cache = cache
         self.price = (load_prices() if prices is None else prices).get(verifier.model)
         template = PromptTemplate.load(settings.template)
-        self.prompter = Prompter(labels, template, shortest=settings.shortest, longest=settings.longest)
+        self.prompter = Prompter(
+            labels, template, min_context_chars=settings.min_context_chars, max_context_chars=settings.max_context_chars
+        )
         self._reader = AnswerReader(labels, template.non_entity)
         self._matrix = settings.confusion or ConfusionMatrix.from_accuracy(settings.accuracy, labels.with_outside)
         if self._matrix.labels != labels.with_outside:
             raise LlmError("the confusion matrix was fitted for other labels than these, or in another order")
-        self._ledger = Ledger(settings.budget, self.price)
-        self._tally = Tally()
-        self._asker = Asker(verifier, cache, self._tally)
+        self._budget = BudgetTracker(settings.budget, self.price)
+        self._stats = UsageStats()
+        self._dispatcher = QuestionDispatcher(verifier, cache, self._stats)
         self._thread = LoopThread()
 
     def plan(
@@ -135,11 +137,11 @@ class LlmStage:
         # Neither the budget nor an adaptive threshold moves.
         threshold = copy.deepcopy(self.settings.threshold)
         doubtful = [find_doubtful(row, threshold, self.settings.kinds) for row in candidates]
-        return self._plan(texts, candidates, doubtful, examples, self._ledger.copy())
+        return self._plan(texts, candidates, doubtful, examples, self._budget.copy())
 
     def submit(
         self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], examples: ExampleFinder | None = None
-    ) -> concurrent.futures.Future[list[list[Verified]]]:
+    ) -> concurrent.futures.Future[list[list[VerifiedCandidate]]]:
         """Start verifying a batch in the background.
 
         Planning and the search for examples happen here, in the caller's thread; the calls, reading and fusion in another.
@@ -153,24 +155,24 @@ class LlmStage:
             a future of the candidates of each text, in the same order; it only fails with ``on_llm_error="raise"``.
         """
         doubtful = [find_doubtful(row, self.settings.threshold, self.settings.kinds) for row in candidates]
-        plan = self._plan(texts, candidates, doubtful, examples, self._ledger)
+        plan = self._plan(texts, candidates, doubtful, examples, self._budget)
         self._count(texts, candidates, plan)
         return self._thread.start(self._run(candidates, doubtful, plan))
 
     def run(
         self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], examples: ExampleFinder | None = None
-    ) -> list[list[Verified]]:
+    ) -> list[list[VerifiedCandidate]]:
         """As `submit`, and wait for the result."""
         return self.submit(texts, candidates, examples).result()
 
     def report(self) -> LlmReport:
         """Cost and latency since the stage was made."""
-        return self._tally.report(self.price)
+        return self._stats.report(self.price)
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Keys of questions that a replay lacked."""
-        return self._tally.missing
+        return self._stats.missing
 
     def close(self) -> None:
         """Cancel what is under way and let go of connections; the cache stays open for its owner."""
@@ -188,7 +190,7 @@ class LlmStage:
         candidates: Sequence[Sequence[Candidate]],
         doubtful: Sequence[Sequence[bool]],
         examples: ExampleFinder | None,
-        ledger: Ledger,
+        budget_tracker: BudgetTracker,
     ) -> Plan:
         if len(texts) != len(candidates):
             raise LlmError(f"{len(texts)} texts but candidates of {len(candidates)}")
@@ -199,7 +201,7 @@ class LlmStage:
             prompter=self.prompter,
             verifier=self.verifier,
             cache=self.cache,
-            ledger=ledger,
+            budget_tracker=budget_tracker,
             price=self.price,
             spans_per_call=self.settings.spans_per_call,
             calls_per_text=self.settings.budget.calls_per_text,
@@ -208,7 +210,7 @@ class LlmStage:
 
     def _count(self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], plan: Plan) -> None:
         routed = [item for call in plan.calls for item in call.routed]
-        self._tally.add(
+        self._stats.add(
             texts=len(texts),
             texts_routed=len({item.text for item in routed}),
             entities=sum(candidate.is_entity for row in candidates for candidate in row),
@@ -217,12 +219,12 @@ class LlmStage:
         )
         for text, row in zip(texts, candidates, strict=True):
             lines = 1 + sum(candidate.is_entity for candidate in row)
-            prompt = estimate_prompt(self.prompter.extraction(text).messages)
-            self._tally.everything(Usage(1, prompt, _LINE_TOKENS * lines))
+            prompt = estimate_prompt(self.prompter.build_extraction(text).messages)
+            self._stats.everything(Usage(1, prompt, _LINE_TOKENS * lines))
 
     async def _run(
         self, candidates: Sequence[Sequence[Candidate]], doubtful: Sequence[Sequence[bool]], plan: Plan
-    ) -> list[list[Verified]]:
+    ) -> list[list[VerifiedCandidate]]:
         outcomes: _Outcomes = {
             (item.text, item.index): _Outcome("over_budget", failure=FailureKind.OVER_BUDGET) for item in plan.over_budget
         }
@@ -231,8 +233,8 @@ class LlmStage:
         async def work(call: PlannedCall) -> None:
             # Where every next question would fail in the same way, asking on would only take time.
             if fatal:
-                self._ledger.settle(call.estimate, Usage())
-                self._tally.failed(0)
+                self._budget.settle(call.estimate, Usage())
+                self._stats.failed(0)
                 _set_failed(outcomes, call.routed, str(fatal[0]), fatal[0].kind)
                 return
             try:
@@ -247,10 +249,10 @@ class LlmStage:
         if plan.calls:
             await run_all(queue, work, workers=min(len(plan.calls), self.verifier.concurrency), time_limit=limit)
         for call in queue:
-            self._ledger.settle(call.estimate, Usage())
+            self._budget.settle(call.estimate, Usage())
         for call in plan.calls:
             if (call.routed[0].text, call.routed[0].index) not in outcomes:
-                self._tally.failed(0)
+                self._stats.failed(0)
                 _set_failed(outcomes, call.routed, f"not answered within the time limit of {limit:g} s", FailureKind.TIMED_OUT)
         if self.settings.on_llm_error == "raise":
             _raise_for(outcomes)
@@ -263,21 +265,21 @@ class LlmStage:
         """Ask, read, and where something could not be read ask once more; what then is no label stays unparsed."""
         question, count = call.question, call.question.count
         first, cached = await self._ask(question, call.estimate)
-        labels = self._reader.labels(first.content, count)
+        labels = self._reader.read_labels(first.content, count)
         source = [(first, cached)] * count
         problem = "the answer is none of the labels"
-        again = self.prompter.again(question, first.content)
+        again = self.prompter.build_retry(question, first.content)
         estimate = estimate_usage(again)
-        if None in labels and self._ledger.reserve(estimate):
+        if None in labels and self._budget.reserve(estimate):
             try:
                 second, cached = await self._ask(again, estimate)
             except VerifierError as error:
                 problem = f"{problem}, and when asked once more: {error}"
             else:
-                more = self._reader.labels(second.content, count)
+                more = self._reader.read_labels(second.content, count)
                 source = [pair if label else (second, cached) for label, pair in zip(labels, source, strict=True)]
                 labels = tuple(label or new for label, new in zip(labels, more, strict=True))
-        self._tally.add(unparsed=labels.count(None))
+        self._stats.add(unparsed=labels.count(None))
         return {
             (item.text, item.index): _Outcome("cached" if cached else "asked", label, _score(answer, number), answer.model)
             if label
@@ -289,29 +291,31 @@ class LlmStage:
         """Ask, and replace what was set aside for it by what it used, whatever happens."""
         used = Usage()
         try:
-            answer, cached = await self._asker.ask(question)
+            answer, cached = await self._dispatcher.complete(question)
             if not cached:
-                used = usage_of(answer) if answer.prompt_tokens + answer.completion_tokens > 0 else estimate_usage(question)
+                used = (
+                    usage_from_answer(answer) if answer.prompt_tokens + answer.completion_tokens > 0 else estimate_usage(question)
+                )
             return answer, cached
         finally:
-            self._ledger.settle(reserved, used)
+            self._budget.settle(reserved, used)
 
     def _verified(
         self, number: int, candidates: Sequence[Candidate], doubtful: Sequence[bool], outcomes: _Outcomes
-    ) -> list[Verified]:
+    ) -> list[VerifiedCandidate]:
         """Fuse the answers about one text and choose its entities again."""
         names = self.labels.with_outside
         position = {name: index for index, name in enumerate(names)}
         fuse = FUSIONS[self.settings.fusion]
         mine = {index: outcome for index in range(len(candidates)) if (outcome := outcomes.get((number, index))) is not None}
-        fused: dict[int, Fused] = {
+        fused: dict[int, FusionResult] = {
             index: fuse(candidates[index].distribution, position[candidates[index].label], position[outcome.label], self._matrix)
             for index, outcome in mine.items()
             if outcome.label is not None
         }
         final = resolve_again(candidates, fused, names, self.settings.decoding)
         return [
-            Verified(new, self._provenance(old, new, doubts, mine.get(index)))
+            VerifiedCandidate(new, self._provenance(old, new, doubts, mine.get(index)))
             for index, (old, new, doubts) in enumerate(zip(candidates, final, doubtful, strict=True))
         ]
 
@@ -338,7 +342,7 @@ def _score(answer: Answer, number: int) -> float | None:
     return max(answer.probabilities[number]) if answer.probabilities else None
 
 
-def _set_failed(outcomes: _Outcomes, routed: Sequence[Routed], problem: str, kind: FailureKind) -> None:
+def _set_failed(outcomes: _Outcomes, routed: Sequence[RoutedCandidate], problem: str, kind: FailureKind) -> None:
     outcomes.update({(item.text, item.index): _Outcome("failed", error=problem, failure=kind) for item in routed})
 
 
@@ -352,7 +356,7 @@ def _raise_for(outcomes: _Outcomes) -> None:
         raise LlmError(f"the LLM gave no answer for {len(failed)} of {len(outcomes)} routed spans: {reasons}")
 
 
-def answered_pairs(results: Iterable[Sequence[Verified]], gold: Iterable[Sequence[Span]]) -> list[tuple[str, str]]:
+def collect_answer_pairs(results: Iterable[Sequence[VerifiedCandidate]], gold: Iterable[Sequence[Span]]) -> list[tuple[str, str]]:
     """(true label, LLM's label) of every candidate that the LLM gave a label, for `ConfusionMatrix.fit`.
 
     The true label is "O" where gold has no entity with exactly these characters. Use texts that nothing was trained on.

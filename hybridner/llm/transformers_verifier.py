@@ -62,7 +62,7 @@ class TransformersVerifier:
     def parameters(self) -> Mapping[str, Any]:
         return {"method": "mean log-likelihood of each option"}
 
-    async def ask(self, question: Question) -> Answer:
+    async def complete(self, question: Question) -> Answer:
         """Score the options in a thread of its own; the first call loads the model.
 
         Raises:

@@ -123,7 +123,7 @@ class Verifier(Protocol):
     @property
     def concurrency(self) -> int: ...
 
-    async def ask(self, question: Question) -> Answer:
+    async def complete(self, question: Question) -> Answer:
         """Answer one question, trying again as often as makes sense.
 
         Raises:

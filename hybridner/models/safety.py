@@ -126,10 +126,19 @@ def check_fits(make: Callable[[], nn.Module], stored: Shapes) -> None:
         ModelError: weights are missing or of another size.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in build_skeleton(make, stored).state_dict().items()}
+    check_same_shapes(wanted, stored, "the weights do not fit config.json")
+
+
+def check_same_shapes(wanted: Shapes, stored: Shapes, problem: str) -> None:
+    """Make sure that every tensor that is wanted is stored in its size.
+
+    Raises:
+        ModelError: one is not; its message begins with `problem`.
+    """
     wrong = sorted(name for name, shape in wanted.items() if stored.get(name) != shape)
     if wrong:
         name = wrong[0]
         raise ModelError(
-            f"the weights do not fit config.json: {len(wrong)} are missing or of another size, such as {name} "
+            f"{problem}: {len(wrong)} are missing or of another size, such as {name} "
             f"({stored.get(name, 'missing')} instead of {wanted[name]})"
         )

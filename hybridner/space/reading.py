@@ -8,7 +8,7 @@ from typing import Any
 
 from hybridner.ensemble import Candidate, Kind, Threshold
 from hybridner.hybrid.entity_dicts import entity_dict, verified_entity
-from hybridner.llm import Provenance, Verified
+from hybridner.llm import Provenance, VerifiedCandidate
 
 
 @dataclass(frozen=True)
@@ -25,29 +25,29 @@ class Reading:
 
     text: str
     local: tuple[Candidate, ...]
-    items: tuple[Verified, ...]
+    items: tuple[VerifiedCandidate, ...]
     decoding: str
     asked: bool = False
 
     @property
-    def entities(self) -> list[Verified]:
+    def entities(self) -> list[VerifiedCandidate]:
         """The items that are entities, in text order."""
         return [item for item in self.items if item.candidate.is_entity]
 
 
 def local_reading(text: str, candidates: Sequence[Candidate], decoding: str) -> Reading:
     """A reading that no LLM has seen."""
-    items = tuple(Verified(c, Provenance(c.label, c.uncertainty)) for c in candidates)
+    items = tuple(VerifiedCandidate(c, Provenance(c.label, c.uncertainty)) for c in candidates)
     return Reading(text, tuple(candidates), items, decoding)
 
 
-def is_doubtful(item: Verified, threshold: Threshold) -> bool:
+def is_doubtful(item: VerifiedCandidate, threshold: Threshold) -> bool:
     """Whether the item needs review at this threshold: no LLM has given an answer."""
     known = item.provenance
     return threshold.exceeded(known.local_label, known.uncertainty) and known.llm_label is None
 
 
-def other_routed(reading: Reading, threshold: Threshold) -> list[tuple[Verified, Kind]]:
+def other_routed(reading: Reading, threshold: Threshold) -> list[tuple[VerifiedCandidate, Kind]]:
     """What would be routed although it is no entity: outvoted proposals and near misses."""
     return [
         (item, kind)
@@ -61,7 +61,7 @@ def entity_dicts(reading: Reading, threshold: Threshold) -> list[dict[str, Any]]
     return [_entity(reading, item, threshold) for item in reading.entities]
 
 
-def _entity(reading: Reading, item: Verified, threshold: Threshold) -> dict[str, Any]:
+def _entity(reading: Reading, item: VerifiedCandidate, threshold: Threshold) -> dict[str, Any]:
     needs_review = is_doubtful(item, threshold)
     if reading.asked:
         return verified_entity(reading.text, item, needs_review)

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hybridner.ensemble import UNCERTAINTIES, FixedThreshold, Threshold, available
+from hybridner.ensemble import UNCERTAINTIES, FixedThreshold, Threshold, available_strategies
 from hybridner.hybrid.configuration_hybrid import check_choice
-from hybridner.llm import LlmReport, LlmSettings, LlmStage, OpenAIVerifier, Plan, Price, Verified, load_prices
+from hybridner.llm import LlmReport, LlmSettings, LlmStage, OpenAIVerifier, Plan, Price, VerifiedCandidate, load_prices
 from hybridner.llm.prices import Budget
 from hybridner.pipeline import HybridNerPipeline
 from hybridner.space.limits import LimitError, Limits, check_endpoint, check_text
@@ -94,7 +94,7 @@ class Service:
         self.config = pipe.model.config
         self.labels = self.config.labels
         self.members = pipe.model.member_names
-        self.strategies = available(pipe.model.fitted)
+        self.strategies = available_strategies(pipe.model.combiner_weights)
         self._prices: dict[str, Price] = load_prices()
 
     def threshold(self, value: float) -> Threshold:
@@ -174,7 +174,7 @@ class Service:
         return LlmSettings(threshold=threshold, decoding=decoding, budget=budget, time_limit=self.limits.llm_seconds)
 
 
-def _changed(reading: Reading, items: Sequence[Verified]) -> int:
+def _changed(reading: Reading, items: Sequence[VerifiedCandidate]) -> int:
     before = {(c.start, c.end, c.label) for c in reading.local if c.is_entity}
     after = {(i.candidate.start, i.candidate.end, i.candidate.label) for i in items if i.candidate.is_entity}
     return len({span[:2] for span in before ^ after})

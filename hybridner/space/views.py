@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from hybridner.ensemble import KINDS, Kind, Threshold
-from hybridner.llm import Plan, Verified
+from hybridner.llm import Plan, VerifiedCandidate
 from hybridner.space.colours import label_colours
 from hybridner.space.markup import Hint, Mark, escape, marked
 from hybridner.space.reading import Reading, is_doubtful, other_routed
@@ -64,7 +64,7 @@ class Views:
         body = marked(reading.text, marks, hints)
         return f'<div class="hn-text" lang="zh">{body}</div>{empty}{self._legend(marks, bool(hints), reading.entities)}'
 
-    def _mark(self, item: Verified, threshold: Threshold) -> Mark:
+    def _mark(self, item: VerifiedCandidate, threshold: Threshold) -> Mark:
         candidate, known = item.candidate, item.provenance
         return Mark(
             candidate.start,
@@ -76,7 +76,7 @@ class Views:
             known.source == "llm",
         )
 
-    def _tip(self, item: Verified, threshold: Threshold, kind: Kind | None = None) -> str:
+    def _tip(self, item: VerifiedCandidate, threshold: Threshold, kind: Kind | None = None) -> str:
         words, candidate, known = self.words, item.candidate, item.provenance
         lines = [words.tip_hint.format(kind=words.kinds[kind])] if kind else []
         if candidate.label != NON_ENTITY:
@@ -95,7 +95,7 @@ class Views:
         name = self.name(label)
         return name if name == label else f"{name} ({label})"
 
-    def source(self, item: Verified) -> str:
+    def source(self, item: VerifiedCandidate) -> str:
         """Who decided, in words."""
         known = item.provenance
         if known.source == "llm":
@@ -104,7 +104,7 @@ class Views:
             return self.words.source_held.format(label=self.name(known.llm_label))
         return self.words.source_local
 
-    def _legend(self, marks: Sequence[Mark], hints: bool, entities: Sequence[Verified]) -> str:
+    def _legend(self, marks: Sequence[Mark], hints: bool, entities: Sequence[VerifiedCandidate]) -> str:
         if not marks and not hints:
             return ""
         counts = Counter(item.candidate.label for item in entities)
@@ -135,7 +135,7 @@ class Views:
         )
         return f'<table class="hn-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
-    def _cells(self, text: str, item: Verified, threshold: Threshold) -> tuple[str, ...]:
+    def _cells(self, text: str, item: VerifiedCandidate, threshold: Threshold) -> tuple[str, ...]:
         candidate, known, words = item.candidate, item.provenance, self.words
         doubtful = is_doubtful(item, threshold)
         review = f' <span class="hn-review">{escape(words.review)}</span>' * doubtful
@@ -151,7 +151,7 @@ class Views:
             escape(self.source(item)) + review,
         )
 
-    def _votes(self, item: Verified) -> str:
+    def _votes(self, item: VerifiedCandidate) -> str:
         votes, label = item.candidate.votes, item.candidate.label
         lines = "".join(f"<li>{escape(member)}: {escape(self.name(vote))}</li>" for member, vote in votes.items())
         agree = sum(vote == label for vote in votes.values())

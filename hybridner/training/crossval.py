@@ -18,7 +18,7 @@ import numpy as np
 from accelerate import PartialState
 
 from hybridner.data import fold_numbers
-from hybridner.ensemble import Predictions, concatenated
+from hybridner.ensemble import Predictions, concat_predictions
 from hybridner.errors import RecipeError
 from hybridner.hybrid import HybridNerModel, predict_records
 from hybridner.launch import processes
@@ -64,10 +64,10 @@ def run_crossval(recipe: Recipe, only: Sequence[int] = (), overwrite: bool = Fal
         state.wait_for_everyone()
     whole = output / OUT_OF_FOLD
     if state.is_main_process and all(path.exists() for path in paths):
-        parts = concatenated([Predictions.load(path) for path in paths])
+        parts = concat_predictions([Predictions.load(path) for path in paths])
         # Back into the order of train.
         order = np.concatenate([np.flatnonzero(numbers == fold) for fold in range(folds)])
-        parts.of_rows(np.argsort(order)).save(whole)
+        parts.select_records(np.argsort(order)).save(whole)
     state.wait_for_everyone()
     return whole
 

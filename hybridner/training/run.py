@@ -20,7 +20,7 @@ from accelerate import PartialState
 from accelerate.utils import set_seed
 
 from hybridner.data import label_set, labels_of, read_records, split_records
-from hybridner.data.catalogue import SOURCES
+from hybridner.data.corpora.catalog import SOURCES
 from hybridner.errors import DataError, RecipeError
 from hybridner.hub import push_folder
 from hybridner.hybrid import HybridNerModel

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
-from hybridner.evaluation import Prf
+from hybridner.evaluation import PrecisionRecallF1
 from hybridner.models import MemberModel, SpannerModel
 from hybridner.training.features import NO_SPAN, Collator, Feature
 from hybridner.training.recipe import MemberSection, TrainingSection
@@ -68,9 +68,9 @@ def count_entities(proposed: Tensor, gold: Tensor) -> Tensor:
     return count
 
 
-def micro(counts: Any) -> Prf:
+def micro(counts: Any) -> PrecisionRecallF1:
     """Precision, recall and F1 of [3] correct, predicted and gold entities."""
-    return Prf(*(int(total) for total in counts))
+    return PrecisionRecallF1(*(int(total) for total in counts))
 
 
 def entity_metrics(prediction: EvalPrediction) -> dict[str, float]:

@@ -117,7 +117,7 @@ def test_a_killed_job_goes_on_with_nothing_lost_and_nothing_doubled(
     path, out = write_lines(tmp_path / "a.txt", texts), tmp_path / "out"
     arguments = ["annotate", str(composite_folder), path, "--output", str(out), "--records-per-shard", "10"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"}
-    command = [sys.executable, "-m", "hybridner.cli.main", *arguments]
+    command = [sys.executable, "-m", "hybridner", *arguments]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
         while len(list(out.glob("data/part-*"))) < 4:

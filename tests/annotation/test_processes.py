@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from hybridner import HybridNerPipeline
 from hybridner.annotation import Fields, FileSource, How, annotate
-from hybridner.annotation.asking import left, share
+from hybridner.annotation.llm_job import left, share
 from hybridner.annotation.records import Item, Reject
 from hybridner.annotation.sources import Finished, Piece
 from hybridner.llm import Budget, LlmError, Price
@@ -48,7 +48,7 @@ def test_two_processes_share_the_work_and_the_budget(
     command = [
         *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"),
         *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
-        *("-m", "hybridner.annotate", str(composite_folder), str(path), "--output", str(out), "--records-per-shard", "10"),
+        *("-m", "hybridner", "annotate", str(composite_folder), str(path), "--output", str(out), "--records-per-shard", "10"),
         *("--threshold", "0.6", "--llm", str(tmp_path / "llm.yaml")),
     ]
     settings = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true", "OPENAI_API_KEY": KEY}
@@ -117,7 +117,7 @@ def test_what_was_spent_before_a_stop_is_spent(
 
 def test_a_budget_of_money_needs_a_price(pipe: HybridNerPipeline, server: ScriptedServer, tmp_path: Path) -> None:
     source = FileSource([write_lines(tmp_path / "a.txt", sentences(5))], None, Fields(), 5)
-    for budget, problem in (({"cost": 1.0}, "price of 'some-model' is not known"), ({"euros": 1}, "`budget` has")):
+    for budget, problem in (({"cost": 1.0}, "price of 'some-model' is not known"), ({"euros": 1}, "budget: euros: unknown key")):
         how = How(llm=llm_of(server), llm_settings={"budget": budget})
         with pytest.raises(LlmError, match=problem):
             annotate(pipe, source, tmp_path / "out", how)
@@ -128,7 +128,8 @@ whole = st.none() | st.integers(0, 10**9)
 
 @given(calls=whole, tokens=whole, cost=st.none() | st.floats(0, 1e6), processes=st.integers(1, 9))
 def test_the_parts_of_a_budget_are_the_whole(calls: int | None, tokens: int | None, cost: float | None, processes: int) -> None:
-    parts = [share(Budget(3, calls, tokens, cost), process, processes) for process in range(processes)]
+    budget = Budget(calls_per_text=3, calls=calls, tokens=tokens, cost=cost)
+    parts = [share(budget, process, processes) for process in range(processes)]
     for name, limit in (("calls", calls), ("tokens", tokens), ("cost", cost)):
         mine = [getattr(part, name) for part in parts]
         assert mine == [None] * processes if limit is None else sum(mine) == pytest.approx(limit)
@@ -137,8 +138,8 @@ def test_the_parts_of_a_budget_are_the_whole(calls: int | None, tokens: int | No
 
 @given(calls=st.integers(0, 100), used=st.integers(0, 200), tokens=st.integers(0, 500))
 def test_never_less_than_nothing_is_left(calls: int, used: int, tokens: int) -> None:
-    price = Price(2.0, 3.0)
-    rest = left(Budget(None, calls, None, 1e-3), Usage(used, tokens, tokens), price)
+    price = Price(input=2.0, output=3.0)
+    rest = left(Budget(calls=calls, cost=1e-3), Usage(used, tokens, tokens), price)
     assert rest.calls == max(0, calls - used)
     assert rest.tokens is None
     assert rest.cost == pytest.approx(max(0.0, 1e-3 - 5e-6 * tokens))

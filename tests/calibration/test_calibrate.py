@@ -9,11 +9,11 @@ import pytest
 from transformers import pipeline
 
 from hybridner import HybridNerModel
-from hybridner.calibration import Choices, Target, calibrate, cross_fitted, fit_all, judge
+from hybridner.calibration import CalibrationConfig, EvaluatedCandidates, Target, calibrate, cross_fit, evaluate, fit_settings
 from hybridner.calibration.threshold import curve
 from hybridner.cli.main import main
 from hybridner.data import write_jsonl
-from hybridner.ensemble import COMBINERS, Fitted, FixedThreshold, Predictions, decide, find_doubtful, select_entities
+from hybridner.ensemble import COMBINERS, FixedThreshold, Predictions, decide_predictions, find_doubtful, select_entities
 from hybridner.errors import ModelError
 from hybridner.hybrid.engine import predict_records
 from tests.support.predictions import LABELS, made_up_predictions
@@ -40,7 +40,7 @@ def predictions() -> Predictions:
 
 def test_all_strategies_work_after_calibration_and_survive_saving(predictions: Predictions, tmp_path: Path) -> None:
     model = a_composite()
-    report = calibrate(model, predictions, Choices(strategy="best", uncertainty="best", stackers=("forest", "xgboost")))
+    report = calibrate(model, predictions, CalibrationConfig(strategy="best", uncertainty="best", stackers=("forest", "xgboost")))
     assert set(report["strategies"]) == set(COMBINERS) - {"svm"}
     assert report["strategies"][model.config.strategy] == max(report["strategies"].values())
     model.save_pretrained(tmp_path)
@@ -52,7 +52,7 @@ def test_all_strategies_work_after_calibration_and_survive_saving(predictions: P
         )
     assert again.config.temperature == pytest.approx(report["temperature"])
     # Calibrated once more without stackers, their files go.
-    calibrate(again, predictions, Choices())
+    calibrate(again, predictions, CalibrationConfig())
     again.save_pretrained(tmp_path)
     assert not list(tmp_path.glob("stacker-*"))
 
@@ -67,22 +67,22 @@ def test_figures_are_by_weights_that_did_not_see_the_fold(predictions: Predictio
             for record in predictions.records
         ),
     )
-    honest = judge(cross_fitted(noise, ("forest",)), "forest")
-    whole = fit_all(noise, ("forest",))
-    flattered = judge([(noise, whole)], "forest")
+    honest = evaluate(cross_fit(noise, ("forest",)), "forest")
+    whole = fit_settings(noise, ("forest",))
+    flattered = evaluate([(noise, whole)], "forest")
 
-    def right(judged: object) -> float:
-        return float(np.mean([correct for _, correct in judged.chosen()]))
+    def right(evaluated: EvaluatedCandidates) -> float:
+        return float(np.mean([correct for _, correct in evaluated.entities()]))
 
     assert right(honest) < 0.55 < 0.75 < right(flattered)
-    folds = cross_fitted(predictions)
+    folds = cross_fit(predictions)
     assert sorted(record.id for part, _ in folds for record in part.records) == sorted(r.id for r in predictions.records)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
 def test_a_share_is_kept(predictions: Predictions, share: float) -> None:
     model = a_composite()
-    report = calibrate(model, predictions, Choices(target=Target(share=share)))
+    report = calibrate(model, predictions, CalibrationConfig(target=Target(share=share)))
     assert report["threshold"]["routed_spans"] <= share * report["threshold"]["entities"] + 1
     assert model.config.review_threshold.value() == report["threshold"]["threshold"]
     if share == 0.5:
@@ -98,20 +98,11 @@ def test_the_promise_to_catch_errors_holds_on_other_texts() -> None:
         calibrate(
             report_model,
             made_up_predictions(150, _WEAK, seed=seed),
-            Choices(strategy="pool", uncertainty="score", target=Target(error_recall=0.8)),
+            CalibrationConfig(strategy="pool", uncertainty="score", target=Target(error_recall=0.8)),
         )
         fresh = made_up_predictions(500, _WEAK, seed=100 + seed)
         config = report_model.config
-        rows = decide(
-            fresh.ballot.tempered(config.temperature),
-            len(fresh),
-            fresh.labels,
-            fresh.members,
-            strategy="pool",
-            decoding="flat",
-            fitted=Fitted.from_dict(config.fitted),
-            uncertainty="score",
-        )
+        rows = decide_predictions(fresh, report_model.decision_settings)
         for row, record in zip(rows, fresh.records, strict=True):
             known = {(s.start, s.end, s.label) for s in record.entities}
             wrong = [c for c in select_entities(row) if (c.start, c.end, c.label) not in known]
@@ -122,15 +113,15 @@ def test_the_promise_to_catch_errors_holds_on_other_texts() -> None:
 
 def test_thresholds_by_label_and_for_the_best_expected_f1(predictions: Predictions) -> None:
     model = a_composite()
-    calibrate(model, predictions, Choices(target=Target(error_recall=0.9, by_label=True)))
+    calibrate(model, predictions, CalibrationConfig(target=Target(error_recall=0.9, by_label=True)))
     assert set(model.config.review_threshold.by_label) <= set(LABELS[1:])
-    perfect = calibrate(model, predictions, Choices(target=Target(accuracy=1.0)))
-    useless = calibrate(model, predictions, Choices(target=Target(accuracy=0.25)))
+    perfect = calibrate(model, predictions, CalibrationConfig(target=Target(accuracy=1.0)))
+    useless = calibrate(model, predictions, CalibrationConfig(target=Target(accuracy=0.25)))
     assert perfect["threshold"]["threshold"] < useless["threshold"]["threshold"] == 1.0
 
 
 def test_the_curve_falls(predictions: Predictions) -> None:
-    points = curve(judge(cross_fitted(predictions), "score"))
+    points = curve(evaluate(cross_fit(predictions), "score"))
     assert [p["routed"] for p in points] == sorted((p["routed"] for p in points), reverse=True)
     assert points[-1]["routed"] == 0.0
     assert points[0]["error_recall"] > 0.95
@@ -153,9 +144,9 @@ def test_targets_that_make_no_sense(target: dict, said: str) -> None:
 
 def test_predictions_of_other_members_are_refused(predictions: Predictions) -> None:
     with pytest.raises(ModelError, match="predictions of b, c, spanner"):
-        calibrate(a_composite(), made_up_predictions(20, (0.9, 0.8, 0.7)), Choices())
+        calibrate(a_composite(), made_up_predictions(20, (0.9, 0.8, 0.7)), CalibrationConfig())
     with pytest.raises(ModelError, match="strategy must be one of"):
-        calibrate(a_composite(), predictions, Choices(strategy="svm"))
+        calibrate(a_composite(), predictions, CalibrationConfig(strategy="svm"))
 
 
 def test_the_command_calibrates_on_a_labelled_file(

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from transformers import AutoModel, pipeline
 
-from hybridner.cli.main import _COMMANDS, build_parser, main
+from hybridner.cli.main import SUMMARIES, main
 from hybridner.data import write_jsonl
 from hybridner.evaluation.systems import SEQUENCE_VOTE
 from hybridner.llm import AnswerCache, Budget, ConfusionMatrix
@@ -33,14 +33,14 @@ def gold(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("command", [module.__name__.rpartition(".")[2] for module in _COMMANDS])
+@pytest.mark.parametrize("command", SUMMARIES)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
     assert end.value.code == 0
     shown = capsys.readouterr().out
-    assert f"hybridner {command}" in shown
-    assert command in build_parser().format_help()
+    assert f"usage: hybridner {command}" in shown
+    assert f"  hybridner {command}" in shown.partition("example")[2], "an example"
 
 
 def test_predict_writes_json_lines(model: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,7 +230,7 @@ def test_members_of_a_perfect_world_score_one(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_the_reader_of_our_output_may_leave(model: str) -> None:
-    command = f"yes 俄罗斯在叙利亚 | head -400 | {sys.executable} -m hybridner.cli.main predict {model} --json | head -1"
+    command = f"yes 俄罗斯在叙利亚 | head -400 | {sys.executable} -m hybridner predict {model} --json | head -1"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert json.loads(result.stdout)["text"] == "俄罗斯在叙利亚"
     assert "Traceback" not in result.stderr

@@ -32,7 +32,7 @@ def test_the_demo_shows_what_the_bundled_model_finds(
 
 def test_the_demo_trains_assembles_saves_and_reads(tmp_path: Path) -> None:
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    command = [sys.executable, "-m", "hybridner.cli.main", "demo", "--train", "--epochs", "1"]
+    command = [sys.executable, "-m", "hybridner", "demo", "--train", "--epochs", "1"]
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
     composite = tmp_path / "hybridner-demo" / "composite"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hybridner.data.agreement import agreement, cohen_kappa, disagreements, same_texts
+from hybridner.data.statistics.agreement import agreement, cohen_kappa, disagreements, same_texts
 from hybridner.errors import DataError
 from hybridner.spans import Record, Span
 

@@ -1,22 +1,20 @@
 """`hybridner data`; for pushing see tests/hub/test_data_sets.py."""
 
-import argparse
 import json
 
 import pytest
 
-from hybridner.cli.data import add_parser
-from hybridner.data.hermit import reasoner_missing
+from hybridner.cli.commands.data import run
+from hybridner.cli.main import command_parser
+from hybridner.data.sncm.reasoner import reasoner_missing
 from hybridner.errors import DataError
 
 
 @pytest.fixture
 def call(capsys):
     def _call(*arguments):
-        parser = argparse.ArgumentParser()
-        add_parser(parser.add_subparsers(dest="command", required=True))
-        options = parser.parse_args(["data", *map(str, arguments)])
-        return options.run(options), capsys.readouterr().out
+        options = command_parser("data").parse_args([*map(str, arguments)])
+        return run(options), capsys.readouterr().out
 
     return _call
 

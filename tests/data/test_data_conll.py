@@ -3,7 +3,7 @@
 import pytest
 
 from hybridner.data import RepairLog, detect_format, read_records
-from hybridner.data.conll import detect_scheme
+from hybridner.data.formats.conll import find_layout
 from hybridner.errors import DataError
 from hybridner.spans import Record, Span
 
@@ -25,7 +25,7 @@ def lines(tags, separator):
 @pytest.mark.parametrize("scheme", list(TAGS))
 def test_all_schemes_and_separators_give_the_same_spans(write, scheme, separator):
     path = write("train", *lines(TAGS[scheme], separator), "", "", *lines(TAGS[scheme], separator))
-    assert detect_format(path) == "conll"
+    assert detect_format(path).format == "conll"
     log = RepairLog(strict=True)
     assert read_records(path, repairs=log) == [Record(TOKENS, SPANS, "train-0"), Record(TOKENS, SPANS, "train-1")]
 
@@ -33,7 +33,7 @@ def test_all_schemes_and_separators_give_the_same_spans(write, scheme, separator
 def test_the_middle_of_long_entities(write):
     bmes = write("a", "中 B-ORG", "共 M-ORG", "中 M-ORG", "央 E-ORG", "说 S-X")
     bioes = write("b", "中 B-ORG", "共 I-ORG", "中 I-ORG", "央 E-ORG", "说 S-X")
-    assert (detect_scheme(bmes), detect_scheme(bioes)) == ("BMES", "BIOES")
+    assert (find_layout(bmes).scheme, find_layout(bioes).scheme) == ("BMES", "BIOES")
     for path in (bmes, bioes):
         assert read_records(path, repairs=RepairLog(strict=True))[0].entities == (Span(0, 4, "ORG"), Span(4, 5, "X"))
 

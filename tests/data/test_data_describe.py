@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from hybridner.data.describe import describe
-from hybridner.data.near_duplicates import grams, jaccard, near_duplicate_pairs
-from hybridner.data.report import as_text, plot
+from hybridner.data.statistics.describe import describe
+from hybridner.data.statistics.near_duplicates import grams, jaccard, near_duplicate_pairs
+from hybridner.data.statistics.report import as_text, plot
 from hybridner.spans import Record, Span
 
 LONG = "在城市峡谷里面接收机收不到卫星信号于是用惯性导航顶上"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hybridner.data import RepairLog, detect_format, iter_records, read_records, write_cluener, write_jsonl
-from hybridner.data import json_formats as module
+from hybridner.data.formats import json_stream as module
 from hybridner.errors import DataError
 from hybridner.spans import Record, Span
 
@@ -39,7 +39,7 @@ def test_every_form_gives_the_same_spans_and_is_detected(write, name, item, cont
     content = line(item) if container == "lines" else json.dumps([item], ensure_ascii=False, indent=1)
     path = write("some.file", content)
     (record,) = read_records(path)
-    assert detect_format(path) == name
+    assert detect_format(path).format == name
     assert (record.text, record.entities) == (TEXT, SPANS)
     assert read_records(path, name) == [record]
 
@@ -54,14 +54,14 @@ def test_own_form_keeps_id_and_group_and_others_are_numbered(write):
 def test_records_without_entities_do_not_hide_the_format(write):
     empty = {"text": "无。", "entities": []}
     path = write("x.json", json.dumps([empty, empty, CMEEE], ensure_ascii=False))
-    assert detect_format(path) == "cmeee"
+    assert detect_format(path).format == "cmeee"
     assert [len(record.entities) for record in read_records(path)] == [0, 0, 3]
 
 
 def test_bare_texts_are_read_without_entities_but_not_mixed_with_annotated_ones(write):
     assert read_records(write("test.json", line({"id": 0, "text": TEXT}))) == [Record(TEXT, (), "0")]
     mixed = write("mixed.json", line({"text": TEXT}), line(CLUENER))
-    with pytest.raises(DataError, match=r"mixed\.json, line 1: `label` must be a dict, but is missing"):
+    with pytest.raises(DataError, match=r"mixed\.json, line 1: no annotations here: `label`.* is missing"):
         read_records(mixed)
     with pytest.raises(DataError, match=r"mixed\.json, line 2: `label` in a file"):
         read_records(mixed, "texts")
@@ -72,8 +72,8 @@ def test_bare_texts_are_read_without_entities_but_not_mixed_with_annotated_ones(
     [
         ({"text": TEXT, "label": {"LOC": {"叙利亚": [[3, 6]]}}}, r"label\.LOC\.叙利亚: the text at \[3, 7\) is '叙利亚部'"),
         ({"text": TEXT, "label": {"LOC": {"叙利亚": [3, 5]}}}, r"expected \[first, last\], not 3"),
-        ({"text": TEXT, "label": {"LOC": ["叙利亚"]}}, r"label\.LOC: expected \{surface"),
-        ({"text": 5, "label": {"LOC": {}}}, "`text` must be a str, but is int"),
+        ({"text": TEXT, "label": {"LOC": ["叙利亚"]}}, r"label\.LOC: expected \{word"),
+        ({"text": 5, "label": {"LOC": {}}}, "`text` must be a string, not int"),
         ({"text": TEXT, "entities": [{"start": 0, "end": 99, "label": "A"}]}, r"entity 0: span \[0, 99\) does not fit"),
         ({"text": TEXT, "entities": [{"start": 0, "label": "A"}]}, "entity 0: `end` is missing"),
         ({"text": TEXT, "entities": [{"start": "0", "end": 1, "label": "A"}]}, "must be whole numbers"),
@@ -83,8 +83,9 @@ def test_bare_texts_are_read_without_entities_but_not_mixed_with_annotated_ones(
         ({"text": TEXT, "entities": [{"start_idx": 5, "end_idx": 3, "type": "A"}]}, r"\[5, 4\) does not fit"),
         ({"text": TEXT, "entities": [{"start_offset": -1, "end_offset": 2, "label": "A"}]}, r"\[-1, 2\) does not fit"),
         ({"text": TEXT, "entities": [{"from": 0, "to": 1}]}, "unknown format"),
-        ({"text": TEXT, "label": [[0, 1]]}, r"expected \[start, end, label\]"),
-        ({"sentence": TEXT}, "unknown format: an object with the fields sentence"),
+        ({"text": TEXT, "label": [[0, 1]]}, "unknown format: `label` looks like annotations"),
+        ({"text": TEXT, "label": [[0, 1, "A"], [0, 1]]}, r"entity 1: expected \[start, end, label\]"),
+        ({"Satz": TEXT}, "unknown format: an object with the fields Satz but no `text`"),
     ],
 )
 def test_what_no_rule_covers_stops_with_file_line_and_field(write, item, message):
@@ -93,7 +94,7 @@ def test_what_no_rule_covers_stops_with_file_line_and_field(write, item, message
 
 
 def test_an_entity_in_another_form_later_in_the_file_is_an_error(write):
-    with pytest.raises(DataError, match="line 2, entity 0: `start` is missing"):
+    with pytest.raises(DataError, match="line 2: `entities` is of another form"):
         read_records(write("a.json", line(OWN), line(CMEEE)))
 
 

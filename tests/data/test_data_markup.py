@@ -2,8 +2,8 @@
 
 import pytest
 
-from hybridner.data import Reading, Relation, read_corpus, read_records
-from hybridner.data.markup import parse_line
+from hybridner.data import ReadOptions, Relation, read_corpus, read_records
+from hybridner.data.formats.markup import parse_line
 from hybridner.errors import DataError
 from hybridner.spans import Record, Span
 
@@ -38,18 +38,18 @@ def test_a_folder_is_read_in_the_order_of_its_file_names_and_other_files_are_lef
 
 
 def test_codes_are_renamed_by_a_label_map(write):
-    reading = Reading(label_map={"STATE": "Adversary States", "LOCATION": "Place", "OFFSYS": "System"})
+    reading = ReadOptions(label_map={"STATE": "Adversary States", "LOCATION": "Place", "OFFSYS": "System"})
     (document,) = read_corpus(write("news.txt", *LINES), reading)
     assert [span.label for span in document.sentences[0].record.entities] == ["Adversary States", "Place", "System"]
     with pytest.raises(DataError, match=r"news\.txt, line 2: unknown label 'LOCATION'"):
-        read_corpus(write("news.txt", *LINES), Reading(label_map={"STATE": "x"}))
+        read_corpus(write("news.txt", *LINES), ReadOptions(label_map={"STATE": "x"}))
 
 
 @pytest.mark.parametrize("text", ["{甲|A}{乙|B}", "前{甲乙|A}后", "{“三叉戟”演习|EVENT}", "无"])
 def test_the_bare_text_is_what_is_left_without_the_marks(text):
     bare, spans = parse_line(text)
     rebuilt = bare
-    for start, end, code in reversed(spans):
+    for start, end, code, *_ in reversed(spans):
         rebuilt = f"{rebuilt[:start]}{{{rebuilt[start:end]}|{code}}}{rebuilt[end:]}"
     assert rebuilt == text
     assert not set("{}|") & set(bare)

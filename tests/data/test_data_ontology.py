@@ -2,10 +2,10 @@
 
 import pytest
 
-from hybridner.data import Reading, read_corpus
-from hybridner.data.hermit import is_consistent, reasoner_missing
-from hybridner.data.markup import Relation, Sentence
-from hybridner.data.ontology import SNCM_OPEN, check_sentences, load_ontology
+from hybridner.data import ReadOptions, read_corpus
+from hybridner.data.formats.markup import Relation, Sentence
+from hybridner.data.sncm.ontology import SNCM_OPEN, check_sentences, load_ontology
+from hybridner.data.sncm.reasoner import is_consistent, reasoner_missing
 from hybridner.errors import DataError, HybridNerError
 from hybridner.spans import Record, Span
 
@@ -123,5 +123,5 @@ def test_without_java_it_is_said_what_to_install(monkeypatch):
 @needs_reasoner
 @pytest.mark.skipif(not any(SNCM_OPEN.glob("*.txt")), reason="the corpus is not in this checkout")
 def test_the_whole_corpus_is_consistent():
-    documents = read_corpus(SNCM_OPEN, Reading(label_map=ONTOLOGY.names_of_codes))
+    documents = read_corpus(SNCM_OPEN, ReadOptions(label_map=ONTOLOGY.names_of_codes))
     assert is_consistent(sentence for document in documents for sentence in document.sentences)

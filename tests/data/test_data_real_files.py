@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from hybridner.data import RepairLog, read_records, split_files
-from hybridner.data.describe import describe
-from hybridner.data.plans import open_plan
+from hybridner.data.corpora.plans import open_plan
+from hybridner.data.statistics.describe import describe
 from hybridner.errors import DataError
 from hybridner.spans import Record
 

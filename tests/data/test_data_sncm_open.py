@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from hybridner.data.describe import describe
-from hybridner.data.ontology import SNCM_OPEN
-from hybridner.data.sncm import corpus_splits
+from hybridner.data.sncm.corpus import corpus_splits
+from hybridner.data.sncm.ontology import SNCM_OPEN
+from hybridner.data.statistics.describe import describe
 
 pytestmark = pytest.mark.skipif(not any(SNCM_OPEN.glob("*.txt")), reason="the corpus is not in this checkout")
 

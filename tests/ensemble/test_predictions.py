@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridner.ensemble import Predictions, concatenated
+from hybridner.ensemble import Predictions, concat_predictions
 from hybridner.errors import DataError
 from tests.support.predictions import made_up_predictions
 
@@ -32,7 +32,7 @@ def test_what_is_saved_comes_back(predictions: Predictions, tmp_path: Path) -> N
 
 
 def test_where_nobody_proposed_anything_that_comes_back_too(predictions: Predictions, tmp_path: Path) -> None:
-    silent = replace(predictions, ballot=predictions.ballot.of_candidates(np.arange(0)))
+    silent = replace(predictions, ballot=predictions.ballot.select_candidates(np.arange(0)))
     silent.save(tmp_path / "oof.parquet")
     assert_same(Predictions.load(tmp_path / "oof.parquet"), silent)
 
@@ -62,11 +62,11 @@ def test_a_file_without_predictions_is_refused(tmp_path: Path) -> None:
 @given(st.permutations(range(12)))
 def test_parts_in_any_order_make_the_same_whole(order: list[int]) -> None:
     whole = made_up_predictions(12)
-    parts = [whole.of_rows(order[:5]), whole.of_rows(order[5:6]), whole.of_rows(order[6:])]
-    assert_same(concatenated(parts).of_rows(np.argsort(order)), whole)
-    np.testing.assert_array_equal(concatenated(parts).gold, whole.of_rows(order).gold)
+    parts = [whole.select_records(order[:5]), whole.select_records(order[5:6]), whole.select_records(order[6:])]
+    assert_same(concat_predictions(parts).select_records(np.argsort(order)), whole)
+    np.testing.assert_array_equal(concat_predictions(parts).gold, whole.select_records(order).gold)
 
 
 def test_parts_of_other_members_do_not_go_together(predictions: Predictions) -> None:
     with pytest.raises(DataError, match="do not go with"):
-        concatenated([predictions, made_up_predictions(5, (0.9, 0.8))])
+        concat_predictions([predictions, made_up_predictions(5, (0.9, 0.8))])

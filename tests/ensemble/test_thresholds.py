@@ -1,92 +1,87 @@
 from __future__ import annotations
 
-import numpy as np
+import copy
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridner.calibration.conformal import conformal_threshold, conformal_thresholds
-from hybridner.calibration.threshold import threshold_for_count
-from hybridner.ensemble import FixedThreshold, as_threshold
-from hybridner.ensemble.calibration import detection, fit_temperature, reliability
+from hybridner.ensemble import AdaptiveThreshold, Candidate, FixedThreshold, Threshold, as_threshold, find_doubtful
 from hybridner.errors import ModelError
-from tests.support.predictions import made_up_predictions
+from hybridner.hybrid import HybridNerConfig
+from tests.support.predictions import fixed_thresholds
 
-UNCERTAINTIES = st.lists(st.floats(0, 1), min_size=1, max_size=60)
-
-
-@given(UNCERTAINTIES, st.integers(0, 70))
-def test_no_more_than_the_budget_and_no_less_than_ties_force(values: list[float], count: int) -> None:
-    threshold = threshold_for_count(values, count)
-    above = sum(value > threshold for value in values)
-    assert above <= count
-    # A lower threshold would route too many.
-    lower = max((value for value in [*values, 0.0] if value < threshold), default=None)
-    if lower is not None:
-        assert sum(value > lower for value in values) > count
-
-
-def test_the_promise_of_conformal_thresholds_is_kept() -> None:
-    """Fresh errors, many times over: on average at most the promised share is missed; and not far fewer, ties or not."""
-    dice = np.random.default_rng(0)
-    for draw in (lambda n: dice.random(n), lambda n: dice.integers(1, 6, n) / 6):
-        missed = []
-        for _ in range(3000):
-            values = draw(41)
-            missed.append(values[-1] <= conformal_threshold(values[:-1], 0.1))
-        assert np.mean(missed) <= 0.1 + 3 * np.sqrt(0.09 / 3000)
-    assert np.mean([draw_is_missed(dice) for _ in range(3000)]) > 0.06
+LABELS = ["O", "LOC", "PER"]
+fixed = fixed_thresholds(LABELS)
+adaptive = st.builds(AdaptiveThreshold, st.floats(0.01, 0.99), start=fixed, step=st.floats(0.01, 1))
+labels, uncertainties = st.sampled_from(LABELS), st.floats(0, 1)
+candidates = st.lists(
+    st.builds(
+        # A label other than O that is no entity lost its place to an overlapping one.
+        lambda label, u, is_entity: Candidate(0, 1, label, is_entity and label != "O", (), 0.0, u, {}),
+        labels,
+        uncertainties,
+        st.booleans(),
+    ),
+    max_size=20,
+)
 
 
-def draw_is_missed(dice: np.random.Generator) -> bool:
-    values = dice.random(41)
-    return bool(values[-1] <= conformal_threshold(values[:-1], 0.1))
+def state(threshold: Threshold) -> dict[str, Any]:
+    return copy.deepcopy(vars(threshold))
 
 
-def test_too_few_errors_promise_nothing() -> None:
-    assert conformal_threshold([0.5] * 8, 0.1) == 0.0
-    assert 0.49 < conformal_threshold([0.5] * 9, 0.1) < 0.5
-    assert set(conformal_thresholds({"A": [0.5] * 9, "B": [0.5] * 3}, 0.1)) == {"A"}
-    with pytest.raises(ModelError, match="between 0 and 1"):
-        conformal_threshold([0.5], 1.0)
+@given(fixed | adaptive, labels, uncertainties)
+def test_asking_changes_nothing(threshold: Threshold, label: str, u: float) -> None:
+    before = state(threshold)
+    assert threshold.exceeded(label, u) == threshold.exceeded(label, u)
+    assert threshold.value(label) == threshold.value(label)
+    assert state(threshold) == before
 
 
-def test_the_temperature_is_found_again() -> None:
-    for sharpness in (0.5, 1.0, 3.0):
-        predictions = made_up_predictions(3000, sharpness=sharpness, seed=4)
-        assert fit_temperature(predictions.ballot.logits, predictions.gold) == pytest.approx(sharpness, rel=0.1)
+@given(fixed, labels, uncertainties)
+def test_a_fixed_threshold_is_exceeded_above_the_labels_own_value(threshold: FixedThreshold, label: str, u: float) -> None:
+    before = state(threshold)
+    threshold.update(label, u)
+    assert state(threshold) == before
+    assert threshold.value(label) == threshold.by_label.get(label, threshold.default)
+    assert threshold.exceeded(label, u) == (u > threshold.value(label))
 
 
-def test_spans_that_cannot_be_judged_say_nothing_about_the_temperature() -> None:
-    assert fit_temperature(np.zeros((5, 4)), np.zeros(5, dtype=np.int64)) == 1.0
-    assert fit_temperature(np.zeros((0, 4)), np.zeros(0, dtype=np.int64)) == 1.0
+@given(adaptive, labels, uncertainties)
+def test_an_adaptive_threshold_is_exceeded_above_its_value(threshold: AdaptiveThreshold, label: str, u: float) -> None:
+    value = threshold.value(label)
+    if abs(u - value) > 1e-6 and 0.001 < value < 0.999:
+        assert threshold.exceeded(label, u) == (u > value)
 
 
-def test_tempering_brings_confidence_and_truth_together() -> None:
-    predictions = made_up_predictions(3000, sharpness=3.0, seed=5)
-    temperature = fit_temperature(predictions.ballot.logits, predictions.gold)
-    ece = []
-    for ballot in (predictions.ballot, predictions.ballot.tempered(temperature)):
-        probabilities = ballot.probabilities[ballot.scorer]
-        ece.append(reliability(probabilities.max(1), probabilities.argmax(1) == predictions.gold)["ece"])
-    assert ece[1] < 0.03 < ece[0]
+@given(fixed)
+def test_a_fixed_threshold_survives_json(threshold: FixedThreshold) -> None:
+    assert FixedThreshold.from_dict(json.loads(json.dumps(threshold.to_dict()))) == threshold
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=40))
-def test_areas_equal_those_of_scikit_learn(pairs: list[tuple[float, bool]]) -> None:
-    metrics = pytest.importorskip("sklearn.metrics")
-    values, errors = zip(*pairs, strict=True)
-    found = detection(values, errors)
-    if len(set(errors)) < 2:
-        assert np.isnan(found.auroc)
-        return
-    assert found.auroc == pytest.approx(metrics.roc_auc_score(errors, values))
-    assert found.aupr == pytest.approx(metrics.average_precision_score(errors, values))
+@given(fixed)
+def test_a_configuration_holds_it(threshold: FixedThreshold) -> None:
+    config = HybridNerConfig()
+    config.review_threshold = threshold
+    assert config.review_threshold == threshold
+    assert HybridNerConfig.from_dict(json.loads(config.to_json_string())).review_threshold == threshold
 
 
-def test_labels_with_a_threshold_of_their_own() -> None:
-    threshold = FixedThreshold(0.5, {"PER": 0.1})
-    assert [threshold.exceeded(label, 0.3) for label in ("PER", "LOC", "O")] == [True, False, False]
+@given(fixed | adaptive, candidates, st.sampled_from([("entity",), ("entity", "lost", "near_miss"), ()]))
+def test_a_threshold_moves_on_past_the_kinds_that_count(threshold: Any, row: list[Candidate], kinds: Any) -> None:
+    other = copy.deepcopy(threshold)
+    expected = []
+    for candidate in row:
+        expected.append(other.exceeded(candidate.label, candidate.uncertainty))
+        if candidate.kind in kinds:
+            other.update(candidate.label, candidate.uncertainty)
+    assert find_doubtful(row, threshold, kinds) == expected
+    assert state(threshold) == state(other)
+    if isinstance(threshold, AdaptiveThreshold):
+        assert threshold.total == sum(candidate.kind in kinds for candidate in row)
 
 
 @pytest.mark.parametrize("threshold", [1.5, -0.1, float("nan"), True, "0.5", None])

@@ -12,10 +12,10 @@ from PIL import Image
 from hybridner.errors import DataError
 from hybridner.evaluation import Run, make_run, score_spans, text_counts
 from hybridner.evaluation.comparison import Comparison, compare
-from hybridner.evaluation.grouping import grouped
+from hybridner.evaluation.grouping import group_runs
 from hybridner.evaluation.markdown import to_markdown
 from hybridner.evaluation.plots import draw_differences, draw_scores
-from hybridner.evaluation.significance import f1_of, wilcoxon
+from hybridner.evaluation.significance import f1_from_counts, wilcoxon
 from hybridner.spans import Record, Span
 from tests.evaluation.test_runs import ABOUT
 
@@ -69,16 +69,13 @@ def test_a_single_run() -> None:
 
 def test_intervals_equal_a_plain_loop() -> None:
     """Texts drawn by the same generator, but one sample after the other and pair by pair."""
-    runs = [made_up(1), made_up(2)]
+    runs, names = [made_up(1), made_up(2)], ("tagger", "strategy:majority")
     (setting,) = compare(runs, samples=SAMPLES).settings
     generator = np.random.default_rng(42)
     differences = []
     for _ in range(SAMPLES):
         drawn = generator.integers(0, 60, 60)
-        f1 = [
-            [f1_of(text_counts(run.gold, run.systems[name])[drawn].sum(axis=0)) for name in ("tagger", "strategy:majority")]
-            for run in runs
-        ]
+        f1 = [[f1_from_counts(text_counts(run.gold, run.systems[name])[drawn].sum(axis=0)) for name in names] for run in runs]
         differences.append(np.mean([ours - theirs for ours, theirs in f1]))
     (tagger,) = (system for system in setting.systems if system.name == "tagger")
     assert tagger.difference is not None
@@ -109,9 +106,9 @@ def test_a_clear_lead_is_significant_and_none_is_not() -> None:
     assert better is not None
     assert better.interval[0] > 0
     assert max(better.p_holm, better.mcnemar_p) < 0.01
-    assert better.won > better.lost
+    assert better.only_system > better.only_baseline
     assert copied is not None
-    assert (copied.p, copied.mcnemar_p, copied.won, copied.interval) == (1.0, 1.0, 0, (0.0, 0.0))
+    assert (copied.p, copied.mcnemar_p, copied.only_system, copied.interval) == (1.0, 1.0, 0, (0.0, 0.0))
 
 
 def test_wilcoxon_is_over_all_runs(comparison: Comparison) -> None:
@@ -134,16 +131,16 @@ def test_folds_have_texts_of_their_own() -> None:
 def test_runs_that_do_not_go_together() -> None:
     run = made_up()
     with pytest.raises(DataError, match="no run"):
-        grouped([])
+        group_runs([])
     with pytest.raises(DataError, match="two runs of seed 1"):
-        grouped([run, run])
+        group_runs([run, run])
     with pytest.raises(DataError, match="seeds 1 and 2 differ in their texts"):
-        grouped([run, replace(made_up(2), texts="others")])
+        group_runs([run, replace(made_up(2), texts="others")])
     with pytest.raises(DataError, match="differ in their gold"):
-        grouped([run, replace(made_up(2), gold=run.systems["tagger"])])
+        group_runs([run, replace(made_up(2), gold=run.systems["tagger"])])
     # Another encoder, another training size: other settings.
     others = [replace(run, about=replace(run.about, encoder="b")), replace(run, about=replace(run.about, train_size=9))]
-    assert [len(group) for group in grouped([run, *others])] == [1, 1, 1]
+    assert [len(group) for group in group_runs([run, *others])] == [1, 1, 1]
 
 
 def test_systems_that_are_not_everywhere_are_left_out_and_named() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridner.evaluation import (
-    Prf,
+    PrecisionRecallF1,
     score_boundaries,
     score_by,
     score_by_length,
@@ -30,12 +30,12 @@ def test_scores_of_an_example() -> None:
     gold = [[Span(0, 2, "A"), Span(3, 5, "B")], [Span(0, 1, "A")]]
     predicted = [[Span(0, 2, "A"), Span(3, 6, "B"), Span(7, 8, "C")], []]
     scores = score_spans(gold, predicted)
-    assert scores.micro == Prf(1, 3, 3)
-    assert scores.per_label == {"A": Prf(1, 1, 2), "B": Prf(0, 1, 1), "C": Prf(0, 1, 0)}
+    assert scores.micro == PrecisionRecallF1(1, 3, 3)
+    assert scores.per_label == {"A": PrecisionRecallF1(1, 1, 2), "B": PrecisionRecallF1(0, 1, 1), "C": PrecisionRecallF1(0, 1, 0)}
     # C is not in gold, so it is no part of the macro averages.
     assert (scores.macro_precision, scores.macro_recall, scores.macro_f1) == (0.5, 0.25, pytest.approx(1 / 3))
-    assert score_boundaries(gold, predicted) == Prf(1, 3, 3)
-    assert score_types(gold, predicted) == Prf(2, 3, 3)
+    assert score_boundaries(gold, predicted) == PrecisionRecallF1(1, 3, 3)
+    assert score_types(gold, predicted) == PrecisionRecallF1(2, 3, 3)
 
 
 @settings(deadline=None)
@@ -92,7 +92,12 @@ def test_lengths() -> None:
     gold = [[Span(0, 2, "A"), Span(2, 5, "A"), Span(5, 16, "A")]]
     predicted = [[Span(0, 2, "A"), Span(2, 4, "A"), Span(5, 16, "B")]]
     parts = score_by_length(gold, predicted)
-    assert parts == {"1-2": Prf(1, 2, 1), "3-5": Prf(0, 0, 1), "6-10": Prf(0, 0, 0), "11+": Prf(0, 1, 1)}
+    assert parts == {
+        "1-2": PrecisionRecallF1(1, 2, 1),
+        "3-5": PrecisionRecallF1(0, 0, 1),
+        "6-10": PrecisionRecallF1(0, 0, 0),
+        "11+": PrecisionRecallF1(0, 1, 1),
+    }
 
 
 @settings(deadline=None)
@@ -106,7 +111,7 @@ def test_nested_and_flat() -> None:
     gold = [[Span(0, 4, "A"), Span(1, 2, "B"), Span(6, 8, "A")]]
     # A flat prediction finds one of the nested pair: it counts as nested though nothing else of its own overlaps it.
     predicted = [[Span(0, 4, "A"), Span(6, 7, "A")]]
-    assert score_by_nesting(gold, predicted) == {"flat": Prf(0, 1, 1), "nested": Prf(1, 1, 2)}
+    assert score_by_nesting(gold, predicted) == {"flat": PrecisionRecallF1(0, 1, 1), "nested": PrecisionRecallF1(1, 1, 2)}
 
 
 def test_seen_and_unseen_words() -> None:
@@ -117,7 +122,7 @@ def test_seen_and_unseen_words() -> None:
     predicted = [[Span(0, 3, "Place"), Span(4, 6, "State"), Span(3, 4, "Place")]]
     seen = seen_boundaries(texts, [gold, predicted], surfaces)
     assert seen == [{(0, 3)}]
-    assert score_by_seen(gold, predicted, seen) == {"seen": Prf(0, 1, 1), "unseen": Prf(1, 2, 1)}
+    assert score_by_seen(gold, predicted, seen) == {"seen": PrecisionRecallF1(0, 1, 1), "unseen": PrecisionRecallF1(1, 2, 1)}
 
 
 @settings(deadline=None)

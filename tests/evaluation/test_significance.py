@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from hybridner.evaluation.significance import (
     bootstrap_p,
     combined_p,
-    decisions,
-    f1_of,
+    count_discordant,
+    f1_from_counts,
     holm,
     interval,
     mcnemar_p,
+    mean_and_sd,
     resample,
-    spread,
     wilcoxon,
 )
 from hybridner.spans import Span
@@ -31,7 +31,7 @@ PROBABILITIES = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 
 def test_f1_of_counts() -> None:
     counts = np.array([[[1, 2, 4], [0, 0, 0]], [[3, 3, 3], [0, 5, 0]]])
-    assert f1_of(counts).tolist() == [[2 / 6, 0], [1, 0]]
+    assert f1_from_counts(counts).tolist() == [[2 / 6, 0], [1, 0]]
 
 
 def test_two_texts_are_drawn_as_often_as_they_should() -> None:
@@ -93,7 +93,7 @@ def test_decisions_against_a_look_at_every_stretch(gold: list[Span], first: list
         right = [label(spans, start, end) == label(gold, start, end) for spans in (first, second)]
         if right[0] != right[1]:
             expected[right[1]] += 1
-    assert decisions([gold], [first], [second]) == tuple(expected)
+    assert count_discordant([gold], [first], [second]) == tuple(expected)
 
 
 @settings(deadline=None, max_examples=40)
@@ -134,7 +134,7 @@ def test_one_p_for_several_runs() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
 def test_spread(values: list[float]) -> None:
-    mean, deviation = spread(values)
+    mean, deviation = mean_and_sd(values)
     assert mean == pytest.approx(sum(values) / len(values))
     assert deviation == pytest.approx((sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5)
-    assert spread(values[:1]) == (values[0], None)
+    assert mean_and_sd(values[:1]) == (values[0], None)

@@ -199,8 +199,7 @@ def test_an_adapter_over_an_encoder_with_other_positions(tmp_path: Path) -> None
     member = MEMBER_CLASSES["spanner"].from_scratch(encoder, tiny_vocabulary(), label_set, rnn_hidden_size=8, max_span_length=4)
     base = HybridNerModel.assemble({"spanner": member})
     settings_ = {name: getattr(base.config, name) for name in ("encoders", "members", "label_set")}
-    lora = {"r": 2, "lora_alpha": 4, "target_modules": "all-linear"}
-    model = AdaptedHybridNerModel.over(base, AdaptedHybridNerConfig(**settings_, base="base", lora=lora))
+    model = AdaptedHybridNerModel.from_base(base, AdaptedHybridNerConfig(**settings_, base="base"), rank=2)
     with torch.no_grad():
         for name, parameter in model.encoders.named_parameters():
             if "lora_" in name:

@@ -20,11 +20,11 @@ import numpy as np
 import torch
 
 from hybridner import HybridNerModel, HybridNerPipeline
-from hybridner.ensemble import Fitted, Predictions, available, select_entities
+from hybridner.ensemble import CombinerWeights, Predictions, available_strategies, decide_predictions, select_entities
 from hybridner.ensemble.uncertainty import UNCERTAINTIES
-from hybridner.evaluation.runs import Circumstances, Run, make_run
+from hybridner.evaluation.runs import Run, RunMetadata, make_run
 from hybridner.evaluation.systems import systems_of
-from hybridner.hybrid.engine import decide_ballot, predict_records
+from hybridner.hybrid.engine import predict_records
 from hybridner.llm import AnswerCache
 from hybridner.models import MEMBER_CLASSES, MemberModel, SpannerModel
 from hybridner.spans import RESOLVERS, Label, LabelSet, Span
@@ -61,7 +61,7 @@ def new_composite() -> HybridNerModel:
     members["spanner"].encoder = members["bert-bilstm-crf"].encoder
     for name, member in members.items():
         _learn(member, [weight for path, weight in member.named_parameters() if name != "spanner" or "encoder" not in path])
-    fitted = Fitted(
+    weights = CombinerWeights(
         priors=np.array([0.4, 0.3, 0.2, 0.1]),
         f1=np.array([0.5, 0.3, 0.55, 0.52]),
         class_f1=np.array([[0.62, 0.1, 0.7, 0.9], [0.71, 0.9, 0.2, 0.3], [0.55, 0.2, 0.8, 0.6], [0.8, 0.7, 0.5, 0.2]]),
@@ -69,7 +69,11 @@ def new_composite() -> HybridNerModel:
         pool_shift=0.25,
     )
     return HybridNerModel.assemble(
-        members, threshold=0.45, label_thresholds={"Place": 0.3}, temperature=1.7, fitted=fitted.to_dict()
+        members,
+        threshold=0.45,
+        label_thresholds={"Place": 0.3},
+        temperature=1.7,
+        combiner_weights=weights.to_dict(),
     )
 
 
@@ -104,11 +108,12 @@ def reading(model: HybridNerModel) -> dict[str, Any]:
             name: [row(entity) for entity in found]
             for name, found in zip(TEXTS, pipe(texts, strategy=strategy, decoding=decoding), strict=True)
         }
-        for strategy in available(model.fitted)
+        for strategy in available_strategies(model.combiner_weights)
         for decoding in RESOLVERS
     }
     # Of a strategy's own distribution the pipeline shows only what it decides; "combined" shows the distribution.
-    cases = [*((measure, None) for measure in UNCERTAINTIES), *(("combined", strategy) for strategy in available(model.fitted))]
+    strategies = available_strategies(model.combiner_weights)
+    cases = [*((measure, None) for measure in UNCERTAINTIES), *(("combined", strategy) for strategy in strategies)]
     doubts = {
         measure if strategy is None else f"{measure}, {strategy}": {
             name: [candidate.uncertainty for candidate in select_entities(found)]
@@ -133,7 +138,7 @@ def row(entity: dict[str, Any]) -> list[Any]:
 
 def decisions(model: HybridNerModel, predictions: Predictions) -> dict[str, list[list[Any]]]:
     """What a composite makes of stored predictions: start, end, type, score and uncertainty of each record's entities."""
-    decided = decide_ballot(model, predictions.ballot, len(predictions))
+    decided = decide_predictions(predictions, model.decision_settings)
     return {
         record.id: [[c.start, c.end, c.label, c.score, c.uncertainty] for c in select_entities(found)]
         for record, found in zip(predictions.records, decided, strict=True)
@@ -142,14 +147,9 @@ def decisions(model: HybridNerModel, predictions: Predictions) -> dict[str, list
 
 def judged(model: HybridNerModel, predictions: Predictions) -> Run:
     """What every member and every strategy finds, as `hybridner evaluate` saves it; under made-up circumstances."""
-    systems = systems_of(
-        predictions,
-        available(model.fitted),
-        decoding=model.config.decoding,
-        fitted=model.fitted,
-        temperature=model.config.temperature,
-    )
-    about = Circumstances(
+    strategies = available_strategies(model.combiner_weights)
+    systems = systems_of(predictions, model.decision_settings, strategies)
+    about = RunMetadata(
         "六句话", "test", "flat", "random weights (1 layers)", 3, 1, 24, "paper and pencil", {"torch": "2.13.0", "numpy": "2.4"}
     )
     return make_run(about, predictions.records, systems, frozenset({"北约", "叙利亚"}))

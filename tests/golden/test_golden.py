@@ -12,7 +12,7 @@ from safetensors import safe_open
 from transformers import AutoModel
 
 from hybridner import HybridNerModel
-from hybridner.ensemble import Predictions, available
+from hybridner.ensemble import Predictions, available_strategies
 from hybridner.ensemble.combiners import COMBINERS, STACKERS
 from hybridner.evaluation.runs import Run
 from hybridner.llm import AnswerCache
@@ -77,7 +77,7 @@ def test_the_files_hold_cases_that_can_tell(model: HybridNerModel, expected: dic
     assert expected["texts"] == TEXTS
     assert len(TEXTS["several windows"]) > 2 * model.max_characters
     said = expected["entities"]
-    assert len(said) == len(available(model.fitted)) * len(RESOLVERS)
+    assert len(said) == len(available_strategies(model.combiner_weights)) * len(RESOLVERS)
     whole = [json.dumps(list(texts.values())) for texts in said.values()]
     assert len(set(whole)) >= len(whole) - 1, "the strategies differ"
     assert all(texts["several windows"] and not texts["empty"] for texts in said.values())
@@ -115,7 +115,9 @@ def test_stored_predictions_give_the_stored_decisions(model: HybridNerModel, exp
 def test_a_stored_run_holds_what_members_and_strategies_find(model: HybridNerModel, tmp_path: Path) -> None:
     run = Run.load(RUN)
     assert run == judged(model, Predictions.load(PREDICTIONS))
-    assert {*model.member_names, *(f"strategy:{name}" for name in available(model.fitted))} < set(run.systems)
+    assert {*model.member_names, *(f"strategy:{name}" for name in available_strategies(model.combiner_weights))} < set(
+        run.systems
+    )
     assert all(any(run.systems[name]) for name in model.member_names)
     assert run.seen is not None
     assert any(run.seen)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
@@ -15,11 +14,11 @@ from huggingface_hub import ModelCard
 from transformers import pipeline
 
 from hybridner import HybridNerModel, Label, LabelSet
-from hybridner.cli import card as card_command
-from hybridner.cli.main import main
+from hybridner.calibration.reliability import reliability
+from hybridner.cli.commands import card as card_command
+from hybridner.cli.main import command_parser, main
 from hybridner.data import write_jsonl
 from hybridner.ensemble import FixedThreshold
-from hybridner.ensemble.calibration import reliability
 from hybridner.errors import DataError, ModelError
 from hybridner.evaluation import score_spans
 from hybridner.hub import HubError, make_card, measure, read_model
@@ -69,10 +68,7 @@ def run(composite_folder: Path, tmp_path: Path) -> Path:
 
 
 def command(*arguments: str) -> int:
-    parser = argparse.ArgumentParser()
-    card_command.add_parser(parser.add_subparsers())
-    options = parser.parse_args(["card", *arguments])
-    return int(options.run(options))
+    return card_command.run(command_parser("card").parse_args(arguments))
 
 
 def section(card: ModelCard, title: str) -> str:
@@ -95,6 +91,7 @@ def test_the_card_tells_how_the_members_were_trained(run: Path) -> None:
         card, "Intended use and limits"
     )
     assert card.data.base_model == ["bert-base-chinese"]
+    assert card.data.to_dict()["base_model_relation"] == "finetune"
     assert card.data.license == "apache-2.0"
     assert card.data.library_name == "hybridner"
 
@@ -300,7 +297,7 @@ def test_without_matplotlib_there_is_no_picture(run: Path, tmp_path: Path, monke
     ("damage", "problem"),
     [
         (lambda folder: shutil.rmtree(folder), "no folder"),
-        (lambda folder: (folder / "characters.json").unlink(), "has no characters.json"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer.json"),
         (lambda folder: (folder / "model.safetensors").unlink(), "has no weights"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"\0" * 40), "is damaged"),
         (

@@ -12,8 +12,8 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from hybridner.data import write_jsonl
-from hybridner.data.card import TEMPLATE
-from hybridner.data.prepare import prepare
+from hybridner.data.corpora.card import TEMPLATE
+from hybridner.data.corpora.prepare import prepare
 from hybridner.errors import DataError
 from hybridner.hub import push_data_set
 from hybridner.hub.data_sets import is_data_set
@@ -217,15 +217,11 @@ def test_push_to_hub_of_datasets_itself_works_too(client: Client, prepared: Path
 @pytest.mark.parametrize("command", [["data", "push"], ["push"]])
 def test_both_commands_publish(command: list[str], server: HubServer, client: Client, prepared: Path) -> None:
     code = """
-import argparse, contextlib, io, os
-from hybridner.cli import data, push
-parser = argparse.ArgumentParser()
-commands = parser.add_subparsers()
-data.add_parser(commands), push.add_parser(commands)
+import contextlib, io, os
+from hybridner.cli.main import main
 os.environ["HF_TOKEN"] = token
-options = parser.parse_args([*command, folder, repo_id, "--public", "--revision", "dev"])
 with contextlib.redirect_stdout(io.StringIO()) as out:
-    assert options.run(options) == 0
+    assert main([*command, folder, repo_id, "--public", "--revision", "dev"]) == 0
 del os.environ["HF_TOKEN"]
 result = out.getvalue()
 """

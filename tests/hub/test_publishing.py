@@ -14,7 +14,7 @@ from huggingface_hub import ModelCard
 from transformers import pipeline
 
 from hybridner.adaptation.adapt import adapted_settings
-from hybridner.calibration import Choices, calibrate
+from hybridner.calibration import CalibrationConfig, calibrate
 from hybridner.cli.main import main
 from hybridner.errors import ModelError
 from hybridner.hub import read_model
@@ -40,8 +40,10 @@ PUBLISHED = {
     ".gitattributes",
     "README.md",
     "config.json",
+    "handler.py",
     "hybridner_remote.py",
     "model.safetensors",
+    "requirements.txt",
     "tokenizer.json",
     "tokenizer_config.json",
 }
@@ -340,7 +342,7 @@ def test_files_of_an_earlier_calibration_do_not_stay(
 ) -> None:
     push(calibrated_folder, "me/recalibrated")
     model = HybridNerModel.from_pretrained(calibrated_folder)
-    calibrate(model, made_up_predictions(120), Choices(strategy="score"))
+    calibrate(model, made_up_predictions(120), CalibrationConfig(strategy="score"))
     model.save_pretrained(tmp_path)
     push(tmp_path, "me/recalibrated")
     assert set(server.files("me/recalibrated")) == PUBLISHED
@@ -370,9 +372,8 @@ def test_an_adapter_is_published_when_others_have_its_base(
 ) -> None:
     def save(base: str, folder: Path) -> AdaptedHybridNerModel:
         settings = adapted_settings(composite.config, LabelSet.of(["City", "River"]))
-        lora = {"r": 2, "lora_alpha": 4, "target_modules": "all-linear"}
-        config = AdaptedHybridNerConfig(**settings, base=base, base_fingerprint=base_fingerprint(composite), lora=lora)
-        adapter = AdaptedHybridNerModel.over(composite, config)
+        config = AdaptedHybridNerConfig(**settings, base=base, base_fingerprint=base_fingerprint(composite))
+        adapter = AdaptedHybridNerModel.from_base(composite, config, rank=2)
         adapter.save_pretrained(folder)
         return adapter
 
@@ -381,7 +382,11 @@ def test_an_adapter_is_published_when_others_have_its_base(
         published_files(read_model(tmp_path / "local"), "me/adapter")
     save(published, tmp_path / "adapter").merged().save_pretrained(tmp_path / "merged")
     push(tmp_path / "adapter", "me/adapter")
-    assert ModelCard(server.files("me/adapter")["README.md"].decode()).data.base_model == [published]
+    files = server.files("me/adapter")
+    assert {"encoder-0/adapter_config.json", "encoder-0/adapter_model.safetensors"} < set(files)
+    assert json.loads(files["encoder-0/adapter_config.json"])["base_model_name_or_path"] == published
+    card = ModelCard(files["README.md"].decode()).data.to_dict()
+    assert (card["base_model"], card["base_model_relation"]) == ([published], "adapter")
     assert read("me/adapter") == entities_of(tmp_path / "merged")
 
 
@@ -409,14 +414,11 @@ def test_a_name_without_owner_is_ones_own(server: HubServer, push: Callable[...,
 
 def test_the_command_publishes(server: HubServer, home: Path, client: Client, other_folder: Path) -> None:
     code = """
-import argparse, contextlib, io, os
-from hybridner.cli import push
-parser = argparse.ArgumentParser()
-push.add_parser(parser.add_subparsers())
+import contextlib, io, os
+from hybridner.cli.main import main
 os.environ["HF_TOKEN"] = token
-options = parser.parse_args(["push", folder, "me/by-command", "--private", "--revision", "dev", "--license", "cc-by-4.0"])
 with contextlib.redirect_stdout(io.StringIO()) as out:
-    assert options.run(options) == 0
+    assert main(["push", folder, "me/by-command", "--private", "--revision", "dev", "--license", "cc-by-4.0"]) == 0
 del os.environ["HF_TOKEN"]
 result = out.getvalue()
 """

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridner.ensemble import COMBINERS, Ballot, Candidate, decide
+from hybridner.ensemble import COMBINERS, Ballot, Candidate, DecisionSettings, decide
 from hybridner.llm import ConfusionMatrix, LlmError, resolve_again
 from hybridner.llm.fusion import fuse_bayes, fuse_replace
 from hybridner.spans import RESOLVERS
@@ -260,7 +260,7 @@ def test_what_the_ensemble_chose_is_kept_by_chance_and_by_agreement(strategy: st
             probabilities,
             None,
         )
-        (row,) = decide(ballot, 1, NAMES, ["a", "b", "c"], strategy=strategy, decoding=decoding)
+        (row,) = decide(ballot, 1, NAMES, ["a", "b", "c"], DecisionSettings(strategy, decoding))
         answers = {i: NAMES[dice.integers(SIZE)] for i in range(count)}
         assert fuse_all(row, answers, accuracy=1 / SIZE, decoding=decoding) == row
         agreeing = {i: c.label for i, c in enumerate(row) if c.is_entity}

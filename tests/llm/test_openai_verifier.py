@@ -38,7 +38,7 @@ Serve = Callable[[Any], ScriptedServer]
 def ask(*asked: OpenAIVerifier, question: Question = QUESTION) -> Answer:
     async def once() -> Answer:
         try:
-            return await asked[0].ask(question)
+            return await asked[0].complete(question)
         finally:
             await asked[0].close()
 
@@ -204,7 +204,7 @@ def test_tokens_of_the_servers_prompt_cache_are_recorded(serve: Serve, details: 
 
 def test_one_verifier_serves_several_event_loops(serve: Serve) -> None:
     asked = verifier(serve(chat("LOC")))
-    assert [asyncio.run(asked.ask(QUESTION)).content for _ in range(2)] == ["LOC", "LOC"]
+    assert [asyncio.run(asked.complete(QUESTION)).content for _ in range(2)] == ["LOC", "LOC"]
 
 
 def test_the_key_is_nowhere_to_be_seen(serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridner.llm import Example, LlmError, Prompter, PromptTemplate
-from hybridner.llm.context import bracketed, context_of, on_one_line
+from hybridner.llm.context import mark_span, select_context, to_single_line
 from hybridner.spans import Label, LabelSet
 
 TEXT = "短句。俄罗斯在叙利亚部署了干扰机！真的吗？后面还有一句很长很长的话，说的是别的事情。"
@@ -17,12 +17,12 @@ TEXT = "短句。俄罗斯在叙利亚部署了干扰机！真的吗？后面还
 
 def ask(labels: LabelSet, text: str, start: int, end: int, **settings: int) -> str:
     prompter = Prompter(labels, PromptTemplate.load("en"), **settings)
-    return prompter.question(text, [(start, end)], prompter.context(text, start, end)).messages[-1].content
+    return prompter.build_question(text, [(start, end)], prompter.select_context(text, start, end)).messages[-1].content
 
 
 def test_the_papers_slots_are_filled(labels: LabelSet) -> None:
     prompter = Prompter(labels, PromptTemplate.load("en"))
-    system, user = prompter.question(TEXT, [(3, 6)], prompter.context(TEXT, 3, 6)).messages
+    system, user = prompter.build_question(TEXT, [(3, 6)], prompter.select_context(TEXT, 3, 6)).messages
     assert system.role == "system"
     assert "Expert in the field of news." in system.content
     assert "- LOC (地名): Places.\n- PER (人名)\n- ORG (机构)\n- Non-Entity" in system.content
@@ -33,11 +33,11 @@ def test_the_papers_slots_are_filled(labels: LabelSet) -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_no_slot_stays_open_and_the_stable_part_is_the_same_for_all_questions(language: str, labels: LabelSet) -> None:
     prompter = Prompter(labels, PromptTemplate.load(language))
-    context = prompter.context(TEXT, 3, 6)
-    one = prompter.question(TEXT, [(3, 6)], context, [Example("他在北京。", 2, 4, "LOC"), Example("他在吃。", 2, 3, "O")])
-    two = prompter.question(TEXT, [(3, 6), (7, 10)], context)
-    again = prompter.again(two, "hm")
-    for question in (one, two, again, prompter.extraction(TEXT)):
+    context = prompter.select_context(TEXT, 3, 6)
+    one = prompter.build_question(TEXT, [(3, 6)], context, [Example("他在北京。", 2, 4, "LOC"), Example("他在吃。", 2, 3, "O")])
+    two = prompter.build_question(TEXT, [(3, 6), (7, 10)], context)
+    again = prompter.build_retry(two, "hm")
+    for question in (one, two, again, prompter.build_extraction(TEXT)):
         assert not any("{" in message.content or "}" in message.content for message in question.messages)
     assert one.messages[0] == two.messages[0] == again.messages[0]
     assert again.messages[: len(two.messages)] == two.messages
@@ -60,21 +60,21 @@ def test_brackets_of_the_text_are_not_mistaken_for_those_of_the_span(labels: Lab
 
 
 def test_short_sentences_bring_their_neighbours(labels: LabelSet) -> None:
-    assert "Sentence: “[短句]。”" in ask(labels, TEXT, 0, 2, shortest=0)
-    assert "Sentence: “[短句]。俄罗斯在叙利亚部署了干扰机！”" in ask(labels, TEXT, 0, 2, shortest=10)
+    assert "Sentence: “[短句]。”" in ask(labels, TEXT, 0, 2, min_context_chars=0)
+    assert "Sentence: “[短句]。俄罗斯在叙利亚部署了干扰机！”" in ask(labels, TEXT, 0, 2, min_context_chars=10)
 
 
 @given(st.text("一二。！\n ,", min_size=1, max_size=60), st.data())
 def test_a_context_holds_its_span_and_keeps_to_its_size(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text) - 1))
     end = data.draw(st.integers(start + 1, len(text)))
-    longest = data.draw(st.integers(1, 40))
-    shortest = data.draw(st.integers(0, longest))
-    context = context_of(text, start, end, shortest=shortest, longest=longest)
+    max_context_chars = data.draw(st.integers(1, 40))
+    min_context_chars = data.draw(st.integers(0, max_context_chars))
+    context = select_context(text, start, end, min_context_chars=min_context_chars, max_context_chars=max_context_chars)
     assert 0 <= context.start <= start < end <= context.end <= len(text)
-    assert context.end - context.start <= max(longest, end - start)
+    assert context.end - context.start <= max(max_context_chars, end - start)
     assert (
-        on_one_line(text[start:end]) in bracketed(text, start, end, context).replace("[", "").replace("]", "")
+        to_single_line(text[start:end]) in mark_span(text, start, end, context).replace("[", "").replace("]", "")
         or text[start:end].isspace()
     )
 
@@ -84,7 +84,9 @@ def test_a_users_own_template(tmp_path: Path, labels: LabelSet) -> None:
     mine = tmp_path / "mine.txt"
     mine.write_text(source.read_text(encoding="utf-8").replace("Target Span:", "The span:"), encoding="utf-8")
     prompter = Prompter(labels, PromptTemplate.load(mine))
-    assert "The span: “俄罗斯”" in prompter.question(TEXT, [(3, 6)], prompter.context(TEXT, 3, 6)).messages[1].content
+    assert (
+        "The span: “俄罗斯”" in prompter.build_question(TEXT, [(3, 6)], prompter.select_context(TEXT, 3, 6)).messages[1].content
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,13 +116,13 @@ def test_many_spans_in_one_call_get_room_for_their_answers(labels: LabelSet) -> 
     prompter = Prompter(labels, PromptTemplate.load("en"))
     text = "一二三四五六七八九十"
     spans = [(i, i + 1) for i in range(10)]
-    question = prompter.question(text, spans, prompter.context(text, 0, 1))
+    question = prompter.build_question(text, spans, prompter.select_context(text, 0, 1))
     assert question.max_tokens is not None
     assert question.max_tokens > 128
 
 
 def test_a_label_set_without_domain_or_titles() -> None:
     prompter = Prompter(LabelSet((Label("X"),)), PromptTemplate.load("zh"))
-    system = prompter.question("一", [(0, 1)], prompter.context("一", 0, 1)).messages[0].content
+    system = prompter.build_question("一", [(0, 1)], prompter.select_context("一", 0, 1)).messages[0].content
     assert "通用文本" in system
     assert "- X\n- 非实体" in system

@@ -42,7 +42,7 @@ class Counting:
         self.content = content
         self.asked: list[Question] = []
 
-    async def ask(self, question: Question) -> Answer:
+    async def complete(self, question: Question) -> Answer:
         self.asked.append(question)
         content = self.content if question.count == 1 else "\n".join(f"{n}: {self.content}" for n in range(1, question.count + 1))
         return Answer(content, "served", 1000, 10)
@@ -71,7 +71,7 @@ def many(count: int) -> tuple[list[str], list[list]]:
 
 
 def stage(labels: LabelSet, verifier: Counting | None = None, cache: AnswerCache | None = None, **settings: object) -> LlmStage:
-    prices = {"counted": Price(1.0, 2.0, "CNY")}
+    prices = {"counted": Price(input=1.0, output=2.0, currency="CNY")}
     return LlmStage(verifier or Counting(), labels, LlmSettings(**settings), cache=cache, prices=prices)  # type: ignore[arg-type]
 
 
@@ -148,7 +148,7 @@ def test_the_compact_form_shares_calls_within_a_sentence_only(labels: LabelSet) 
     at = text.index("伊拉克")
     row = [candidate(0, 3, u=0.9), candidate(4, 7, u=0.5), candidate(at, at + 3, u=0.8), candidate(at + 4, at + 7, u=0.7)]
     verifier = Counting()
-    with stage(labels, verifier, spans_per_call=3, shortest=0) as llm:
+    with stage(labels, verifier, spans_per_call=3, min_context_chars=0) as llm:
         plan = llm.plan([text, text], [row, row[:1]])
         assert [[(r.text, r.index) for r in call.routed] for call in plan.calls] == [[(0, 0), (0, 1)], [(1, 0)], [(0, 2), (0, 3)]]
         results = llm.run([text, text], [row, row[:1]])
@@ -175,14 +175,15 @@ def test_examples_are_looked_for_only_where_a_span_is_routed(labels: LabelSet) -
     ("settings", "complaint"),
     [
         ({"accuracy": -1}, "accuracy"),
-        ({"fusion": "mean"}, "replace, bayes"),
+        ({"fusion": "mean"}, "'replace' or 'bayes'"),
         ({"kinds": ("entities",)}, "near_miss"),
-        ({"on_llm_error": "ignore"}, "keep, raise"),
-        ({"decoding": "deep"}, "flat, nested"),
+        ({"on_llm_error": "ignore"}, "'keep' or 'raise'"),
+        ({"decoding": "deep"}, "'flat' or 'nested'"),
         ({"time_limit": 0}, "time_limit"),
         ({"spans_per_call": 0}, "spans_per_call"),
-        ({"examples": -1}, "examples"),
-        ({"shortest": 500}, "shortest"),
+        ({"examples_per_span": -1}, "examples_per_span: expected at least 0"),
+        ({"accuracies": 1}, "did you mean 'accuracy'"),
+        ({"min_context_chars": 500}, "min_context_chars"),
     ],
 )
 def test_settings_out_of_range(settings: dict[str, object], complaint: str) -> None:
@@ -193,14 +194,14 @@ def test_settings_out_of_range(settings: dict[str, object], complaint: str) -> N
 def test_negative_budgets_and_prices() -> None:
     with pytest.raises(LlmError, match="calls"):
         Budget(calls=-1)
-    with pytest.raises(LlmError, match="negative"):
-        Price(-1, 0)
+    with pytest.raises(LlmError, match="input: expected at least 0"):
+        Price(input=-1, output=0)
 
 
 def test_a_users_price_table(tmp_path: Path) -> None:
     table = tmp_path / "prices.yaml"
     table.write_text("my-model: {input: 1, output: 2.5, currency: CNY}\n")
-    assert load_prices(table) == {"my-model": Price(1, 2.5, "CNY")}
+    assert load_prices(table) == {"my-model": Price(input=1, output=2.5, currency="CNY")}
     table.write_text("my-model: {input: 1, cached_input: 0.1, output: 2}\n")
     assert load_prices(table)["my-model"].of(Usage(3, 1_000_000, 500_000, 400_000)) == pytest.approx(0.6 + 0.04 + 1.0)
     assert load_prices()["deepseek-v3-paper"].input == 0.14

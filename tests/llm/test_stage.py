@@ -20,9 +20,9 @@ from hybridner.llm import (
     LlmStage,
     Price,
     Question,
-    Verified,
+    VerifiedCandidate,
     VerifierError,
-    answered_pairs,
+    collect_answer_pairs,
 )
 from hybridner.spans import LabelSet, Span
 from tests.llm.scripted_server import (
@@ -61,7 +61,9 @@ def by_span(answers: dict[str, str]) -> Callable[[dict[str, Any], int], Reply]:
     return script
 
 
-def run(server: ScriptedServer | str, labels: LabelSet, cache: AnswerCache | None = None, **settings: Any) -> list[Verified]:
+def run(
+    server: ScriptedServer | str, labels: LabelSet, cache: AnswerCache | None = None, **settings: Any
+) -> list[VerifiedCandidate]:
     client = settings.pop("client", {})
     with LlmStage(verifier(server, **client), labels, LlmSettings(**settings), cache=cache) as stage:
         return stage.run([TEXT], [ROW])[0]
@@ -303,7 +305,7 @@ class Own:
         self.error = error
         self.closed = False
 
-    async def ask(self, question: Question) -> Answer:
+    async def complete(self, question: Question) -> Answer:
         if self.error:
             raise self.error
         return Answer("ORG", "own")
@@ -399,7 +401,7 @@ def test_instructions_in_a_text_reach_no_further_than_their_own_spans(
 
 def test_answers_become_pairs_for_a_confusion_matrix(serve: Serve, labels: LabelSet) -> None:
     results = run(serve(by_span({"俄罗斯": "PER", "叙利亚": "LOC"})), labels)
-    pairs = answered_pairs([results], [[Span(6, 9, "LOC"), Span(10, 14, "LOC")]])
+    pairs = collect_answer_pairs([results], [[Span(6, 9, "LOC"), Span(10, 14, "LOC")]])
     assert pairs == [("LOC", "PER"), ("O", "LOC")]
     fitted = ConfusionMatrix.fit(pairs, labels.with_outside)
     assert run(serve(chat("LOC")), labels, confusion=fitted)[0].candidate.label == "LOC"
@@ -420,7 +422,7 @@ def test_texts_without_candidates_and_no_texts(labels: LabelSet) -> None:
 
 def test_tokens_of_the_servers_prompt_cache_cost_less(serve: Serve, labels: LabelSet) -> None:
     usage = {"prompt_tokens": 100, "completion_tokens": 3, "total_tokens": 103, "prompt_tokens_details": {"cached_tokens": 75}}
-    prices = {"some-model": Price(4.0, 8.0, "CNY", cached_input=1.0)}
+    prices = {"some-model": Price(input=4.0, output=8.0, currency="CNY", cached_input=1.0)}
     with LlmStage(verifier(serve(chat("LOC", usage=usage))), labels, prices=prices) as stage:
         stage.run([TEXT], [ROW])
         report = stage.report()
@@ -453,5 +455,5 @@ def test_the_report_counts_and_compares(serve: Serve, labels: LabelSet) -> None:
 
 def test_a_budget_may_be_given_by_its_fields() -> None:
     assert LlmSettings(budget={"calls": 3}).budget == Budget(calls=3)  # type: ignore[arg-type]
-    with pytest.raises(LlmError, match="budget"):
+    with pytest.raises(LlmError, match=r"budget\.cals: unknown key; did you mean 'calls'"):
         LlmSettings(budget={"cals": 3})  # type: ignore[arg-type]

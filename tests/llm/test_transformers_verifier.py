@@ -79,7 +79,7 @@ def loaded(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 def test_the_options_scores_are_those_of_the_whole_sequence(loaded: tuple[PreTrainedModel, PreTrainedTokenizerBase]) -> None:
     model, tokenizer = loaded
-    answer = asyncio.run(TransformersVerifier(model, tokenizer).ask(QUESTION))
+    answer = asyncio.run(TransformersVerifier(model, tokenizer).complete(QUESTION))
     prompt = tokenizer.encode("<s>system:choose</s><s>user:在[北京]</s><s>", add_special_tokens=False)
     assert answer.prompt_tokens == len(prompt)
     means = []
@@ -98,7 +98,7 @@ def test_the_options_scores_are_those_of_the_whole_sequence(loaded: tuple[PreTra
 def test_the_answer_is_always_an_option_and_sums_to_one(loaded: tuple[PreTrainedModel, PreTrainedTokenizerBase]) -> None:
     verifier = TransformersVerifier(*loaded)
     question = Question(QUESTION.messages, OPTIONS, count=3)
-    answer = asyncio.run(verifier.ask(question))
+    answer = asyncio.run(verifier.complete(question))
     lines = answer.content.splitlines()
     assert [line.split(": ")[0] for line in lines] == ["1", "2", "3"]
     assert all(line.split(": ")[1] in OPTIONS for line in lines)
@@ -120,13 +120,13 @@ def test_in_the_stage_every_span_gets_a_label(loaded: tuple[PreTrainedModel, Pre
 def test_what_it_cannot_do_is_said(loaded: tuple[PreTrainedModel, PreTrainedTokenizerBase], tmp_path: Path) -> None:
     verifier = TransformersVerifier(*loaded)
     with pytest.raises(VerifierError, match="only chooses"):
-        asyncio.run(verifier.ask(Question(QUESTION.messages)))
+        asyncio.run(verifier.complete(Question(QUESTION.messages)))
     with pytest.raises(VerifierError, match="too long"):
-        asyncio.run(verifier.ask(Question((Message("user", "在" * 5000),), OPTIONS)))
+        asyncio.run(verifier.complete(Question((Message("user", "在" * 5000),), OPTIONS)))
     with pytest.raises(LlmError, match="tokenizer"):
         TransformersVerifier(loaded[0])
     with pytest.raises(VerifierError, match="cannot be loaded") as caught:
-        asyncio.run(TransformersVerifier(str(tmp_path)).ask(QUESTION))
+        asyncio.run(TransformersVerifier(str(tmp_path)).complete(QUESTION))
     assert caught.value.fatal
 
 

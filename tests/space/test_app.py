@@ -15,9 +15,11 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from hybridner import HybridNerModel, HybridNerPipeline
-from hybridner.cli import space as command
-from hybridner.errors import ModelError
+from hybridner.cli.commands import space as command
+from hybridner.cli.main import command_parser
+from hybridner.errors import MissingPackageError, ModelError
 from hybridner.space import Limits
+from hybridner.space.serving import MODEL_VARIABLE
 from tests.support.page import ROOT, quiet_environment
 from tests.support.tiny import TEXT
 
@@ -92,9 +94,7 @@ def test_without_gradio_the_entry_says_how_to_get_it() -> None:
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers())
-    return parser.parse_args(["space", *arguments])
+    return command_parser("space").parse_args(arguments)
 
 
 def test_the_command_takes_the_model_from_option_or_environment(composite_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,11 +102,11 @@ def test_the_command_takes_the_model_from_option_or_environment(composite_folder
 
     launched: list[dict[str, object]] = []
     monkeypatch.setattr(Blocks, "launch", lambda self, **settings: launched.append(settings))
-    monkeypatch.delenv(command.MODEL_VARIABLE, raising=False)
+    monkeypatch.delenv(MODEL_VARIABLE, raising=False)
     assert command.run(parsed("--model", str(composite_folder), "--host", "0.0.0.0", "--port", "1234", "--device", "cpu")) == 0
-    monkeypatch.setenv(command.MODEL_VARIABLE, str(composite_folder))
+    monkeypatch.setenv(MODEL_VARIABLE, str(composite_folder))
     assert command.run(parsed("--device", "cpu")) == 0
-    monkeypatch.delenv(command.MODEL_VARIABLE)
+    monkeypatch.delenv(MODEL_VARIABLE)
     assert command.run(parsed("--device", "cpu")) == 0, "the bundled model"
     assert [(one["server_name"], one["server_port"]) for one in launched] == [("0.0.0.0", 1234), *[("127.0.0.1", None)] * 2]
     # What the browser keeps of a run would hold the key of the LLM.
@@ -119,5 +119,5 @@ def test_the_command_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setitem(sys.modules, "gradio", None)
     monkeypatch.delitem(sys.modules, "hybridner.space.page", raising=False)
     monkeypatch.delitem(sys.modules, "hybridner.space.handlers", raising=False)
-    with pytest.raises(ModelError, match=r"hybridner\[space\]"):
+    with pytest.raises(MissingPackageError, match=r"hybridner\[space\]"):
         command.run(parsed("--model", str(tmp_path)))

@@ -13,7 +13,7 @@ import pytest
 
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.data.feedback import read_feedback
-from hybridner.ensemble import available
+from hybridner.ensemble import available_strategies
 from hybridner.space.colours import contrast
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, problem
 from tests.support.reading import candidates_of
@@ -190,7 +190,7 @@ def test_strategy_and_decoding_read_again(visitor: Visitor, composite: HybridNer
 def test_only_what_works_is_offered_and_uncertainty_can_be_chosen(visitor: Visitor, composite: HybridNerModel) -> None:
     visitor.analyse()
     values = visitor.run("return [...document.querySelectorAll('#strategy input')].map(part => part.value)")
-    assert tuple(values) == available(composite.fitted)
+    assert tuple(values) == available_strategies(composite.combiner_weights)
     visitor.click("#uncertainty input[value=disagreement]")
     (candidates,) = candidates_of(composite, [TEXT], batch_size=16, uncertainty="disagreement")
     expected = [f"{c.uncertainty:.2f}" for c in candidates if c.is_entity]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hybridner.data.feedback import Review, ReviewedEntity, read_feedback, write_feedback
-from hybridner.llm import Provenance, Verified
+from hybridner.llm import Provenance, VerifiedCandidate
 from hybridner.space.limits import LimitError
 from hybridner.space.reading import Reading, local_reading
 from hybridner.space.review import review_of, review_rows, reworded_rows
@@ -71,7 +71,7 @@ def test_rows_that_are_gone_were_not_judged_and_cells_may_be_text() -> None:
 
 def test_what_the_llm_said_goes_along() -> None:
     local = candidate(9, 11, "LOC")
-    asked = Reading(TEXT, (local,), (Verified(local, Provenance("LOC", 0.6, "asked", "local", "ORG")),), "flat", True)
+    asked = Reading(TEXT, (local,), (VerifiedCandidate(local, Provenance("LOC", 0.6, "asked", "local", "ORG")),), "flat", True)
     (entity,) = review_of(asked, [[1, "北京", "LOC", True]], LABELS, complete=False).entities
     assert entity == ReviewedEntity(Span(9, 11, "LOC"), "accepted", None, "ORG")
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from hybridner import HybridNerModel, HybridNerPipeline
-from hybridner.calibration import Choices, calibrate
+from hybridner.calibration import CalibrationConfig, calibrate
 from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, UNFITTED, FixedThreshold
 from hybridner.errors import ModelError
-from hybridner.llm import LlmSettings, LlmStage, OpenAIVerifier, Provenance, Verified
+from hybridner.llm import LlmSettings, LlmStage, OpenAIVerifier, Provenance, VerifiedCandidate
 from hybridner.space import Limits, LlmChoice, Reading, Service, entity_dicts
 from hybridner.space.limits import LimitError
 from hybridner.space.reading import local_reading, other_routed
@@ -75,8 +75,8 @@ def test_the_table_speaks_the_language() -> None:
 
 def test_who_decided_is_told_after_an_llm() -> None:
     views, local = Views(LABELS, "en"), candidate(0, 2, "LOC")
-    decided = Verified(local, Provenance("PER", 0.6, "asked", "llm", "LOC", None, "some-llm", "bayes"))
-    held = Verified(local, Provenance("LOC", 0.6, "asked", "local", "PER", None, "some-llm", "bayes"))
+    decided = VerifiedCandidate(local, Provenance("PER", 0.6, "asked", "llm", "LOC", None, "some-llm", "bayes"))
+    held = VerifiedCandidate(local, Provenance("LOC", 0.6, "asked", "local", "PER", None, "some-llm", "bayes"))
     assert views.source(decided) == "LLM (some-llm)"
     assert views.source(held) == "ensemble (LLM said: PER)"
     shown = Reading("北京", (local,), (decided,), "flat", True)
@@ -154,7 +154,7 @@ def calibrated_composite() -> HybridNerModel:
     kinds = {"a": "bert-bilstm-crf", "b": "roberta-bigru-crf", "c": "bert-bilstm-crf", "spanner": "spanner"}
     members = {name: tiny_member(kind, seed, labels=MADE_UP_LABELS[1:]) for seed, (name, kind) in enumerate(kinds.items())}
     model = HybridNerModel.assemble(members)
-    calibrate(model, made_up_predictions(120), Choices(stackers=("forest",)))
+    calibrate(model, made_up_predictions(120), CalibrationConfig(stackers=("forest",)))
     return model
 
 

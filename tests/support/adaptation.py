@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from hybridner import HybridNerModel, LabelSet
+from hybridner.models.span_scoring import prior_bias
 from hybridner.spans import Record, Span
 from tests.support.tiny import small_records, tiny_member
 
@@ -20,8 +21,8 @@ def shared_composite(labels: object) -> HybridNerModel:
     for member in members.values():
         member.encoder = first.encoder
     with torch.no_grad():
-        scorer = members["spanner"].scorer
-        scorer.bias.copy_(scorer.prior_bias(scorer.bias.numel()))
+        bias = members["spanner"].head.boundary.bias
+        bias.copy_(prior_bias(bias.numel()))
     return HybridNerModel.assemble(members)
 
 

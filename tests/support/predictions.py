@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from hybridner.ensemble import Ballot, Predictions
+import numpy as np
+from hypothesis import strategies as st
+
+from hybridner.ensemble import Ballot, FixedThreshold, Predictions
 from hybridner.spans import Record, Span
 
 LABELS = ("O", "LOC", "ORG", "PER")
@@ -41,3 +44,8 @@ def made_up_predictions(
     )
     names = ("a", "b", "c", "spanner")[-members:]
     return Predictions(records, Ballot(spans, votes, logits, probabilities, members - 1), LABELS, names, np.arange(count) % 3)
+
+
+def fixed_thresholds(labels: Sequence[str]) -> st.SearchStrategy[FixedThreshold]:
+    """One τ, or some of the labels with a τ of their own."""
+    return st.builds(FixedThreshold, st.floats(0, 1), st.dictionaries(st.sampled_from(labels), st.floats(0, 1)))

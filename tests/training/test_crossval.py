@@ -95,7 +95,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(finished: Path, tmp_path: Path)
     data = crossval_data(tmp_path)
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(data))
     command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1", "--num_machines", "1"]
-    command += ["--mixed_precision", "no", "--dynamo_backend", "no", "-m", "hybridner.crossval", str(tmp_path / "recipe.yaml")]
+    command += ["--mixed_precision", "no", "--dynamo_backend", "no", "-m", "hybridner", "crossval", str(tmp_path / "recipe.yaml")]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(command, env=environment(), stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 240

@@ -102,7 +102,7 @@ def test_a_killed_run_goes_on_and_ends_where_it_would_have(tmp_path: Path) -> No
     data = recipe_data(tmp_path, ("spanner",), epochs=40, patience=40)
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(data))
-    command = [sys.executable, "-m", "hybridner.train", str(recipe)]
+    command = [sys.executable, "-m", "hybridner", "train", str(recipe)]
     checkpoints = tmp_path / "run" / "spanner" / "checkpoints"
     with subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
@@ -130,7 +130,7 @@ def test_two_processes_train_together(tmp_path: Path) -> None:
     command = [
         *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"),
         *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
-        *("-m", "hybridner.train", str(recipe)),
+        *("-m", "hybridner", "train", str(recipe)),
     ]
     result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
@@ -143,7 +143,7 @@ def test_two_processes_train_together(tmp_path: Path) -> None:
 def test_training_on_a_wrong_recipe_ends_with_one_line(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("data: {train: x}\nmembers: {}\ntraining: {output: y, epohs: 3}\n")
-    command = [sys.executable, "-m", "hybridner.train", str(recipe)]
+    command = [sys.executable, "-m", "hybridner", "train", str(recipe)]
     result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "training.epohs: unknown key; did you mean 'epochs'" in result.stderr

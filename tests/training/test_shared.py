@@ -105,7 +105,7 @@ def test_two_processes_train_one_encoder(tmp_path: Path) -> None:
     command = [
         *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"),
         *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
-        *("-m", "hybridner.train", str(recipe)),
+        *("-m", "hybridner", "train", str(recipe)),
     ]
     result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]

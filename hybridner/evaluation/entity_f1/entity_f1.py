@@ -7,7 +7,7 @@ import datasets
 import evaluate
 
 from hybridner.errors import DataError
-from hybridner.evaluation.metrics import Prf, score_spans
+from hybridner.evaluation.metrics import PrecisionRecallF1, score_spans
 from hybridner.spans import Span
 from hybridner.spans.tags import begin_tag, inside_tag, parse_tag, tags_to_spans
 
@@ -68,5 +68,5 @@ def _of_tags(tags: list[str]) -> list[Span]:
     return tags_to_spans([0 if prefix == "O" else tag_of[prefix](number[label]) for prefix, label in parsed], labels)
 
 
-def _ratios(prf: Prf) -> dict[str, float]:
+def _ratios(prf: PrecisionRecallF1) -> dict[str, float]:
     return {"precision": prf.precision, "recall": prf.recall, "f1": prf.f1}

@@ -1,0 +1,101 @@
+"""`hybridner annotate`: whole corpora."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hybridner.bundled import BUNDLED
+from hybridner.cli.arguments import LLM_FILE
+from hybridner.errors import DataError
+from hybridner.spans import RESOLVERS
+
+if TYPE_CHECKING:
+    from hybridner.annotation import Source
+
+
+DESCRIPTION = "Find the entities of whole corpora."
+EPILOG = f"""\
+examples:
+  hybridner annotate my-composite news/*.txt --output annotated
+  hybridner annotate my-composite posts.jsonl --output annotated --text body --id post_id
+  hybridner annotate my-composite me/corpus --split train --output annotated
+  accelerate launch --num_processes 8 -m hybridner annotate my-composite corpus.parquet --output annotated
+
+INPUT is files of text (a sentence a line), JSON lines or Parquet, or one data set (a Hub id or a folder that load_dataset opens),
+which is streamed. DIR/data gets Parquet files with id, source, offset, text and entities; DIR/rejects what could not be read, and
+why; DIR/manifest.json says what the job is and, at the end, what was done. A job that was stopped, however it was, goes on when
+the same command is given again, on any number of processes. Several machines need one DIR that all of them see.
+
+{LLM_FILE}"""
+
+
+#: `hybridner.annotation.KINDS`, whose import takes long.
+_KINDS = ("text", "jsonl", "parquet")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from hybridner.ensemble import COMBINERS
+
+    parser.add_argument("model", metavar="MODEL", help=f"folder or Hub id of a composite or a member, or {BUNDLED}")
+    parser.add_argument("input", metavar="INPUT", nargs="+", help="files, or one data set")
+    parser.add_argument("--output", required=True, metavar="DIR", help="where shards, rejects and manifest go")
+    parser.add_argument("--kind", choices=_KINDS, help="kind of the files (default: by the ending of the first one)")
+    parser.add_argument("--text", default="text", metavar="FIELD", help="field or column of the text (text)")
+    parser.add_argument("--id", metavar="FIELD", help="field or column of the record's own id (default: file name and number)")
+    parser.add_argument("--split", default="train", help="split of a data set (train)")
+    parser.add_argument("--config", help="configuration of a data set")
+    parser.add_argument("--revision", help="revision of a data set")
+    parser.add_argument("--records-per-shard", type=int, default=10_000, metavar="N", help="what a kill may cost (10000)")
+    parser.add_argument("--longest", type=int, default=200_000, metavar="N", help="set longer texts aside (200000)")
+    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="windows per forward pass (32)")
+    parser.add_argument("--threshold", type=float, help="mark entities with a greater uncertainty (default: the model's own)")
+    parser.add_argument("--strategy", choices=list(COMBINERS), help="how votes are combined (default: the model's own)")
+    parser.add_argument("--decoding", choices=list(RESOLVERS), help="default: the model's own")
+    parser.add_argument("--llm", metavar="FILE", help="YAML file: verifier and settings of an LLM for the doubtful spans")
+
+
+def run(options: argparse.Namespace) -> int:
+    from hybridner.annotation import How, annotate
+    from hybridner.hybrid.loading import load_composite
+    from hybridner.launch import processes
+    from hybridner.llm.llm_file import read_llm_file
+    from hybridner.pipeline import HybridNerPipeline
+
+    state = processes()
+    if options.records_per_shard < 1:
+        raise DataError(f"--records-per-shard must be at least 1, not {options.records_per_shard}")
+    llm = read_llm_file(options.llm) if options.llm else ()
+    how = How(options.batch_size, options.strategy, options.decoding, options.threshold, *llm)
+    pipe = HybridNerPipeline(load_composite(options.model), device=state.device)
+    totals = annotate(pipe, _source(options), options.output, how, name=options.model)
+    if state.is_main_process:
+        print(_summary(totals, options.output))
+    return 0
+
+
+def _source(options: argparse.Namespace) -> Source:
+    from hybridner.annotation import Fields, FileSource, StreamSource
+    from hybridner.annotation.manifest import revision_of
+
+    fields = Fields(options.text, options.id, options.longest)
+    if len(options.input) == 1 and not Path(options.input[0]).is_file() and options.kind is None:
+        # What has been pushed to the Hub since a job began does not change it.
+        revision = options.revision or revision_of(Path(options.output))
+        return StreamSource(options.input[0], options.split, options.config, revision, fields, options.records_per_shard)
+    return FileSource(options.input, options.kind, fields, options.records_per_shard)
+
+
+def _summary(totals: dict[str, Any], output: str) -> str:
+    lines = [
+        f"{totals['texts']:,} texts, {totals['entities']:,} entities ({totals['needs_review']:,} to review), "
+        f"{totals['rejected']:,} records set aside",
+        f"output: {output}",
+    ]
+    if totals["rejected"]:
+        lines.append(f"why records were set aside: {Path(output) / 'rejects'}")
+    if totals["llm"]:
+        used = totals["llm"]
+        lines.append(f"LLM: {used['calls']:,} calls, {used['prompt_tokens']:,} tokens in, {used['completion_tokens']:,} out")
+    return "\n".join(lines)

@@ -1,0 +1,123 @@
+"""`hybridner calibrate`: weights, temperature and threshold of a composite."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from hybridner.errors import DataError, ModelError
+
+if TYPE_CHECKING:
+    from hybridner.ensemble import Predictions
+
+
+DESCRIPTION = (
+    "Fit what is fitted after training: the weights of the combining strategies, the temperature of SpanNER's "
+    "scores, and the threshold above which an entity is doubtful."
+)
+EPILOG = """\
+examples:
+  hybridner calibrate runs/mine/composite runs/mine/oof.parquet --share 0.2
+  hybridner calibrate runs/mine/composite dev.jsonl --strategy best --uncertainty best --accuracy 0.8
+  hybridner calibrate runs/mine/composite runs/mine/oof.parquet --error-recall 0.9 --by-label --stacker xgboost
+
+DATA is what `hybridner crossval` made, or a labelled file that no member was trained on. Everything is fitted on all of it; every
+figure shown, and every choice made by a figure, is cross-fitted.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES
+
+    parser.add_argument("model", metavar="MODEL", help="folder of a composite")
+    parser.add_argument("data", metavar="DATA", help="out-of-fold predictions (Parquet), or a labelled file")
+    parser.add_argument("--strategy", choices=["best", *COMBINERS], help="set the strategy; best: of the highest F1")
+    parser.add_argument(
+        "--uncertainty",
+        choices=["best", *UNCERTAINTIES],
+        default="score",
+        help="the uncertainty (score: best across the sets measured; the paper's is spanner); best: of the highest AUROC",
+    )
+    parser.add_argument("--stacker", action="append", default=[], choices=list(STACKERS), help="fit this one too (several times)")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--share", type=float, metavar="X", help="threshold that routes so many spans for each entity found")
+    target.add_argument("--calls", type=int, metavar="N", help="threshold that routes so many spans in 1,000 texts")
+    target.add_argument("--accuracy", type=float, metavar="X", help="threshold of the best expected F1 with such a verifier")
+    target.add_argument(
+        "--error-recall", type=float, metavar="X", help="threshold that routes this share of wrong entities (conformal)"
+    )
+    parser.add_argument("--by-label", action="store_true", help="with --error-recall: a threshold for each label")
+    parser.add_argument("--output", metavar="DIR", help="where the composite goes (default: where it is)")
+
+
+def run(options: argparse.Namespace) -> int:
+    from hybridner.calibration import CalibrationConfig, Target, calibrate
+    from hybridner.calibration.plots import draw_report
+    from hybridner.hub.records import CALIBRATION_FILE, CALIBRATION_PLOT_FILE, fingerprint
+    from hybridner.hybrid.loading import load_composite
+
+    if not Path(options.model).is_dir() and not options.output:
+        raise ModelError(f"{options.model} is no folder; give --output for the calibrated composite")
+    targets = {name: getattr(options, name) for name in ("share", "calls", "accuracy", "error_recall")}
+    wanted = any(value is not None for value in targets.values())
+    target = Target(**targets, by_label=options.by_label) if wanted or options.by_label else None
+    choices = CalibrationConfig(options.strategy, options.uncertainty, target, tuple(dict.fromkeys(options.stacker)))
+    model = load_composite(options.model)
+    report = calibrate(model, _predictions(options.data, model), choices)
+    folder = Path(options.output or options.model)
+    model.save_pretrained(folder)
+    report = {"model": fingerprint(folder), **report}
+    (folder / CALIBRATION_FILE).write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
+    console = Console(highlight=False)
+    try:
+        draw_report(report, folder / CALIBRATION_PLOT_FILE)
+    except ModelError as error:
+        console.print(f"no picture: {error}")
+    _print(console, report)
+    console.print(f"written to {folder}")
+    return 0
+
+
+def _predictions(path: str, model: Any) -> Predictions:
+    from hybridner.data import detect_format, read_records
+    from hybridner.ensemble import Predictions
+    from hybridner.hybrid import predict_records
+
+    if detect_format(path).format == "parquet" and Predictions.stored_in(path):
+        return Predictions.load(path)
+    records = read_records(path)
+    if not any(record.entities for record in records):
+        raise DataError("holds no labelled entity to calibrate on", path)
+    return predict_records(model, records)
+
+
+def _print(console: Console, report: dict[str, Any]) -> None:
+    console.print(f"cross-fitted F1 on {report['records']} records ({report['kind']})")
+    table = Table()
+    table.add_column("strategy")
+    table.add_column("F1 %", justify="right")
+    for name, value in report["strategies"].items():
+        table.add_row(name, f"{100 * value:.2f}", style="bold" if name == report["strategy"] else None)
+    console.print(table)
+    console.print("how well u finds wrong entities, and missed ones")
+    table = Table()
+    for column in ("uncertainty", "AUROC wrong", "AUPR wrong", "AUROC missed", "AUPR missed"):
+        table.add_column(column, justify="left" if column == "uncertainty" else "right")
+    for name, found in report["uncertainties"].items():
+        values = [f"{found[kind][area]:.3f}" for kind in ("wrong", "missed") for area in ("auroc", "aupr")]
+        table.add_row(name, *values, style="bold" if name == report["uncertainty"] else None)
+    console.print(table)
+    before, after = (report["reliability"][name]["ece"] for name in ("spanner", "spanner, calibrated"))
+    console.print(f"temperature {report['temperature']:.3f}: ECE of SpanNER {before:.3f} -> {after:.3f}")
+    chosen = report["threshold"]
+    console.print(
+        f"threshold {chosen['threshold']:.3f}: routes {chosen['routed_spans']} spans ({chosen['entities']} entities found, "
+        f"{chosen['wrong']} of them wrong) and {100 * chosen['error_recall']:.1f} % of the wrong ones"
+    )
+    for label, value in chosen["by_label"].items():
+        console.print(f"  {label}: {value:.3f}")

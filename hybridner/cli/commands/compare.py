@@ -1,0 +1,51 @@
+"""`hybridner compare`: tables, intervals and plots of saved runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+DESCRIPTION = (
+    "Compare every member, combining strategy and hybrid in runs that `hybridner evaluate --save` wrote: "
+    "bootstrap intervals, McNemar's and Wilcoxon's tests against a baseline. Needs no model."
+)
+EPILOG = """\
+examples:
+  hybridner evaluate runs/a/composite dev.json --save runs/a.json --dataset CLUENER --split dev
+  hybridner compare runs/a.json --output report
+  hybridner compare runs/*.json --baseline spanner --output report
+
+Runs of the same data, split, encoder, training size and decoding are put together (mean ± sd over their seeds or folds). The
+report is DIR/comparison.md and DIR/comparison.json, and with matplotlib DIR/f1.png and DIR/differences.png.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="saved runs, of one data set or of several")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder of the report")
+    parser.add_argument("--baseline", default="majority", metavar="SYSTEM", help="differences are to this system (majority)")
+
+
+def run(options: argparse.Namespace) -> int:
+    from hybridner.evaluation.comparison import compare
+    from hybridner.evaluation.markdown import to_markdown
+    from hybridner.evaluation.plots import draw_differences, draw_scores
+    from hybridner.evaluation.runs import Run
+
+    comparison = compare([Run.load(path) for path in options.runs], options.baseline)
+    folder = Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures: list[tuple[str, str]] = []
+    if find_spec("matplotlib") is None:
+        print("no plots: they need matplotlib (pip install 'hybridner[plots]')")
+    else:
+        for title, name, draw in (("F1", "f1.png", draw_scores), ("Differences", "differences.png", draw_differences)):
+            (folder / name).write_bytes(draw(comparison))
+            pictures.append((title, name))
+    content = json.dumps(comparison.to_dict(), ensure_ascii=False, indent=2)
+    (folder / "comparison.json").write_text(content + "\n", encoding="utf-8")
+    (folder / "comparison.md").write_text(to_markdown(comparison, pictures), encoding="utf-8")
+    print(f"comparison: {folder / 'comparison.md'}")
+    return 0

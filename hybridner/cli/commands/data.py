@@ -1,0 +1,159 @@
+"""`hybridner data`: prepare, describe, check, compare and push data sets."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hybridner.data.statistics.agreement import Agreement
+
+
+DESCRIPTION = "Data sets: from their files to folders that load_dataset opens, and what is in them."
+EPILOG = (
+    "examples:\n"
+    "  hybridner data prepare sncm --output sncm-open\n"
+    "  hybridner data prepare cmeee --data-dir CMeEE --output cmeee --strict\n"
+    "  hybridner data prepare conll --data-dir FOLDER --output mine\n"
+    "  hybridner data describe sncm-open --plot sncm-open.png\n"
+    "  hybridner data push sncm-open ORGANISATION/sncm-open --public"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from hybridner.data.corpora.plans import NAMES, VARIANTS
+
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    prepare = commands.add_parser(
+        "prepare",
+        help="write a data set as a folder that load_dataset opens",
+        description="Write the splits of a data set as Parquet, with its label set and a card. Known defects of the files are "
+        "repaired by stated rules and counted; an unknown one stops with file, record and field.",
+    )
+    prepare.add_argument("name", choices=NAMES, metavar="NAME", help=f"one of {', '.join(NAMES)}")
+    prepare.add_argument("--data-dir", type=Path, help="folder with the source files (sncm without it: the open corpus)")
+    prepare.add_argument("--output", type=Path, required=True, help="folder to make")
+    prepare.add_argument(
+        "--splits",
+        choices=VARIANTS,
+        default=VARIANTS[0],
+        help="official: as published; held-out: the labelled dev file becomes test, a tenth of train becomes validation",
+    )
+    prepare.add_argument("--strict", action="store_true", help="make every repair of a known defect an error")
+    prepare.set_defaults(run_data=_prepare)
+
+    describe = commands.add_parser("describe", help="counts, lengths, labels, overlaps, duplicates and leaks")
+    describe.add_argument("folder", type=Path, help="a prepared folder, or one with train, dev and test files of a known format")
+    describe.add_argument("--json", action="store_true", help="print JSON")
+    describe.add_argument("--plot", type=Path, metavar="FILE", help="draw the figures too (.png, .svg or .pdf)")
+    describe.set_defaults(run_data=_describe)
+
+    check = commands.add_parser("check", help="check marked-up corpus text against the SNCM ontology")
+    check.add_argument("path", type=Path, nargs="?", help="a corpus file or folder (default: SNCM-open)")
+    check.add_argument("--reasoner", action="store_true", help="also run the HermiT reasoner (needs Java and owlready2)")
+    check.set_defaults(run_data=_check)
+
+    agree = commands.add_parser("agree", help="agreement of two annotations of the same texts")
+    agree.add_argument("first", type=Path, help="a file of any known format")
+    agree.add_argument("second", type=Path, help="the same texts or a part of them, annotated again")
+    agree.add_argument("--json", action="store_true", help="print JSON, with every text on which the two differ")
+    agree.set_defaults(run_data=_agree)
+
+    push = commands.add_parser("push", help="send a prepared folder to the Hugging Face Hub")
+    push.add_argument("folder", type=Path, help="what `hybridner data prepare` wrote")
+    push.add_argument("repo_id", metavar="REPO_ID", help="ORGANISATION/NAME")
+    push.add_argument("--public", action="store_true", help="let everybody see a new repository (see the data set's licence)")
+    push.add_argument("--revision", metavar="BRANCH", help="publish on this branch; made from main when it is not there")
+    push.set_defaults(run_data=_push)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command that was parsed; returns the exit status."""
+    status: int = options.run_data(options)
+    return status
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from hybridner.data.corpora.prepare import prepare
+
+    prepared = prepare(options.name, options.data_dir, options.output, variant=options.splits, strict=options.strict)
+    for split, records in prepared.records.items():
+        print(f"{split}: {records:,} records, {prepared.entities[split]:,} entities")
+    print(prepared.repairs)
+    print(f"written to {prepared.folder}")
+    return 0
+
+
+def _describe(options: argparse.Namespace) -> int:
+    from hybridner.data import RepairLog, read_splits
+    from hybridner.data.statistics.describe import describe
+    from hybridner.data.statistics.report import as_text, plot
+
+    repairs = RepairLog()
+    splits = read_splits(options.folder, repairs=repairs)
+    description = describe(splits)
+    if options.json:
+        print(json.dumps({**description.to_dict(), "repairs": repairs.counts}, ensure_ascii=False, indent=2))
+    else:
+        print(as_text(description))
+        print(repairs)
+    if options.plot:
+        plot(splits, description, options.plot)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from hybridner.data import ReadOptions, read_corpus
+    from hybridner.data.sncm.ontology import SNCM_OPEN, check_sentences, load_ontology
+    from hybridner.data.sncm.reasoner import is_consistent
+
+    ontology = load_ontology()
+    documents = read_corpus(options.path or SNCM_OPEN, ReadOptions(label_map=ontology.names_of_codes))
+    sentences = [sentence for document in documents for sentence in document.sentences]
+    problems = check_sentences(sentences, ontology)
+    for problem in problems:
+        print(problem)
+    relations = Counter(relation.type for sentence in sentences for relation in sentence.relations)
+    print(f"relations: {relations.total():,} ({', '.join(f'{type} {count:,}' for type, count in relations.most_common())})")
+    print(f"{len(documents):,} documents, {len(sentences):,} sentences: {len(problems)} broken rules")
+    consistent = True
+    if options.reasoner:
+        consistent = is_consistent(sentences)
+        print(f"HermiT: {'consistent' if consistent else 'inconsistent'}")
+    return 0 if consistent and not problems else 1
+
+
+def _agree(options: argparse.Namespace) -> int:
+    from hybridner.data import read_records
+    from hybridner.data.statistics.agreement import agreement, disagreements, same_texts
+
+    second = read_records(options.second)
+    first = same_texts(read_records(options.first), second)
+    found = agreement(first, second)
+    if options.json:
+        differing = [asdict(one) for one in disagreements(first, second)]
+        print(json.dumps({**_agreement_table(found), "disagreements": differing}, ensure_ascii=False, indent=2))
+        return 0
+    print("| label | first | second | both | F1 | kappa |\n|---|---|---|---|---|---|")
+    for label, one in {"(all)": found.overall, **found.labels}.items():
+        print(f"| {label} | {one.first} | {one.second} | {one.both} | {one.f1:.3f} | {one.kappa:.3f} |")
+    return 0
+
+
+def _agreement_table(found: Agreement) -> dict[str, Any]:
+    return {
+        "overall": {**asdict(found.overall), "f1": found.overall.f1},
+        "labels": {label: {**asdict(one), "f1": one.f1} for label, one in found.labels.items()},
+    }
+
+
+def _push(options: argparse.Namespace) -> int:
+    from hybridner.hub import push_data_set
+
+    print(f"published: {push_data_set(options.folder, options.repo_id, public=options.public, revision=options.revision)}")
+    return 0

@@ -1,0 +1,1 @@
+"""SNCM-open: the corpus, its ontology, and the check of one against the other."""
