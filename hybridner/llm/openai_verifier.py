@@ -3,54 +3,76 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
-import math
 import os
 import random
-import re
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from weakref import WeakKeyDictionary
 
-from hybridner.errors import LlmError
+from pydantic import Field, SecretStr
+
+from hybridner.errors import HybridNerError, LlmError
+from hybridner.llm.openai_response import AttemptError, error_from_status, read_completion, shorten
 from hybridner.llm.verifier import Answer, FailureKind, Question, Verifier, VerifierError
+from hybridner.optional import require
+from hybridner.redaction import find_secrets, redact, redact_text, without_credentials
+from hybridner.validation import Integer, Number, Settings, validate
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
-    from openai.types.chat import ChatCompletion
 
-#: Seconds waited before the second try; doubled each time after that, up to the longest.
+#: Seconds waited before the second attempt; doubled each time after that, up to the longest.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
-#: A server that wants to be left alone longer than this is treated as failing.
-_LONGEST_RETRY_AFTER = 120.0
-#: Status codes after which the same question may well succeed.
-_RETRYABLE = {408, 409, 425, 429}
-#: Status codes that the next question would meet too.
-_FATAL = {401, 402, 403, 404}
-_KINDS = {**dict.fromkeys(_FATAL, FailureKind.REFUSED), 408: FailureKind.TIMED_OUT, 429: FailureKind.RATE_LIMITED}
-_SECRET_KEYS = {"apikey", "authorization", "secret", "password", "accesstoken", "token", "headers"}
-#: Characters of a server's complaint that are kept.
-_SHOWN = 300
+#: Bytes of a response that are read; fewer where it is compressed, for it may be a thousand times as long then.
+_MAX_BYTES, _MAX_COMPRESSED = 4_000_000, 200_000
+#: Fields of a request, wherever they stand in `extra_body`, that let a server write more, or think longer.
+_LENGTHS = {
+    *("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", "num_predict", "n_predict", "min_tokens"),
+    *("max_length", "thinking_budget", "budget_tokens", "reasoning_budget"),
+}
+#: Fields that multiply the answers.
+_COUNTS = {"n", "best_of", "num_return_sequences", "num_beams"}
+
+
+class OpenAISettings(Settings):
+    """The settings of an `OpenAIVerifier`, see there."""
+
+    error_class: ClassVar[type[HybridNerError]] = LlmError
+
+    model: Annotated[str, Field(min_length=1)]
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    timeout: Number = Field(default=30.0, ge=1e-3)
+    max_retries: Integer = Field(default=3, ge=0)
+    concurrency: Integer = Field(default=8, ge=1)
+    temperature: Number | None = 0.0
+    top_p: Number | None = 1.0
+    max_tokens: Integer | None = Field(default=128, ge=1)
+    token_limit: Integer | None = Field(default=None, ge=1)
+    extra_body: dict[str, Any] = Field(default_factory=dict)
 
 
 class OpenAIVerifier:
-    """Asks an OpenAI-compatible chat endpoint.
+    """Sends questions to an OpenAI-compatible chat endpoint.
 
     Args:
         model: the name the server knows the model by.
         base_url: the server's address up to and with ``/v1``; by default OPENAI_BASE_URL or OpenAI's own.
         api_key: the key; by default OPENAI_API_KEY. Servers without keys need none. It is never shown, stored or pickled.
-        timeout: seconds that one try may take in all, however slowly its bytes arrive.
-        max_retries: tries after the first one.
+        timeout: seconds that one attempt may take in all, however slowly its bytes arrive.
+        max_retries: attempts after the first one.
         concurrency: questions under way at once.
         temperature, top_p, max_tokens: sent with each question; None leaves one out, for servers that refuse it.
-        extra_body: further fields of the request, such as those that switch off thinking. No secrets: it is shown and kept with
-            the settings.
+        token_limit: the most tokens that any request may ask for, whatever `max_tokens`, the question or `extra_body` say; None
+            sets no limit.
+        extra_body: further fields of the request, such as those that switch off thinking. Secrets in it (fields named like
+            `Authorization` or `x-api-key`) are sent and nowhere shown or stored.
 
     Raises:
-        LlmError: the `openai` package is missing or a setting makes no sense.
+        LlmError: a setting that makes no sense.
     """
 
     def __init__(
@@ -65,224 +87,205 @@ class OpenAIVerifier:
         temperature: float | None = 0.0,
         top_p: float | None = 1.0,
         max_tokens: int | None = 128,
+        token_limit: int | None = None,
         extra_body: Mapping[str, Any] | None = None,
     ) -> None:
-        if not model or not isinstance(model, str):
-            raise LlmError(f"`model` must be the name of a model, not {model!r}")
-        for name, value, least in (("concurrency", concurrency, 1), ("max_retries", max_retries, 0), ("timeout", timeout, 1e-3)):
-            if not value >= least:
-                raise LlmError(f"`{name}` must be at least {least}, not {value!r}")
-        secret = [key for key in extra_body or {} if re.sub(r"[^a-z]", "", key.lower()) in _SECRET_KEYS]
-        if secret:
-            raise LlmError(f"`extra_body` must hold no secret ({secret[0]!r}); give the key as `api_key` or OPENAI_API_KEY")
-        self._model = model
-        self.base_url = base_url
-        self._api_key = api_key
-        self.timeout = timeout
-        self.max_retries = max_retries
-        self._concurrency = concurrency
-        sampling = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
-        self._sampling: dict[str, Any] = {key: value for key, value in sampling.items() if value is not None}
-        self._extra_body = dict(extra_body or {})
+        self._settings = OpenAISettings(
+            model=model,
+            base_url=base_url,
+            api_key=SecretStr(api_key) if isinstance(api_key, str) else api_key,
+            timeout=timeout,
+            max_retries=max_retries,
+            concurrency=concurrency,
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_tokens,
+            token_limit=token_limit,
+            extra_body=extra_body if extra_body is not None else {},  # type: ignore[arg-type]  # checked there
+        )
         # A client's connections belong to the event loop they were opened in.
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI] = WeakKeyDictionary()
-        # After a 429 nobody asks before this moment (time.monotonic).
+        # After a 429 no request is sent before this moment (time.monotonic).
         self._not_before = 0.0
 
     @property
     def model(self) -> str:
-        return self._model
+        return self._settings.model
 
     @property
-    def parameters(self) -> Mapping[str, Any]:
-        return {**self._sampling, **({"extra_body": self._extra_body} if self._extra_body else {})}
+    def base_url(self) -> str | None:
+        return self._settings.base_url
 
     @property
     def concurrency(self) -> int:
-        return self._concurrency
+        return self._settings.concurrency
+
+    @property
+    def max_retries(self) -> int:
+        return self._settings.max_retries
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        extra = redact(_limit(self._settings.extra_body, self._settings.token_limit))
+        return {**self._body(None), **({"extra_body": extra} if extra else {})}
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings without the key; `as_verifier` makes an equal verifier of them."""
-        settings = {
-            "model": self._model,
-            "base_url": self.base_url and _without_credentials(self.base_url),
-            "timeout": self.timeout,
-            "max_retries": self.max_retries,
-            "concurrency": self._concurrency,
-            "extra_body": self._extra_body,
-        }
-        return {**settings, **{name: self._sampling.get(name) for name in ("temperature", "top_p", "max_tokens")}}
+        """The settings without secrets; where there were none, `as_verifier` makes an equal verifier of them."""
+        shown = self._settings.model_dump(exclude={"api_key"})
+        return redact({**shown, "base_url": self.base_url and without_credentials(self.base_url)})
 
     def __repr__(self) -> str:
         return f"OpenAIVerifier({', '.join(f'{key}={value!r}' for key, value in self.to_dict().items())})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A pickle holds no key and no connection; the copy reads OPENAI_API_KEY.
+        if any(find_secrets(self._settings.extra_body)):
+            raise LlmError("a verifier with a secret in `extra_body` cannot be sent to another process; make it there")
         return _from_dict, (self.to_dict(),)
 
     async def complete(self, question: Question) -> Answer:
-        """Send the question until a usable answer comes or the tries are used up.
+        """Send the question until a usable answer comes or the attempts are used up.
 
         Raises:
-            VerifierError: no usable answer; `fatal` for refused keys, unknown models and servers that nobody answers at.
+            VerifierError: no usable answer; `fatal` for refused keys, unknown models and addresses without a server.
         """
         attempts = 1 + self.max_retries
+        used = (0, 0)
         for attempt in range(1, attempts + 1):
             await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
             try:
-                return await self._once(question, attempt)
+                answer = await self._attempt(question, attempt)
             except AttemptError as failure:
                 last = failure
+                used = (used[0] + last.usage[0], used[1] + last.usage[1])
+            else:
+                # What the server counted for attempts without a usable answer is paid for as well.
+                prompt, written = answer.prompt_tokens + used[0], answer.completion_tokens + used[1]
+                return replace(answer, prompt_tokens=prompt, completion_tokens=written)
             if not last.retryable or attempt == attempts:
                 break
             if last.retry_after is not None:
                 self._not_before = max(self._not_before, time.monotonic() + last.retry_after)
             else:
                 await asyncio.sleep(min(_FIRST_WAIT * 2 ** (attempt - 1), _LONGEST_WAIT) * random.uniform(0.75, 1.0))
-        # `from None`: the client's own error carries the request, and a server's complaint may repeat the key.
-        raise VerifierError(self._clean(last.problem), last.kind, fatal=last.fatal, attempts=attempt) from None
+        # `from None`: the client's own error carries the request, and a server's message may repeat the key.
+        raise VerifierError(
+            self._clean(last.problem),
+            last.kind,
+            fatal=last.fatal,
+            attempts=attempt,
+            prompt_tokens=used[0],
+            completion_tokens=used[1],
+        ) from None
 
     async def close(self) -> None:
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.close()
 
-    async def _once(self, question: Question, attempt: int) -> Answer:
-        openai = _import_openai()
-        body = dict(self._sampling)
-        if question.max_tokens is not None and "max_tokens" in body:
-            body["max_tokens"] = max(body["max_tokens"], question.max_tokens)
+    async def _attempt(self, question: Question, attempt: int) -> Answer:
+        openai = require("openai", "llm")
+        timeout = self._settings.timeout
         started = time.monotonic()
         try:
             # The client's own time limit starts anew with each byte, so a slow drip would pass it.
             completion = await asyncio.wait_for(
                 self._client().chat.completions.create(
-                    model=self._model,
+                    model=self.model,
                     messages=[{"role": role, "content": content} for role, content in question.messages],  # type: ignore[misc]
-                    extra_body=self._extra_body or None,
-                    **body,
+                    extra_body=_limit(self._settings.extra_body, self._settings.token_limit) or None,
+                    **self._body(question.max_tokens),
                 ),
-                self.timeout,
+                timeout,
             )
         except (asyncio.TimeoutError, openai.APITimeoutError):
-            raise AttemptError(f"no answer within {self.timeout:g} s", FailureKind.TIMED_OUT) from None
+            raise AttemptError(f"no answer within {timeout:g} s", FailureKind.TIMED_OUT) from None
         except openai.APIStatusError as error:
-            raise _from_status(error.status_code, error.message, error.response.headers) from None
+            raise error_from_status(error.status_code, error.message, error.response.headers, error.body) from None
         except openai.APIConnectionError as error:
-            refused = type(error.__cause__).__name__ == "ConnectError"
-            reason = f"{type(error.__cause__).__name__}: {error.__cause__}" if error.__cause__ else error.message
-            where = _without_credentials(str(self._client().base_url))
-            raise AttemptError(f"no connection to {where} ({reason[:_SHOWN]})", FailureKind.UNREACHABLE, fatal=refused) from None
-        except (openai.OpenAIError, ValueError, TypeError) as error:
+            cause = error.__cause__
+            if isinstance(cause, AttemptError):
+                raise cause from None
+            reason = shorten(f"{type(cause).__name__}: {cause}" if cause else error.message)
+            where = without_credentials(str(self._client().base_url))
+            is_refused = type(cause).__name__ == "ConnectError"
+            raise AttemptError(f"no connection to {where} ({reason})", FailureKind.UNREACHABLE, fatal=is_refused) from None
+        except (openai.OpenAIError, ValueError, TypeError, RecursionError) as error:
             raise AttemptError(f"the server's answer is no chat completion ({type(error).__name__})") from None
-        return _read(completion, time.monotonic() - started, attempt, self._model)
+        return read_completion(completion, time.monotonic() - started, attempt, self.model)
+
+    def _body(self, max_tokens: int | None) -> dict[str, Any]:
+        """The fields that every request has, as the client names them, with the answer's length as the question needs it."""
+        own, limit = self._settings.max_tokens, self._settings.token_limit
+        if own is not None and max_tokens is not None:
+            own = max(own, max_tokens)
+        if limit is not None and not (own is None and _LENGTHS & self._settings.extra_body.keys()):
+            own = limit if own is None else min(own, limit)
+        fields = {"temperature": self._settings.temperature, "top_p": self._settings.top_p, "max_tokens": own}
+        return {key: value for key, value in fields.items() if value is not None}
 
     def _client(self) -> AsyncOpenAI:
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
+            openai = require("openai", "llm")
             # Servers without keys still want the header filled.
-            key = self._api_key or os.environ.get("OPENAI_API_KEY") or "none"
-            client = _import_openai().AsyncOpenAI(api_key=key, base_url=self.base_url, timeout=self.timeout, max_retries=0)
+            key = self._key() or os.environ.get("OPENAI_API_KEY") or "none"
+            http = openai.DefaultAsyncHttpxClient(event_hooks={"response": [_limit_length]})
+            client = openai.AsyncOpenAI(
+                api_key=key, base_url=self.base_url, timeout=self._settings.timeout, max_retries=0, http_client=http
+            )
             self._clients[loop] = client
         return client
 
+    def _key(self) -> str | None:
+        return self._settings.api_key.get_secret_value() if self._settings.api_key else None
+
     def _clean(self, problem: str) -> str:
-        """The problem without the key, which some servers repeat in their complaint, and without anything that looks like one."""
-        for key in (self._api_key, os.environ.get("OPENAI_API_KEY")):
-            if key:
-                problem = problem.replace(key, "***")
-        return re.sub(r"\b(sk-|Bearer\s+)[\w*.-]{6,}", r"\1***", problem)
+        """The problem without secrets, which some servers repeat in their messages."""
+        secrets = (self._key(), os.environ.get("OPENAI_API_KEY"), *find_secrets(self._settings.extra_body))
+        return redact_text(problem, secrets)
 
 
-class AttemptError(Exception):
-    """One attempt failed. `retryable`: another may succeed; `retry_after`: seconds the server asked to wait."""
-
-    def __init__(
-        self,
-        problem: str,
-        kind: FailureKind = FailureKind.BAD_RESPONSE,
-        *,
-        retryable: bool = True,
-        fatal: bool = False,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.kind = kind
-        self.retryable = retryable
-        self.fatal = fatal
-        self.retry_after = retry_after
+def _limit(extra: Any, limit: int | None) -> Any:
+    """A copy of the extra fields in which none lets the server write more than `limit` tokens, however deep it stands."""
+    if limit is None:
+        return extra
+    if isinstance(extra, Mapping):
+        limited = {}
+        for key, value in extra.items():
+            most = limit if key in _LENGTHS else 1 if key in _COUNTS else None
+            if most is None:
+                limited[key] = _limit(value, limit)
+            else:
+                is_within = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+                limited[key] = value if is_within else most
+        return limited
+    return [_limit(item, limit) for item in extra] if isinstance(extra, list) else extra
 
 
-def _from_status(status: int, message: str, headers: Mapping[str, str]) -> AttemptError:
-    wait = retry_after(headers)
-    retryable = (status in _RETRYABLE or status >= 500) and (wait is None or wait <= _LONGEST_RETRY_AFTER)
-    complaint = " ".join(re.sub(r"<[^>]*>", " ", message).split())[:_SHOWN]
-    kind = _KINDS.get(status, FailureKind.SERVER_ERROR)
-    return AttemptError(f"HTTP {status}: {complaint}", kind, retryable=retryable, fatal=status in _FATAL, retry_after=wait)
+async def _limit_length(response: Any) -> None:
+    """Have reading a response stop where it is far longer than any answer."""
+    is_plain = response.headers.get("content-encoding", "identity") == "identity"
+    # The client brings its own HTTP library, which wants its own kind of stream.
+    base = import_module(type(response).__module__.partition(".")[0]).AsyncByteStream
+    limited = type("LimitedStream", (_LimitedStream, base), {})
+    response.stream = limited(response.stream, _MAX_BYTES if is_plain else _MAX_COMPRESSED)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from now that the server asks to wait, from `retry-after-ms`, or `retry-after` in seconds or as a date."""
-    for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if not value:
-            continue
-        try:
-            seconds = float(value) * unit
-        except ValueError:
-            try:
-                seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-            except (TypeError, ValueError):
-                continue
-        if math.isfinite(seconds):
-            return max(0.0, seconds)
-    return None
+class _LimitedStream:
+    def __init__(self, stream: Any, most: int) -> None:
+        self._stream, self._left = stream, most
 
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise AttemptError("the server's answer is far too long", retryable=False)
+            yield chunk
 
-def _read(completion: ChatCompletion, latency: float, attempt: int, asked: str) -> Answer:
-    """An answer from what the client made of the response; the client does not check types, so anything may be in there."""
-    try:
-        choice = completion.choices[0]
-        content, finish = choice.message.content, choice.finish_reason
-    except (AttributeError, TypeError, IndexError, KeyError):
-        raise AttemptError("the server's answer is no chat completion") from None
-    if content is not None and not isinstance(content, str):
-        raise AttemptError("the server's answer is no chat completion")
-    if not content or not content.strip():
-        hint = "; a thinking model needs more max_tokens, or thinking switched off in extra_body" if finish == "length" else ""
-        raise AttemptError(f"blank answer (finish_reason {finish}{hint})")
-    usage = getattr(completion, "usage", None)
-    prompt, details = _count(getattr(usage, "prompt_tokens", None)), getattr(usage, "prompt_tokens_details", None)
-    served = getattr(completion, "model", None)
-    return Answer(
-        content=content,
-        model=served if isinstance(served, str) and served else asked,
-        prompt_tokens=prompt,
-        completion_tokens=_count(getattr(usage, "completion_tokens", None)),
-        latency=latency,
-        attempts=attempt,
-        truncated=finish == "length",
-        cached_prompt_tokens=min(prompt, _count(getattr(details, "cached_tokens", None))),
-    )
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def _import_openai() -> Any:
-    try:
-        import openai
-    except ImportError as error:
-        raise LlmError("asking an LLM server needs the `openai` package: pip install 'hybridner[llm]'") from error
-    return openai
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 def _from_dict(settings: Mapping[str, Any]) -> OpenAIVerifier:
@@ -298,10 +301,9 @@ def as_verifier(llm: str | Mapping[str, Any] | Verifier) -> Verifier:
     if isinstance(llm, str):
         return OpenAIVerifier(llm)
     if isinstance(llm, Mapping):
-        try:
-            return OpenAIVerifier(**llm)
-        except TypeError as error:
-            raise LlmError(f"settings of an LLM: {str(error).partition(') ')[2] or error}") from None
+        settings = validate(OpenAISettings, llm, LlmError, "llm")
+        key = settings.api_key.get_secret_value() if settings.api_key else None
+        return OpenAIVerifier(**{**settings.model_dump(), "api_key": key})
     if isinstance(llm, Verifier):
         return llm
     raise LlmError(f"`llm` must be a model's name, settings or a verifier, not {type(llm).__name__}")

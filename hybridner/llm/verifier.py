@@ -41,7 +41,7 @@ class Answer:
     Attributes:
         content: the text of the answer, not yet read.
         model: name of the model that answered, as the server gave it.
-        prompt_tokens, completion_tokens: as counted by the server; 0 where it did not say.
+        prompt_tokens, completion_tokens: as counted by the server for all attempts; 0 where it did not say.
         cached_prompt_tokens: those of the prompt that the server had in its own prompt cache, which many providers bill at less.
         latency: seconds from sending the attempt that succeeded to its last byte.
         attempts: how many times the question was sent until this answer came.
@@ -95,13 +95,25 @@ class VerifierError(LlmError):
         kind: the same for programs.
         fatal: the next question would fail in the same way (a refused key, a wrong model name, no server at the address).
         attempts: how many times the question was sent.
+        prompt_tokens, completion_tokens: what the server counted for these attempts nevertheless.
     """
 
-    def __init__(self, problem: str, kind: FailureKind = FailureKind.BROKEN, *, fatal: bool = False, attempts: int = 0) -> None:
+    def __init__(
+        self,
+        problem: str,
+        kind: FailureKind = FailureKind.BROKEN,
+        *,
+        fatal: bool = False,
+        attempts: int = 0,
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
+    ) -> None:
         super().__init__(problem)
         self.kind = kind
         self.fatal = fatal
         self.attempts = attempts
+        self.prompt_tokens = prompt_tokens
+        self.completion_tokens = completion_tokens
 
 
 @runtime_checkable

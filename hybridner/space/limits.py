@@ -34,6 +34,7 @@ class Limits:
         readers: texts read at once; a file counts as one of its own.
         askers: visitors whose LLM is waited for at once; they never hold up those who read locally.
         llm_calls, llm_seconds: of one analysis.
+        llm_tokens: of one answer, whatever the visitor's further fields ask for.
         sessions: visitors whose last result is remembered, and `session_seconds` for how long.
     """
 
@@ -46,6 +47,7 @@ class Limits:
     askers: int = 16
     llm_calls: int = 40
     llm_seconds: float = 45.0
+    llm_tokens: int = 2_048
     sessions: int = 1_000
     session_seconds: int = 3_600
 

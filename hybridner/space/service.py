@@ -157,6 +157,7 @@ class Service:
             choice.key.strip() or _NO_KEY,
             timeout=self.limits.llm_seconds / 2,
             max_retries=1,
+            token_limit=self.limits.llm_tokens,
             extra_body=choice.extra_body,
         )
         settings = self._settings(threshold, reading.decoding)

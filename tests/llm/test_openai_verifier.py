@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import gzip
 import logging
 import pickle
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hybridner.llm import Answer, LlmError, Message, OpenAIVerifier, Question, VerifierError, as_verifier
-from hybridner.llm.openai_verifier import retry_after
+from hybridner.errors import MissingPackageError
+from hybridner.llm import Answer, FailureKind, LlmError, Message, OpenAIVerifier, Question, VerifierError, as_verifier
+from hybridner.llm.openai_response import retry_after
 from tests.llm.scripted_server import (
     BROKEN,
     CUT,
@@ -185,6 +190,135 @@ def test_forms_of_retry_after() -> None:
     assert retry_after({}) is None
 
 
+RATE_LIMITED = {"code": 429, "message": "rate limited"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "requests", "message"),
+    [
+        (chat(None, error=RATE_LIMITED, choices=None), "rate_limited", 3, "HTTP 429: rate limited"),
+        (chat(None, error={**RATE_LIMITED, "code": "429"}), "rate_limited", 3, "HTTP 429: rate limited"),
+        (Reply(b'{"object": "error", "message": "bad field", "code": 400}'), "server_error", 1, "HTTP 400: bad field"),
+        (Reply(b'{"error": {"code": 401, "message": "no such key"}}'), "refused", 1, "HTTP 401: no such key"),
+        (Reply(b'{"error": "the model crashed"}'), "server_error", 3, "reports an error: the model crashed"),
+        (chat("", choices=[{"error": {"code": 502, "message": "upstream"}, "message": {}}]), "server_error", 3, "HTTP 502"),
+        (chat("LO", finish="content_filter"), "filtered", 1, "content filter"),
+        (chat(None, finish="content_filter"), "filtered", 1, "content filter"),
+        (chat(None, choices=[{"message": {"content": None, "refusal": "I will not."}}]), "filtered", 1, "I will not"),
+        (chat(None, choices=[{"message": {"content": [{"type": "refusal", "refusal": "No."}]}}]), "filtered", 1, "No"),
+        (problem(400, "Content Exists Risk"), "filtered", 1, "Content Exists Risk"),
+        (problem(400, "The response was filtered: ResponsibleAIPolicyViolation"), "filtered", 1, "filtered"),
+        (Reply(b'{"error": {"code": "data_inspection_failed", "message": "no"}}'), "filtered", 1, "no"),
+        (problem(429), "rate_limited", 3, "HTTP 429"),
+        (problem(408), "timed_out", 3, "HTTP 408"),
+        (problem(403), "refused", 1, "HTTP 403"),
+        (problem(500), "server_error", 3, "HTTP 500"),
+        (HTML, "bad_response", 3, "no chat completion"),
+        (Reply(b"[" * 100_000), "bad_response", 3, "no chat completion"),
+        (chat(" "), "bad_response", 3, "blank"),
+        (DROP, "unreachable", 3, "no connection"),
+        (Reply(b" " * 5_000_000), "bad_response", 1, "too long"),
+        (Reply(b"x" * 5_000_000, status=500), "bad_response", 1, "too long"),
+        (
+            Reply(
+                gzip.compress(random.Random(0).randbytes(300_000)),
+                headers={"Content-Type": "application/json", "Content-Encoding": "gzip"},
+            ),
+            "bad_response",
+            1,
+            "too long",
+        ),
+    ],
+)
+def test_what_kind_of_failure_it_is(reply: Reply, kind: str, requests: int, message: str, serve: Serve) -> None:
+    server = serve(reply)
+    with pytest.raises(VerifierError, match=message) as caught:
+        ask(verifier(server, timeout=20.0))
+    assert (caught.value.kind, len(server.requests)) == (FailureKind(kind), requests)
+    assert caught.value.fatal == (kind == "refused")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"type": "text", "text": "LO"}, {"type": "text", "text": "C"}],
+        [{"type": "thinking", "thinking": "PER?"}, {"type": "output_text", "text": "LOC"}],
+        ["LOC"],
+    ],
+)
+def test_a_content_in_parts(content: list[Any], serve: Serve) -> None:
+    assert ask(verifier(serve(chat(None, choices=[{"message": {"content": content}}])))).content == "LOC"
+
+
+def test_an_answer_that_runs_on_is_cut(serve: Serve) -> None:
+    answer = ask(verifier(serve(chat("LOC\n" * 50_000))))
+    assert (len(answer.content), answer.truncated) == (100_000, True)
+
+
+def test_tokens_of_attempts_without_an_answer_count(serve: Serve) -> None:
+    answer = ask(verifier(serve([chat(""), problem(500), chat("LOC")])))
+    assert (answer.prompt_tokens, answer.completion_tokens, answer.attempts) == (200, 6, 3)
+    with pytest.raises(VerifierError) as caught:
+        ask(verifier(serve(chat("")), max_retries=1))
+    assert (caught.value.prompt_tokens, caught.value.completion_tokens) == (200, 6)
+
+
+_LENGTH = st.sampled_from(["max_tokens", "max_completion_tokens", "num_predict", "thinking_budget", "n"])
+_EXTRA = st.recursive(
+    st.none() | st.integers(-5, 10_000) | st.floats() | st.text(max_size=3),
+    lambda inner: (
+        st.dictionaries(_LENGTH | st.sampled_from(["options", "thinking", "seed"]), inner, max_size=3)
+        | st.lists(inner, max_size=2)
+    ),
+    max_leaves=6,
+)
+
+
+@given(extra=st.dictionaries(_LENGTH | st.just("options"), _EXTRA, max_size=3), own=st.none() | st.integers(1, 10_000))
+def test_no_setting_asks_for_more_than_the_limit(extra: dict[str, Any], own: int | None) -> None:
+    def lengths(value: Any) -> Iterator[Any]:
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+            if key in ("max_tokens", "max_completion_tokens", "num_predict", "thinking_budget", "n"):
+                yield item
+            else:
+                yield from lengths(item)
+
+    sent = OpenAIVerifier("m", max_tokens=own, token_limit=200, extra_body=extra).parameters
+    assert all(isinstance(length, int) and 0 <= length <= 200 for length in lengths(sent))
+    assert list(lengths(sent))
+
+
+def test_the_limit_holds_for_the_request(serve: Serve) -> None:
+    server = serve(chat("LOC"))
+    long = Question(QUESTION.messages, max_tokens=1024)
+    ask(verifier(server, token_limit=300, extra_body={"options": {"num_predict": 9999}}), question=long)
+    ask(verifier(server, token_limit=300, extra_body={"max_tokens": None}))
+    ask(verifier(server, token_limit=300, max_tokens=None))
+    assert (server.requests[0]["max_tokens"], server.requests[0]["options"]) == (300, {"num_predict": 300})
+    assert [request["max_tokens"] for request in server.requests[1:]] == [300, 300]
+
+
+SECRET = "nested-secret-0123456789"
+
+
+def test_nested_secrets_are_sent_and_nowhere_shown(serve: Serve) -> None:
+    extra = {"extra_headers": {"Authorization": f"Bearer {SECRET}", "n": [{"x-api-key": SECRET}]}}
+    server = serve([problem(400, f"bad header {SECRET}"), chat("LOC")])
+    asked = verifier(server, extra_body=extra)
+    with pytest.raises(VerifierError) as caught:
+        ask(asked)
+    assert server.requests[0]["extra_headers"] == extra["extra_headers"]
+    assert SECRET not in f"{caught.value} {asked!r} {asked.to_dict()} {asked.parameters}"
+    with pytest.raises(LlmError, match="extra_body"):
+        pickle.dumps(asked)
+
+
+@pytest.mark.parametrize("key", ["none", "EMPTY", "ollama"])
+def test_a_dummy_for_a_key_is_a_word_like_any_other(key: str, serve: Serve) -> None:
+    with pytest.raises(VerifierError, match=f"no model of {key} here"):
+        ask(OpenAIVerifier("m", serve(problem(404, f"no model of {key} here")).url, key))
+
+
 def test_a_blank_answer_at_the_token_limit_says_what_helps(serve: Serve) -> None:
     with pytest.raises(VerifierError, match="max_tokens, or thinking switched off"):
         ask(verifier(serve(chat("", finish="length")), max_retries=0))
@@ -255,10 +389,11 @@ def test_settings_make_an_equal_verifier(serve: Serve) -> None:
         ({"model": "m", "api_kee": "x"}, "api_kee"),
         ({"base_url": "http://x"}, "model"),
         (7, "not int"),
-        ("", "name of a model"),
+        ("", "model: expected a text that is not empty"),
         ({"model": "m", "concurrency": 0}, "concurrency"),
         ({"model": "m", "timeout": 0}, "timeout"),
-        ({"model": "m", "extra_body": {"api_key": "x"}}, "no secret"),
+        ({"model": "m", "extra_body": [1]}, "extra_body: expected a mapping"),
+        ({"model": "m", "max_tokens": True}, "max_tokens: expected a whole number"),
     ],
 )
 def test_wrong_settings_are_refused(llm: Any, complaint: str) -> None:
@@ -268,5 +403,5 @@ def test_wrong_settings_are_refused(llm: Any, complaint: str) -> None:
 
 def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "openai", None)
-    with pytest.raises(LlmError, match=r"pip install 'hybridner\[llm\]'"):
+    with pytest.raises(MissingPackageError, match=r'pip install "hybridner\[llm\]"'):
         ask(OpenAIVerifier("m", "http://127.0.0.1:1/v1"))
