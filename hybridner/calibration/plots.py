@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hybridner.errors import ModelError
+from hybridner.optional import require
 
 
 def draw_report(report: Mapping[str, Any], path: str | Path) -> None:
@@ -14,13 +14,9 @@ def draw_report(report: Mapping[str, Any], path: str | Path) -> None:
     so that no Chinese font is needed.
 
     Raises:
-        ModelError: matplotlib is not installed.
+        MissingPackageError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise ModelError("pictures need matplotlib: pip install 'hybridner[plots]'") from error
-    figure = Figure(figsize=(12, 4), layout="constrained")
+    figure = require("matplotlib.figure", "plots").Figure(figsize=(12, 4), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     left.plot([0, 1], [0, 1], linestyle="--", color="grey", linewidth=1)
     for name, data in report["reliability"].items():

@@ -56,6 +56,10 @@ class FixedThreshold:
     def update(self, label: str, uncertainty: float) -> None:
         """Nothing: it is fixed."""
 
+    def for_labels(self, labels: Collection[str]) -> FixedThreshold:
+        """Without what it says about other labels."""
+        return FixedThreshold(self.default, {label: value for label, value in self.by_label.items() if label in labels})
+
     def to_dict(self) -> dict[str, Any]:
         """The fields of a composite's configuration that hold it."""
         return {"threshold": self.default, "label_thresholds": dict(self.by_label) or None}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hybridner.evaluation.comparison import Comparison, Setting, SystemResult
+from hybridner.optional import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,14 +59,13 @@ def _name_rows(axes: Axes, systems: tuple[SystemResult, ...]) -> None:
 
 
 def _draw(comparison: Comparison, panel: Callable[[Axes, Setting], None], unit: str) -> bytes:
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
+    line_of = require("matplotlib.lines", "plots").Line2D
     settings = comparison.settings
     abreast = min(len(settings), _PANELS_ABREAST)
     rows = math.ceil(len(settings) / abreast)
     lines = max(len(setting.systems) for setting in settings)
-    figure = Figure(figsize=(1.5 + 4.2 * abreast, rows * (1.1 + 0.27 * lines) + 0.4), layout="constrained")
+    size = (1.5 + 4.2 * abreast, rows * (1.1 + 0.27 * lines) + 0.4)
+    figure = require("matplotlib.figure", "plots").Figure(figsize=size, layout="constrained")
     grid = figure.subplots(rows, abreast, squeeze=False)
     for axes, setting in zip(grid.flat, settings, strict=False):
         panel(axes, setting)
@@ -76,10 +76,10 @@ def _draw(comparison: Comparison, panel: Callable[[Axes, Setting], None], unit: 
     for axes in list(grid.flat)[len(settings) :]:
         axes.set_visible(False)
     used = [kind for kind in _KINDS if any(system.kind == kind for setting in settings for system in setting.systems)]
-    handles = [Line2D([], [], marker="o", color=_KINDS[kind][0], label=_KINDS[kind][1]) for kind in used]
-    handles.append(Line2D([], [], color="black", linewidth=2, alpha=0.4, label=f"{comparison.level:.0%} interval over texts"))
+    handles = [line_of([], [], marker="o", color=_KINDS[kind][0], label=_KINDS[kind][1]) for kind in used]
+    handles.append(line_of([], [], color="black", linewidth=2, alpha=0.4, label=f"{comparison.level:.0%} interval over texts"))
     if any(setting.runs > 1 for setting in settings):
-        handles.append(Line2D([], [], marker="|", color="black", linestyle="", markersize=9, label="one run"))
+        handles.append(line_of([], [], marker="|", color="black", linestyle="", markersize=9, label="one run"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize="small")
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})

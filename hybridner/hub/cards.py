@@ -142,6 +142,7 @@ def card_content(record: ModelRecord) -> dict[str, Any]:
         "decoding": config.decoding if record.is_composite else None,
         "strategy": config.strategy if record.is_composite else None,
         "threshold": config.review_threshold.value() if record.is_composite else None,
+        "label_thresholds": {_cell(k): v for k, v in config.review_threshold.by_label.items()} if record.is_composite else {},
         "uncertainty": config.uncertainty if record.is_composite else None,
         "temperature": config.temperature if record.is_composite else None,
         "domain": _cell(record.labels.domain),

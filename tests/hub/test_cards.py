@@ -250,6 +250,14 @@ def test_the_calibration_is_on_the_card(calibrated: Path) -> None:
     assert f"temperature {report['temperature']:.3g}." in section(card, "Members")
 
 
+def test_thresholds_of_labels_are_on_the_card(run: Path) -> None:
+    model = HybridNerModel.from_pretrained(run)
+    model.config.review_threshold = FixedThreshold(0.5, {"Place": 0.25, "State": 0.75})
+    model.save_pretrained(run)
+    said = "an uncertainty above 0.5 is marked for review (Place: 0.25, State: 0.75)."
+    assert said in section(make_card(read_model(run)), "Members").replace("\n", " ")
+
+
 def test_a_calibration_of_other_settings_is_not_shown(calibrated: Path) -> None:
     model = HybridNerModel.from_pretrained(calibrated)
     model.config.review_threshold = FixedThreshold(0.99)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from hybridner.errors import DataError, ModelError
+from hybridner.errors import DataError, MissingPackageError, ModelError
 
 if TYPE_CHECKING:
     from hybridner.ensemble import Predictions
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     console = Console(highlight=False)
     try:
         draw_report(report, folder / CALIBRATION_PLOT_FILE)
-    except ModelError as error:
+    except MissingPackageError as error:
         console.print(f"no picture: {error}")
     _print(console, report)
     console.print(f"written to {folder}")
