@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import json
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridner import HybridNerModel, HybridNerPipeline, OpenAIVerifier
+from hybridner import HybridNerModel, OpenAIVerifier
 from hybridner.adaptation.adapt import AdaptationSettings
 from hybridner.adaptation.learn import learn, learn_answers, learn_calibration, learn_members, reviewed_predictions
 from hybridner.adaptation.selection import next_to_annotate
@@ -23,6 +22,7 @@ from hybridner.ensemble import Candidate
 from hybridner.errors import DataError
 from hybridner.evaluation import evaluate_systems
 from hybridner.hybrid.engine import predict_records
+from hybridner.hybrid.verification import LlmOptions, open_verification
 from hybridner.spans import Record, Span
 from tests.support.reading import candidates_of
 from tests.support.tiny import small_records
@@ -112,12 +112,12 @@ def test_judged_answers_of_an_llm_are_added_up_and_used_by_the_pipeline(model: H
     assert learn_answers(model, [], "other") == 0
     assert model.config.llm_answers == {"judge": [["O", "Place", 4], ["System", "O", 4]]}
     model.save_pretrained(tmp_path)
-    pipe = HybridNerPipeline(HybridNerModel.from_pretrained(tmp_path), device="cpu")
+    loaded = HybridNerModel.from_pretrained(tmp_path)
 
     def matrix(name: str, **settings: object) -> object:
-        output = {"llm": OpenAIVerifier(name, "http://127.0.0.1:9/v1", "x"), "llm_settings": settings}
-        with ExitStack() as stack:
-            return pipe._open_stage({}, output, stack)._matrix
+        options = LlmOptions(OpenAIVerifier(name, "http://127.0.0.1:9/v1", "x"), settings)
+        with open_verification(loaded, options) as verification:
+            return verification._stage._matrix
 
     learned = matrix("judge")
     number = {name: index for index, name in enumerate(model.config.labels.with_outside)}
