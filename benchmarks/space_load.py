@@ -25,7 +25,7 @@ from gradio_client import Client
 from benchmarks.side_by_side import RESULTS, report
 from hybridner.space.examples import EXAMPLES
 
-TEXTS = [example.text for example in EXAMPLES]
+TEXTS = list(EXAMPLES.values())
 Places = list[tuple[int, int, str]]
 
 
@@ -71,7 +71,7 @@ def page(model: str | None) -> Iterator[tuple[str, float]]:
 def ask(client: Client, text: str) -> tuple[Places, float]:
     """The entities of a text, and the seconds until they came."""
     began = time.perf_counter()
-    entities = client.predict(text, api_name="/analyse")
+    entities = client.predict(text, api_name="/analyze")
     return [(e["start"], e["end"], e["entity_group"]) for e in entities], time.perf_counter() - began
 
 

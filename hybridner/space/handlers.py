@@ -1,4 +1,7 @@
-"""What the page's events call: plain values in, HTML and the new session state out."""
+"""What the page's events call: plain values in, HTML and the new session state out.
+
+Values come as the browser sends them, from whoever sends them: nothing about their types is taken for granted.
+"""
 
 from __future__ import annotations
 
@@ -9,164 +12,179 @@ from typing import Any
 import gradio as gr
 
 from hybridner.data.feedback import Review, write_feedback
-from hybridner.ensemble import FixedThreshold
+from hybridner.ensemble import Threshold
 from hybridner.errors import HybridNerError
-from hybridner.space.files import json_lines, new_result, read_texts_of_file
-from hybridner.space.limits import LimitError
-from hybridner.space.reading import Reading, entity_dicts
-from hybridner.space.review import Row, review_of, review_rows, reworded_rows
-from hybridner.space.service import Choice, LlmChoice, Service
-from hybridner.space.views import Views, note, quiet
-from hybridner.space.wording import wording
+from hybridner.space.analyzed_text import AnalyzedText
+from hybridner.space.analyzer import AnalysisOptions, Analyzer
+from hybridner.space.downloads import json_lines, new_download
+from hybridner.space.errors import VisitorError
+from hybridner.space.fragments import error_note, note, small_print
+from hybridner.space.label_display import LabelDisplay
+from hybridner.space.llm_request import LlmRequest
+from hybridner.space.llm_view import outcome_notes, preview
+from hybridner.space.result_view import ResultView
+from hybridner.space.review_table import Row, review_from_rows, review_rows, translate_rows
+from hybridner.space.texts import page_texts
+from hybridner.space.uploads import read_uploaded_texts
 
 #: Texts of a file that are shown on the page; all are in the download.
 _SHOWN_OF_FILE = 3
 
 #: Marked text, table and preview, in the order of the components that show them.
-_Shown = tuple[str, str, str]
-
-
-def said(error: HybridNerError, language: object) -> str:
-    """An error as a note in the visitor's language, where it is one we have words for."""
-    if isinstance(error, LimitError):
-        return note(getattr(wording(language), error.reason).format(**error.values), "problem")
-    return note(str(error), "problem")
+Shown = tuple[Any, Any, Any]
 
 
 class Handlers:
     """One for all visitors; what belongs to one of them comes and goes with each call."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        # Removed when the program ends; results older than a session are removed before that.
+    def __init__(self, analyzer: Analyzer) -> None:
+        self.analyzer = analyzer
+        # Removed when the program ends; downloads older than a session are removed before that.
         self._folder = tempfile.TemporaryDirectory(prefix="hybridner-space-")
 
-    def read(
+    def analyze(
         self,
-        text: str,
-        strategy: str,
-        decoding: str,
-        uncertainty: str,
-        threshold: float,
-        use_llm: bool,
-        llm_model: str,
-        language: str,
-    ) -> tuple[Reading | None, str, str, str, str]:
+        text: object,
+        strategy: object,
+        decoding: object,
+        uncertainty: object,
+        threshold: object,
+        by_label: object,
+        use_llm: object,
+        llm_model: object,
+        language: object,
+    ) -> tuple[Any, ...]:
         """State, note, marked text, table, preview."""
+        texts = page_texts(language)
         try:
-            reading = self.service.read(text, Choice(strategy, decoding, uncertainty))
+            self._threshold(threshold, by_label)
+            analyzed = self.analyzer.analyze(text, _options(strategy, decoding, uncertainty))
         except HybridNerError as error:
-            return None, said(error, language), *self.show(None, threshold, llm_model, language)
-        message = note(wording(language).asking) if use_llm else ""
-        return reading, message, *self.show(reading, threshold, llm_model, language)
+            return None, error_note(error, texts), *self.show(None, threshold, by_label, llm_model, language)
+        message = note(texts("llm.asking")) if use_llm else ""
+        return analyzed, message, *self.show(analyzed, threshold, by_label, llm_model, language)
 
-    def read_again(
+    def analyze_again(
         self,
-        before: Reading | None,
-        strategy: str,
-        decoding: str,
-        uncertainty: str,
-        threshold: float,
-        llm_model: str,
-        language: str,
+        before: AnalyzedText | None,
+        strategy: object,
+        decoding: object,
+        uncertainty: object,
+        threshold: object,
+        by_label: object,
+        llm_model: object,
+        language: object,
     ) -> Any:
-        """The text of the last reading with other settings."""
+        """The text of the last analysis with other settings."""
         if before is None:
             return gr.skip()
-        return self.read(before.text, strategy, decoding, uncertainty, threshold, False, llm_model, language)
+        return self.analyze(before.text, strategy, decoding, uncertainty, threshold, by_label, False, llm_model, language)
 
-    def ask(
+    def run_llm(
         self,
-        reading: Reading | None,
-        use_llm: bool,
-        threshold: float,
-        endpoint: str,
-        llm_model: str,
-        key: str,
-        extra: str,
-        language: str,
+        analyzed: AnalyzedText | None,
+        use_llm: object,
+        threshold: object,
+        by_label: object,
+        endpoint: object,
+        llm_model: object,
+        key: object,
+        extra: object,
+        language: object,
     ) -> Any:
         """State, note, marked text, table, preview after the LLM; whatever goes wrong, the local result stays."""
-        if reading is None or not use_llm:
+        if analyzed is None or not use_llm:
             return gr.skip()
+        texts = page_texts(language)
+        request = LlmRequest(_as_text(endpoint), _as_text(llm_model), _as_text(key), _as_text(extra))
         try:
-            outcome = self.service.ask(reading, self.service.threshold(threshold), LlmChoice(endpoint, llm_model, key, extra))
+            outcome = self.analyzer.run_llm(analyzed, self._threshold(threshold, by_label), request)
         except HybridNerError as error:
-            message = said(error, language) + note(wording(language).local_stands)
-            return reading, message, *self.show(reading, threshold, llm_model, language)
-        message = self._views(language).outcome(outcome)
-        return outcome.reading, message, *self.show(outcome.reading, threshold, llm_model, language)
+            message = error_note(error, texts) + note(texts("llm.local_stands"))
+            return analyzed, message, *self.show(analyzed, threshold, by_label, llm_model, language)
+        shown = self.show(outcome.analyzed, threshold, by_label, llm_model, language)
+        return outcome.analyzed, outcome_notes(outcome, texts), *shown
 
-    def show(self, reading: Reading | None, threshold: float, llm_model: str, language: str) -> _Shown:
+    def show(
+        self, analyzed: AnalyzedText | None, threshold: object, by_label: object, llm_model: object, language: object
+    ) -> Shown:
         """Marked text, table and preview for a threshold; never runs the model."""
-        if reading is None:
-            return quiet(wording(language).before), "", ""
-        views = self._views(language)
-        chosen = self.service.threshold(threshold)
-        plan = self.service.plan(reading, chosen, llm_model)
-        preview = views.preview(reading, plan, chosen, llm_model, self.service.limits.llm_calls)
-        return views.text(reading, chosen), views.table(reading, chosen), preview
+        texts = page_texts(language)
+        if analyzed is None:
+            return small_print(texts("input.nothing_yet")), "", ""
+        try:
+            checked = self._threshold(threshold, by_label)
+        except HybridNerError as error:
+            # While a number is being typed, what was shown before may stay.
+            return gr.skip(), gr.skip(), error_note(error, texts)
+        view, model = ResultView(self._labels(language)), _as_text(llm_model)
+        plan = self.analyzer.plan_llm(analyzed, checked, model)
+        costs = preview(analyzed, plan, checked, model, self.analyzer.limits.llm_calls, texts)
+        return view.marked_text(analyzed, checked), view.table(analyzed, checked), costs
 
-    def read_file(
+    def analyze_file(
         self,
-        path: str | None,
-        strategy: str,
-        decoding: str,
-        uncertainty: str,
-        threshold: float,
-        language: str,
+        file: object,
+        strategy: object,
+        decoding: object,
+        uncertainty: object,
+        threshold: object,
+        by_label: object,
+        language: object,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio looks for it among the defaults
     ) -> tuple[str, Any]:
         """Summary and download of an uploaded file."""
-        words = wording(language)
+        page = page_texts(language)
         try:
-            texts = read_texts_of_file(path, self.service.limits)
-            readings: list[Reading] = []
-            for reading in self.service.read_many(texts, Choice(strategy, decoding, uncertainty)):
-                readings.append(reading)
-                progress((len(readings), len(texts)), desc=words.file_progress, unit=words.file_unit)
+            checked = self._threshold(threshold, by_label)
+            texts = read_uploaded_texts(_uploaded_path(file), self.analyzer.limits)
+            analyzed: list[AnalyzedText] = []
+            for one in self.analyzer.analyze_many(texts, _options(strategy, decoding, uncertainty)):
+                analyzed.append(one)
+                progress((len(analyzed), len(texts)), desc=page("file.progress"), unit=page("file.progress_unit"))
         except HybridNerError as error:
-            return said(error, language), gr.skip()
-        chosen = self.service.threshold(threshold)
-        content = json_lines(texts, (entity_dicts(reading, chosen) for reading in readings))
-        result = self._new_result("entities.jsonl")
-        result.write_text(content, encoding="utf-8")
-        summary = self._views(language).file_summary(readings, chosen, _SHOWN_OF_FILE)
-        return summary, gr.update(value=str(result), visible=True)
+            return error_note(error, page), gr.skip()
+        download = self._new_download("entities.jsonl")
+        download.write_text(json_lines(texts, (one.entity_dicts(checked) for one in analyzed)), encoding="utf-8")
+        summary = ResultView(self._labels(language)).file_summary(analyzed, checked, _SHOWN_OF_FILE)
+        return summary, gr.update(value=str(download), visible=True)
 
-    def rows(self, reading: Reading | None, language: str) -> Any:
-        """The table in which the visitor says what is right."""
-        rows = [] if reading is None else review_rows(reading, self._views(language).name)
+    def review_table(self, analyzed: AnalyzedText | None, language: object) -> Any:
+        """The table in which the visitor corrects a result."""
+        rows = [] if analyzed is None else review_rows(analyzed, self._labels(language).name)
         blank: Row = [None, "", "", True]  # for an entity that the model missed
-        return self.reworded([*rows, blank], language)
+        return self.translate_review([*rows, blank], language)
 
-    def reworded(self, rows: list[Row], language: str) -> Any:
+    def translate_review(self, rows: list[Row], language: object) -> Any:
         """The same table in another language; what the visitor has changed in it stays."""
-        rows = reworded_rows(rows, self.service.labels, self._views(language).name)
-        return gr.update(value=rows, headers=list(wording(language).review_columns))
+        rows = translate_rows(rows, self.analyzer.labels, self._labels(language).name)
+        return gr.update(value=rows, headers=list(page_texts(language).group("review_columns").values()))
 
-    def review(
-        self, reading: Reading | None, rows: list[Row], complete: bool, reviews: dict[str, Review] | None, language: str
+    def save_review(
+        self,
+        analyzed: AnalyzedText | None,
+        rows: list[Row],
+        complete: object,
+        reviews: dict[str, Review] | None,
+        language: object,
     ) -> tuple[Any, str, Any]:
         """All reviews of this visitor so far by their texts, a note, and the download of them."""
-        words = wording(language)
+        texts, limit = page_texts(language), self.analyzer.limits.file_texts
         try:
-            if reading is None:
-                raise LimitError("review_nothing")
-            known = {**(reviews or {}), reading.text: review_of(reading, rows, self.service.labels, complete=complete)}
-            if len(known) > self.service.limits.file_texts:
-                raise LimitError("many_texts", limit=self.service.limits.file_texts)
+            if analyzed is None:
+                raise VisitorError("review_nothing")
+            review = review_from_rows(analyzed, rows, self.analyzer.labels, complete=bool(complete))
+            known = {**(reviews or {}), analyzed.text: review}
+            if len(known) > limit:
+                raise VisitorError("many_texts", limit=limit)
         except HybridNerError as error:
-            return gr.skip(), said(error, language), gr.skip()
-        result = self._new_result("feedback.jsonl")
-        write_feedback(known.values(), result)
-        return known, note(words.review_kept.format(texts=len(known))), gr.update(value=str(result), interactive=True)
+            return gr.skip(), error_note(error, texts), gr.skip()
+        download = self._new_download("feedback.jsonl")
+        write_feedback(known.values(), download)
+        return known, note(texts("review.kept", texts=len(known))), gr.update(value=str(download), interactive=True)
 
-    def _new_result(self, name: str) -> Path:
-        return new_result(Path(self._folder.name), name, self.service.limits.session_seconds)
-
-    def analyse(self, text: str, threshold: float = -1.0, strategy: str = "", decoding: str = "") -> list[dict[str, Any]]:
-        """The entities of a text, read by the local model.
+    def api_analyze(self, text: str, threshold: float = -1.0, strategy: str = "", decoding: str = "") -> list[dict[str, Any]]:
+        """The entities of a text, found by the local model.
 
         Args:
             text: Chinese text; its length is limited.
@@ -178,12 +196,32 @@ class Handlers:
             a list of entities, each with entity_group, word, start, end, score, uncertainty, source, votes, needs_review.
         """
         try:
-            chosen = self.service.config.review_threshold if threshold == -1 else FixedThreshold(threshold)
-            reading = self.service.read(text, Choice(strategy, decoding))
+            checked = self.analyzer.own_threshold if threshold == -1 else self.analyzer.check_threshold(threshold)
+            return self.analyzer.analyze(text, _options(strategy, decoding, "")).entity_dicts(checked)
         except HybridNerError as error:
             # The caller is told; the log need not be.
             raise gr.Error(str(error), print_exception=False) from None
-        return entity_dicts(reading, chosen)
 
-    def _views(self, language: str) -> Views:
-        return Views(self.service.labels, language)
+    def _threshold(self, value: object, by_label: object) -> Threshold:
+        """The model's own thresholds by label where the visitor leaves them, else the slider's."""
+        return self.analyzer.own_threshold if by_label is True else self.analyzer.check_threshold(value)
+
+    def _labels(self, language: object) -> LabelDisplay:
+        return LabelDisplay(self.analyzer.labels, page_texts(language))
+
+    def _new_download(self, name: str) -> Path:
+        return new_download(Path(self._folder.name), name, self.analyzer.limits.session_seconds)
+
+
+def _as_text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _options(strategy: object, decoding: object, uncertainty: object) -> AnalysisOptions:
+    return AnalysisOptions(_as_text(strategy), _as_text(decoding), _as_text(uncertainty))
+
+
+def _uploaded_path(file: object) -> Path | None:
+    """Of the description of an upload; gradio lets no file through that was not uploaded to it."""
+    path = file.get("path") if isinstance(file, dict) else None
+    return Path(path) if isinstance(path, str) and path else None

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from hybridner import HybridNerModel, HybridNerPipeline
-from hybridner.space import Limits, Service
+from hybridner.space import Analyzer, Limits
 from tests.llm.scripted_server import Reply, ScriptedServer, chat
 from tests.support.page import ROOT, free_port, quiet_environment, wait_for
 
 
 @pytest.fixture(scope="session")
-def service(composite: HybridNerModel) -> Service:
-    return Service(HybridNerPipeline(composite, device="cpu"), Limits(characters=200, llm_calls=1_000))
+def analyzer(composite: HybridNerModel) -> Analyzer:
+    return Analyzer(HybridNerPipeline(composite, device="cpu"), Limits(characters=200, llm_calls=1_000))
 
 
 @pytest.fixture(scope="session")

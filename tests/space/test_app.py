@@ -39,7 +39,7 @@ def plain(entity: dict[str, object]) -> dict[str, object]:
 def test_the_endpoint_gives_what_the_pipeline_gives(client: Client, composite: HybridNerModel) -> None:
     pipe = HybridNerPipeline(composite, device="cpu")
     for settings in ({}, {"threshold": 0.2, "strategy": "majority", "decoding": "nested"}):
-        entities, expected = client.predict(TEXT, api_name="/analyse", **settings), pipe(TEXT, **settings)
+        entities, expected = client.predict(TEXT, api_name="/analyze", **settings), pipe(TEXT, **settings)
         assert [plain(entity) for entity in entities] == [plain(entity) for entity in expected]
         for entity, twin in zip(entities, expected, strict=True):
             # Another process may sum in another order.
@@ -48,10 +48,10 @@ def test_the_endpoint_gives_what_the_pipeline_gives(client: Client, composite: H
 
 def test_the_endpoint_is_documented_and_the_only_one(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert list(named) == ["/analyse"]
-    names = [parameter["parameter_name"] for parameter in named["/analyse"]["parameters"]]
+    assert list(named) == ["/analyze"]
+    names = [parameter["parameter_name"] for parameter in named["/analyze"]["parameters"]]
     assert names == ["text", "threshold", "strategy", "decoding"]
-    assert "local model" in named["/analyse"]["description"]
+    assert "local model" in named["/analyze"]["description"]
 
 
 @pytest.mark.parametrize(
@@ -59,20 +59,20 @@ def test_the_endpoint_is_documented_and_the_only_one(client: Client) -> None:
     [
         ((" ",), "Enter a text"),
         (("甲" * (Limits().characters + 1),), "limit is"),
-        ((TEXT, 1.5), "threshold must be"),
+        ((TEXT, 1.5), "threshold τ must be"),
         ((TEXT, 0.5, "guess"), "strategy must be one of"),
         ((TEXT, 0.5, "score", "guess"), "decoding must be one of"),
     ],
 )
 def test_wrong_calls_are_told_why(client: Client, arguments: tuple[object, ...], said: str) -> None:
     with pytest.raises(AppError, match=said):
-        client.predict(*arguments, api_name="/analyse")
+        client.predict(*arguments, api_name="/analyze")
 
 
 def test_many_at_once_all_get_their_own_answer(space: Space, client: Client) -> None:
     texts = [TEXT[: 20 + number] for number in range(12)]
     with ThreadPoolExecutor(6) as pool:
-        results = list(pool.map(lambda text: client.predict(text, api_name="/analyse"), texts))
+        results = list(pool.map(lambda text: client.predict(text, api_name="/analyze"), texts))
     for text, entities in zip(texts, results, strict=True):
         assert all(text[e["start"] : e["end"]] == e["word"] for e in entities)
         assert max(e["end"] for e in entities) > 15
@@ -82,7 +82,7 @@ def test_without_gradio_the_entry_says_how_to_get_it() -> None:
     environment = quiet_environment()
     program = (
         "import runpy, sys; sys.modules['gradio'] = None\n"
-        "import hybridner.space.views\n"
+        "import hybridner.space.result_view\n"
         f"runpy.run_path({str(ROOT / 'space' / 'app.py')!r}, run_name='__main__')"
     )
     done = subprocess.run(
@@ -117,7 +117,7 @@ def test_the_command_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_pat
     with pytest.raises(ModelError, match="cannot load"):
         command.run(parsed("--model", str(tmp_path)))
     monkeypatch.setitem(sys.modules, "gradio", None)
-    monkeypatch.delitem(sys.modules, "hybridner.space.page", raising=False)
-    monkeypatch.delitem(sys.modules, "hybridner.space.handlers", raising=False)
+    for name in ("page", "handlers", "components"):
+        monkeypatch.delitem(sys.modules, f"hybridner.space.{name}", raising=False)
     with pytest.raises(MissingPackageError, match=r"hybridner\[space\]"):
         command.run(parsed("--model", str(tmp_path)))

@@ -14,8 +14,8 @@ import pytest
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.data.feedback import read_feedback
 from hybridner.ensemble import available_strategies
-from hybridner.space.colours import contrast
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, problem
+from tests.support.contrast import contrast
 from tests.support.reading import candidates_of
 from tests.support.tiny import TEXT
 
@@ -44,7 +44,7 @@ class Visitor:
 
     def open(self, query: str = "") -> None:
         self.browser.get(self.url + query)
-        self.wait(lambda: self.all("#analyse") and self.all("#threshold input[type=range]"))
+        self.wait(lambda: self.all("#analyze") and self.all("#threshold input[type=range]"))
         # The page has asked the server which language it should speak.
         self.wait(lambda: self.run("return document.readyState") == "complete")
 
@@ -83,9 +83,9 @@ class Visitor:
             assert time.monotonic() < deadline, f"waited in vain; the page says: {self.text('body')[:2000]}"
             time.sleep(0.05)
 
-    def analyse(self, text: str = TEXT) -> None:
+    def analyze(self, text: str = TEXT) -> None:
         self.type("#text textarea", text)
-        self.click("#analyse")
+        self.click("#analyze")
         self.wait(lambda: self.text("#marks .hn-text") == text)
 
     def complaints(self) -> list[str]:
@@ -137,7 +137,7 @@ def entities(composite: HybridNerModel) -> list[dict[str, Any]]:
 
 
 def test_typing_and_analysing_marks_the_entities(visitor: Visitor, entities: list[dict[str, Any]]) -> None:
-    visitor.analyse()
+    visitor.analyze()
     assert [visitor.run("return arguments[0].textContent", mark) for mark in visitor.all("#marks mark")] == [
         entity["word"] for entity in entities
     ]
@@ -147,7 +147,7 @@ def test_typing_and_analysing_marks_the_entities(visitor: Visitor, entities: lis
 
 
 def test_hovering_shows_who_voted_for_what(visitor: Visitor, entities: list[dict[str, Any]]) -> None:
-    visitor.analyse()
+    visitor.analyze()
     from selenium.webdriver import ActionChains
 
     mark = visitor.one("#marks mark")
@@ -162,7 +162,7 @@ def test_hovering_shows_who_voted_for_what(visitor: Visitor, entities: list[dict
 
 
 def test_moving_the_slider_changes_marks_cost_and_table_at_once(visitor: Visitor, entities: list[dict[str, Any]]) -> None:
-    visitor.analyse()
+    visitor.analyze()
     values = sorted(entity["uncertainty"] for entity in entities)
     for threshold in (1.0, round((values[0] + values[-1]) / 2, 2), 0.0):
         doubtful = sum(value > threshold for value in values)
@@ -176,7 +176,7 @@ def test_moving_the_slider_changes_marks_cost_and_table_at_once(visitor: Visitor
 
 def test_strategy_and_decoding_read_again(visitor: Visitor, composite: HybridNerModel) -> None:
     pipe = HybridNerPipeline(composite, device="cpu")
-    visitor.analyse()
+    visitor.analyze()
     for selector, settings in (
         ("#decoding input[value=nested]", {"decoding": "nested"}),
         ("#strategy input[value=majority]", {"decoding": "nested", "strategy": "majority"}),
@@ -188,7 +188,7 @@ def test_strategy_and_decoding_read_again(visitor: Visitor, composite: HybridNer
 
 
 def test_only_what_works_is_offered_and_uncertainty_can_be_chosen(visitor: Visitor, composite: HybridNerModel) -> None:
-    visitor.analyse()
+    visitor.analyze()
     values = visitor.run("return [...document.querySelectorAll('#strategy input')].map(part => part.value)")
     assert tuple(values) == available_strategies(composite.combiner_weights)
     visitor.click("#uncertainty input[value=disagreement]")
@@ -201,7 +201,7 @@ def test_only_what_works_is_offered_and_uncertainty_can_be_chosen(visitor: Visit
 def test_a_review_is_kept_and_downloaded(
     visitor: Visitor, tmp_path: Path, entities: list[dict[str, Any]], composite: HybridNerModel
 ) -> None:
-    visitor.analyse()
+    visitor.analyze()
     visitor.click("#review button")
     # Only rows in view are drawn.
     box = "#review-rows [data-row='0'][data-col='3'] input[type=checkbox]"
@@ -209,7 +209,7 @@ def test_a_review_is_kept_and_downloaded(
     visitor.click(box)  # the first entity is wrong
     visitor.wait(lambda: not visitor.one(box).is_selected())
     visitor.click("#review-complete input")
-    visitor.click("#review-keep")
+    visitor.click("#review-save")
     visitor.wait(lambda: "已保存，共 1 条文本" in visitor.text("#review-message"))
     visitor.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     visitor.wait(lambda: visitor.one("#review-download").is_enabled())
@@ -235,7 +235,7 @@ def test_another_language_leaves_the_review_as_it_is(visitor: Visitor) -> None:
         field.send_keys(text, Keys.ENTER)
         visitor.wait(lambda: text in visitor.text(cell(column)))
 
-    visitor.analyse()
+    visitor.analyze()
     visitor.click("#review button")
     box = f"{cell(3)} input[type=checkbox]"
     visitor.wait(lambda: visitor.all(box))
@@ -243,9 +243,9 @@ def test_another_language_leaves_the_review_as_it_is(visitor: Visitor) -> None:
     visitor.wait(lambda: not visitor.one(box).is_selected())
     write(1, "北约")
     write(2, "别的")
-    for language, keep, column in (("en", "Keep this review", "Word"), ("zh", "保存本条复核", "词")):
+    for language, keep, column in (("en", "Save this review", "Word"), ("zh", "保存本条复核", "词")):
         visitor.click(f"#language input[value={language}]")
-        visitor.wait(lambda expected=keep: expected in visitor.text("#review-keep"))
+        visitor.wait(lambda expected=keep: expected in visitor.text("#review-save"))
         visitor.wait(lambda expected=column: expected in visitor.text("#review-rows thead"))
         assert "别的" in visitor.text(cell(2))
         assert "北约" in visitor.text(cell(1))
@@ -254,32 +254,32 @@ def test_another_language_leaves_the_review_as_it_is(visitor: Visitor) -> None:
 
 def test_the_foot_opens_the_description_of_the_interface(visitor: Visitor) -> None:
     visitor.click(".hn-foot button")
-    visitor.wait(lambda: "/analyse" in visitor.text("body") and "gradio_client" in visitor.text("body"))
+    visitor.wait(lambda: "/analyze" in visitor.text("body") and "gradio_client" in visitor.text("body"))
     # gradio asks for a description of tools that the page does not have, and says so on the console.
     assert all("/mcp/schema" in complaint for complaint in visitor.complaints())
 
 
 def test_html_in_the_text_stays_text(visitor: Visitor) -> None:
     nasty = "北约<img src=x onerror=document.title='gotcha'> ${document.title='gotcha'} {{7*7}} &amp; 叙利亚"
-    visitor.analyse(nasty)
+    visitor.analyze(nasty)
     assert not visitor.all("#marks img")
     assert visitor.run("return document.title") == "hybridner"
 
 
 def test_blank_and_long_texts_get_a_message(visitor: Visitor) -> None:
-    visitor.click("#analyse")
+    visitor.click("#analyze")
     visitor.wait(lambda: "请输入文本" in visitor.text("#message"))
     visitor.run(
         "const t = arguments[0]; t.value = '长'.repeat(3001); t.dispatchEvent(new Event('input', {bubbles: true}))",
         visitor.one("#text textarea"),
     )
-    visitor.click("#analyse")
+    visitor.click("#analyze")
     visitor.wait(lambda: "3001" in visitor.text("#message"))
     assert not visitor.all("#marks mark")
 
 
 def test_an_example_is_read_at_once(visitor: Visitor) -> None:
-    visitor.click("#example_3")
+    visitor.click("#example-medicine-children")
     visitor.wait(lambda: "支原体肺炎" in visitor.one("#text textarea").get_property("value"))
     visitor.wait(lambda: "支原体肺炎" in visitor.text("#marks .hn-text"))
 
@@ -290,14 +290,14 @@ def with_llm(visitor: Visitor, endpoint: str) -> None:
     visitor.click("#use-llm input")
     for selector, value in (("#endpoint", endpoint), ("#llm-model", "some-model"), ("#key", KEY)):
         visitor.type(f"{selector} input, {selector} textarea", value)
-    visitor.analyse()
+    visitor.analyze()
 
 
 def test_the_llm_is_asked_and_its_answers_are_shown(
     visitor: Visitor, llm_server: ScriptedServer, space: tuple[str, Path]
 ) -> None:
     with_llm(visitor, llm_server.url)
-    visitor.wait(lambda: "已询问大模型" in visitor.text("#message"))
+    visitor.wait(lambda: "大模型已回答" in visitor.text("#message"))
     visitor.wait(lambda: visitor.all("#marks mark.hn-by-llm"))
     assert "大模型（served-model-v2）" in visitor.text("#table")
     assert set(llm_server.keys) == {f"Bearer {KEY}"}
@@ -332,7 +332,7 @@ def test_a_file_is_read_and_its_result_downloaded(visitor: Visitor, tmp_path: Pa
     visitor.wait(lambda: visitor.all("#file input[type=file]"))
     visitor.one("#file input[type=file]").send_keys(str(tmp_path / "texts.txt"))
     visitor.wait(lambda: "texts" in visitor.text("#file"))
-    visitor.click("#read-file")
+    visitor.click("#analyze-file")
     visitor.wait(lambda: "20 条文本" in visitor.text("#file-result"))
     assert len(visitor.all("#file-result .hn-text")) == 3
     visitor.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
@@ -348,9 +348,9 @@ def test_a_file_is_read_and_its_result_downloaded(visitor: Visitor, tmp_path: Pa
 
 
 def test_the_page_speaks_english_too(visitor: Visitor) -> None:
-    visitor.analyse()
+    visitor.analyze()
     visitor.click("#language input[value=en]")
-    visitor.wait(lambda: visitor.text("#analyse").strip() == "Analyse")
+    visitor.wait(lambda: visitor.text("#analyze").strip() == "Analyze")
     visitor.wait(lambda: "candidate spans" in visitor.text("#preview"))
     assert "Uncertainty" in visitor.text("#table")
     assert "阈值" not in visitor.text("body")
@@ -363,7 +363,7 @@ def test_it_fits_a_phone(visitor: Visitor) -> None:
     )
     try:
         visitor.open()
-        visitor.analyse()
+        visitor.analyze()
         assert visitor.run("return document.documentElement.scrollWidth") <= 360
         wide = (
             "return [...document.querySelectorAll('#table td, #marks mark, #preview')].map(e => e.getBoundingClientRect().right)"
@@ -377,7 +377,7 @@ def test_it_fits_a_phone(visitor: Visitor) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_marks_can_be_read_in_both_themes(visitor: Visitor, theme: str) -> None:
     visitor.open(f"?__theme={theme}")
-    visitor.analyse()
+    visitor.analyze()
     shown = visitor.run(
         "return [...document.querySelectorAll('#marks mark, .hn-chip:not(.hn-plain)')].map(part => getComputedStyle(part))"
         ".map(style => [style.color, style.backgroundColor])"
@@ -389,7 +389,7 @@ def test_marks_can_be_read_in_both_themes(visitor: Visitor, theme: str) -> None:
     assert (contrast(page, "#000000") < 3) == (theme == "dark")
 
 
-def hexadecimal(colour: str) -> str:
+def hexadecimal(color: str) -> str:
     """#rrggbb of a computed rgb(r, g, b)."""
-    assert colour.startswith("rgb(")
-    return "#" + "".join(f"{int(part):02x}" for part in colour[4:-1].split(","))
+    assert color.startswith("rgb(")
+    return "#" + "".join(f"{int(part):02x}" for part in color[4:-1].split(","))

@@ -1,16 +1,20 @@
-"""Marks in the text: nested and crossing spans, escaping, colours that can be read."""
+"""Marks in the text: nested and crossing spans, escaping, colors that can be read."""
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
+from importlib import resources
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridner.space.colours import INK, contrast, label_colours
-from hybridner.space.markup import Hint, Mark, escape, marked
+from hybridner.space.colors import label_colors
+from hybridner.space.fragments import escape
+from hybridner.space.marked_text import Hint, Mark, mark_text
 from hybridner.spans.resolve import best_nested
+from tests.support.contrast import contrast
 
 
 class Reader(HTMLParser):
@@ -55,7 +59,7 @@ def test_the_text_stands_there_once_and_every_mark_has_its_characters(data: st.D
     nested = [spans[i] for i in best_nested(spans, [1.0] * len(spans))]
     hints = data.draw(st.lists(span, max_size=4))
 
-    reader = Reader(marked(text, [mark(*pair) for pair in nested], [Hint(*pair, "hint") for pair in hints]))
+    reader = Reader(mark_text(text, [mark(*pair) for pair in nested], [Hint(*pair, "hint") for pair in hints]))
 
     assert reader.text == text
     assert sorted((start, end) for start, end, _ in reader.marks) == sorted(nested)
@@ -63,14 +67,14 @@ def test_the_text_stands_there_once_and_every_mark_has_its_characters(data: st.D
 
 
 def test_nested_marks_lie_in_each_other() -> None:
-    source = marked("北京大学", [mark(0, 2, "地点"), mark(0, 4, "机构")])
+    source = mark_text("北京大学", [mark(0, 2, "地点"), mark(0, 4, "机构")])
     assert source.index('data-tag="机构"') < source.index('data-tag="地点"')
     assert Reader(source).marks == [(0, 2, "地点"), (0, 4, "机构")]
 
 
 def test_only_short_marks_are_kept_on_one_line() -> None:
     def short(text: str, *marks: Mark) -> list[bool]:
-        return ["hn-short" in piece.split(">")[0] for piece in marked(text, marks).split("<mark")[1:]]
+        return ["hn-short" in piece.split(">")[0] for piece in mark_text(text, marks).split("<mark")[1:]]
 
     text = "一二三四五六七八九十" * 2
     assert short(text, mark(0, 10, "类型"), mark(10, 20, "Global Navigation Satellite System")) == [True, False]
@@ -81,7 +85,7 @@ def test_only_short_marks_are_kept_on_one_line() -> None:
 
 def test_what_looks_like_html_or_a_template_stays_text() -> None:
     text = "<img src=x onerror=alert(1)> ${alert(2)} {{alert(3)}} `x` \"'&amp;"
-    source = marked(text, [Mark(0, 5, text, "--hl:#fff", text)])
+    source = mark_text(text, [Mark(0, 5, text, "--hl:#fff", text)])
     assert Reader(source).text == text
     assert Reader(source).marks == [(0, 5, text)]
     for sign in ("<img", "${", "{{", "`"):
@@ -92,18 +96,20 @@ def test_what_looks_like_html_or_a_template_stays_text() -> None:
 @pytest.mark.parametrize("marks", [[mark(0, 3), mark(2, 4)], [mark(0, 5)], [mark(2, 2)], [mark(-1, 2)]])
 def test_crossing_and_impossible_marks_are_refused(marks: list[Mark]) -> None:
     with pytest.raises(ValueError, match=r"crosses|no span"):
-        marked("四个字符", marks)
+        mark_text("四个字符", marks)
 
 
 @pytest.mark.parametrize("count", [1, 13, 40])
-def test_colours_differ_and_can_be_read_on_both_grounds(count: int) -> None:
-    colours = label_colours([str(number) for number in range(count)])
-    assert len({colour.light for colour in colours.values()}) == count
-    for colour in colours.values():
-        assert contrast(INK["light"], colour.light) >= 7
-        assert contrast(INK["dark"], colour.dark) >= 4.5
-        assert colour.light in colour.style
-        assert colour.dark in colour.style
+def test_colors_differ_and_can_be_read_on_both_grounds(count: int) -> None:
+    colors = label_colors([str(number) for number in range(count)])
+    assert len({color.light for color in colors.values()}) == count
+    style_sheet = resources.files("hybridner.space").joinpath("assets/page.css").read_text(encoding="utf-8")
+    ink, ink_on_dark = re.findall(r"--hn-ink: (#\w+)", style_sheet)
+    for color in colors.values():
+        assert contrast(ink, color.light) >= 7
+        assert contrast(ink_on_dark, color.dark) >= 4.5
+        assert color.light in color.style
+        assert color.dark in color.style
 
 
 def test_contrast_is_that_of_wcag() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ import pytest
 
 from hybridner.data.feedback import Review, ReviewedEntity, read_feedback, write_feedback
 from hybridner.llm import Provenance, VerifiedCandidate
-from hybridner.space.limits import LimitError
-from hybridner.space.reading import Reading, local_reading
-from hybridner.space.review import review_of, review_rows, reworded_rows
-from hybridner.space.views import Views
-from hybridner.space.wording import WORDINGS
+from hybridner.space.analyzed_text import AnalyzedText
+from hybridner.space.errors import VisitorError
+from hybridner.space.label_display import LabelDisplay
+from hybridner.space.review_table import review_from_rows, review_rows, translate_rows
+from hybridner.space.texts import LANGUAGES, page_texts
 from hybridner.spans import Label, LabelSet, Span
 from tests.llm.scripted_server import candidate
 
@@ -21,30 +22,30 @@ LABELS = LabelSet((Label("LOC", "地点"), Label("PER", "人物"), Label("ORG", 
 TEXT = "王明和王明的弟弟在北京大学"
 
 
-def reading() -> Reading:
+def analyzed() -> AnalyzedText:
     """Two entities, and a candidate that is none."""
-    return local_reading(TEXT, [candidate(3, 5, "PER"), candidate(9, 11, "LOC"), candidate(5, 7, "O")], "flat")
+    return AnalyzedText.from_candidates(TEXT, [candidate(3, 5, "PER"), candidate(9, 11, "LOC"), candidate(5, 7, "O")], "flat")
 
 
 def rows(language: str = "zh") -> list[list[Any]]:
-    return review_rows(reading(), Views(LABELS, language).name)
+    return review_rows(analyzed(), LabelDisplay(LABELS, page_texts(language)).name)
 
 
-def judged(changed: list[list[Any]], complete: bool = False) -> Review:
-    return review_of(reading(), changed, LABELS, complete=complete)
+def reviewed(changed: list[list[Any]], complete: bool = False) -> Review:
+    return review_from_rows(analyzed(), changed, LABELS, complete=complete)
 
 
 def test_the_table_as_it_was_made_accepts_everything() -> None:
     assert rows() == [[1, "王明", "人物", True], [2, "北京", "地点", True]]
     assert rows("en") == [[1, "王明", "PER", True], [2, "北京", "LOC", True]]
     accepted = (ReviewedEntity(Span(3, 5, "PER"), "accepted"), ReviewedEntity(Span(9, 11, "LOC"), "accepted"))
-    for language in WORDINGS:
-        assert judged(rows(language)) == Review(TEXT, accepted)
+    for language in LANGUAGES:
+        assert reviewed(rows(language)) == Review(TEXT, accepted)
 
 
 def test_corrections_deletions_and_additions(tmp_path: Path) -> None:
     person, place = rows()
-    review = judged(
+    review = reviewed(
         [[*person[:3], False], [place[0], "北京大学", "机构", True], ["", "王明", "PER", True], [None, "", "", True]], True
     )
     assert review.entities == (
@@ -59,20 +60,22 @@ def test_corrections_deletions_and_additions(tmp_path: Path) -> None:
 
 def test_another_language_renames_types_and_nothing_else() -> None:
     changed = [[1, "王明", "机构", False], [None, "弟弟", "亲属", True], [None, "", None, True]]
-    english = reworded_rows(changed, LABELS, Views(LABELS, "en").name)
+    english = translate_rows(changed, LABELS, LabelDisplay(LABELS, page_texts("en")).name)
     assert english == [[1, "王明", "ORG", False], *changed[1:]]
-    assert reworded_rows(english, LABELS, Views(LABELS, "zh").name) == changed
+    assert translate_rows(english, LABELS, LabelDisplay(LABELS, page_texts("zh")).name) == changed
 
 
-def test_rows_that_are_gone_were_not_judged_and_cells_may_be_text() -> None:
-    assert judged([["2", " 北京 ", "LOC", "true"]]).entities == (ReviewedEntity(Span(9, 11, "LOC"), "accepted"),)
-    assert judged([]).entities == ()
+def test_rows_that_are_gone_were_not_reviewed_and_cells_may_be_text() -> None:
+    assert reviewed([["2", " 北京 ", "LOC", "true"]]).entities == (ReviewedEntity(Span(9, 11, "LOC"), "accepted"),)
+    assert reviewed([]).entities == ()
 
 
 def test_what_the_llm_said_goes_along() -> None:
     local = candidate(9, 11, "LOC")
-    asked = Reading(TEXT, (local,), (VerifiedCandidate(local, Provenance("LOC", 0.6, "asked", "local", "ORG")),), "flat", True)
-    (entity,) = review_of(asked, [[1, "北京", "LOC", True]], LABELS, complete=False).entities
+    asked = AnalyzedText(
+        TEXT, (local,), (VerifiedCandidate(local, Provenance("LOC", 0.6, "asked", "local", "ORG")),), "flat", True
+    )
+    (entity,) = review_from_rows(asked, [[1, "北京", "LOC", True]], LABELS, complete=False).entities
     assert entity == ReviewedEntity(Span(9, 11, "LOC"), "accepted", None, "ORG")
 
 
@@ -86,8 +89,18 @@ def test_what_the_llm_said_goes_along() -> None:
     ],
 )
 def test_what_cannot_be_is_said_in_both_languages(row: list[Any], why: str) -> None:
-    with pytest.raises(LimitError) as raised:
-        judged([rows()[0], row])
-    assert raised.value.reason == why
-    for words in WORDINGS.values():
-        assert getattr(words, why).format(**raised.value.values)
+    with pytest.raises(VisitorError) as raised:
+        reviewed([rows()[0], row])
+    assert raised.value.key == why
+    for language in LANGUAGES:
+        assert page_texts(language)(f"problems.{why}", **raised.value.values)
+
+
+@pytest.mark.parametrize(
+    "row", [[], [1], [None, None, None, None, None], ["x", "", 5, {}], [float("inf"), "", None, None], [[], [], [], []]]
+)
+def test_rows_of_any_shape_are_read(row: list[Any]) -> None:
+    given = [rows()[0], row]
+    assert len(translate_rows(given, LABELS, LabelDisplay(LABELS, page_texts("en")).name)) == 2
+    with suppress(VisitorError):
+        assert reviewed(given).entities[0].review == "accepted"

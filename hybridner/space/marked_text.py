@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-#: Beside what HTML itself needs: what a page's template engine might take for its own.
-_TEMPLATE_SIGNS = {ord(sign): f"&#{ord(sign)};" for sign in "{}$`"}
+from hybridner.space.fragments import escape
 
 #: Marks no wider than so many Chinese characters, with their tags, are kept on one line; a phone has room for them.
 _SHORT = 16.0
 #: Width of a Latin letter, and of a tag's letters, beside a Chinese character of the text.
 _LATIN, _TAG = 0.55, 0.64
-
-
-def escape(text: str) -> str:
-    """Text as it may stand in HTML content and in quoted attributes."""
-    return html.escape(text, quote=True).translate(_TEMPLATE_SIGNS)
 
 
 @dataclass(frozen=True)
@@ -28,10 +21,10 @@ class Mark:
     Attributes:
         start, end: characters [start, end).
         tag: short name of its type, shown behind it.
-        style: its colours, see `Colour.style`.
+        style: its colors, see `LabelColor.style`.
         tip: what hovering shows.
-        doubtful: whether it would be routed.
-        by_llm: whether the LLM decided.
+        is_doubtful: whether it would be routed.
+        is_by_llm: whether the LLM decided.
     """
 
     start: int
@@ -39,20 +32,20 @@ class Mark:
     tag: str
     style: str
     tip: str
-    doubtful: bool = False
-    by_llm: bool = False
+    is_doubtful: bool = False
+    is_by_llm: bool = False
 
 
 @dataclass(frozen=True)
 class Hint:
-    """A span that is no entity but would be asked about; it may cross entities."""
+    """A span that is no entity but would go to the LLM; it may cross entities."""
 
     start: int
     end: int
     tip: str
 
 
-def marked(text: str, marks: Sequence[Mark], hints: Sequence[Hint] = ()) -> str:
+def mark_text(text: str, marks: Sequence[Mark], hints: Sequence[Hint] = ()) -> str:
     """The text with nested `<mark>` elements; hints are cut where marks begin and end.
 
     Tags are drawn by the style sheet from an attribute, so what a reader copies is the text and nothing else.
@@ -95,7 +88,7 @@ def marked(text: str, marks: Sequence[Mark], hints: Sequence[Hint] = ()) -> str:
 
 
 def _open(mark: Mark, short: bool) -> str:
-    classes = "hn-mark" + " hn-doubt" * mark.doubtful + " hn-by-llm" * mark.by_llm
+    classes = "hn-mark" + " hn-doubt" * mark.is_doubtful + " hn-by-llm" * mark.is_by_llm
     classes += " hn-short" * short
     tip = escape(mark.tip)
     return (
