@@ -14,8 +14,7 @@ from hybridner.calibration.evaluated import routable
 from hybridner.calibration.threshold import count_doubtful
 from hybridner.data.feedback import Review, ReviewedEntity
 from hybridner.ensemble import FixedThreshold, decide_predictions
-from hybridner.space.reading import entity_dicts
-from hybridner.space.service import Service
+from hybridner.space import Analyzer
 from tests.llm.scripted_server import KEY, ScriptedServer, problem
 from tests.support.tiny import TEXT, small_records, tiny_member
 
@@ -52,14 +51,14 @@ def test_there_are_entities_that_one_tau_would_judge_otherwise(model: HybridNerM
 
 
 def test_the_page_agrees_with_the_pipeline(model: HybridNerModel, pipe: HybridNerPipeline) -> None:
-    service = Service(pipe)
+    analyzer = Analyzer(pipe)
     gradio = pytest.importorskip("hybridner.space.handlers", reason="gradio is not installed")
-    handlers = gradio.Handlers(service)
+    handlers = gradio.Handlers(analyzer)
     for text in TEXTS:
         expected = pipe(text)
-        assert handlers.analyse(text) == expected
-        assert entity_dicts(service.read(text), service.threshold(service.slider_start)) == expected
-        assert handlers.analyse(text, threshold=0.3) == pipe(text, threshold=0.3)
+        assert handlers.api_analyze(text) == expected
+        assert analyzer.analyze(text).entity_dicts(analyzer.own_threshold) == expected
+        assert handlers.api_analyze(text, threshold=0.3) == pipe(text, threshold=0.3)
 
 
 def test_the_llm_is_asked_about_what_is_doubtful(
