@@ -19,6 +19,7 @@ from hybridner.errors import ModelError
 from hybridner.export import GRAPH_FILE, OnnxHybridNerConfig
 from hybridner.hybrid import HybridNerConfig
 from hybridner.models import MemberConfig
+from hybridner.models.loading import read_model_type
 from hybridner.models.safety import read_shapes
 from hybridner.models.tokenization import TOKENIZER_FILES
 from hybridner.spans import LabelSet
@@ -119,6 +120,7 @@ def read_model(folder: str | Path, *, measured: bool = True) -> ModelRecord:
         if not (folder / name).is_file():
             raise ModelError(f"{folder} has no {name}; was it saved with save_pretrained of hybridner?")
     try:
+        read_model_type(folder, {})
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read {folder / CONFIG_FILE}: {error}") from error

@@ -67,8 +67,8 @@ class HybridNerConfig(PreTrainedConfig):
         if self.label_set is not None:
             self.id2label = dict(enumerate(self.labels.with_outside))
             self.label2id = {name: number for number, name in self.id2label.items()}
-            for derived in ("id2label", "label2id", "num_labels"):
-                kwargs.pop(derived, None)
+        for derived in ("id2label", "label2id", "num_labels"):
+            kwargs.pop(derived, None)
         super().__post_init__(**kwargs)
 
     @property

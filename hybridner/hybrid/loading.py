@@ -11,7 +11,7 @@ from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
 from hybridner.errors import HybridNerError, ModelError
 from hybridner.hybrid import CompositeModel, HybridNerModel
 from hybridner.models import MemberModel
-from hybridner.models.loading import load_error
+from hybridner.models.loading import load_error, read_model_type
 
 
 def load_composite(source: str) -> CompositeModel:
@@ -46,7 +46,8 @@ def _load(source: str) -> Any:
     source = str(BUNDLED_FOLDER) if source == BUNDLED else source
     logging.disable_progress_bar()
     try:
-        return AutoModel.from_pretrained(source)
+        read_model_type(source, {})
+        return AutoModel.from_pretrained(source, trust_remote_code=False)
     except HybridNerError:
         raise
     except (OSError, ValueError) as error:

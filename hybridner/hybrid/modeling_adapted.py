@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from transformers import AutoModel, PreTrainedConfig
+from transformers import AutoModel
 from typing_extensions import Self
 
 from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
@@ -27,7 +27,7 @@ from hybridner.hybrid.configuration_hybrid import HybridNerConfig
 from hybridner.hybrid.modeling_composite import load_stackers
 from hybridner.hybrid.modeling_hybrid import HybridNerModel
 from hybridner.models import MEMBER_CLASSES
-from hybridner.models.loading import FETCH_AGAIN, companion_file, readable_errors
+from hybridner.models.loading import FETCH_AGAIN, companion_file, read_model_type, readable_errors
 from hybridner.models.safety import check_fits, read_shapes
 
 _HEADS_FILE = "model.safetensors"
@@ -184,11 +184,10 @@ def _load_base(name: str | None, adapter: str, kwargs: Mapping[str, Any]) -> Hyb
     source = str(BUNDLED_FOLDER) if name == BUNDLED else name
     try:
         # Only adapters have a base, so one that is its own base, or its base's, is refused here as well.
-        settings, _ = PreTrainedConfig.get_config_dict(source, **{k: v for k, v in options.items() if k != "dtype"})
-        if settings.get("model_type") == AdaptedHybridNerConfig.model_type:
+        if read_model_type(source, options) == AdaptedHybridNerConfig.model_type:
             raise ModelError(_NO_BASE)
         base = AutoModel.from_pretrained(source, trust_remote_code=False, **options)
-    except (OSError, ValueError) as error:
+    except (ModelError, OSError, ValueError) as error:
         raise ModelError(
             f"cannot load {name}, the base of the adapter {adapter}: {error}; when it lies elsewhere, give it as `base`"
         ) from error

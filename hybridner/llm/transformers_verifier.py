@@ -137,8 +137,10 @@ class TransformersVerifier:
 
             device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
             try:
-                self._tokenizer = self._tokenizer or AutoTokenizer.from_pretrained(self._name)
-                self._model = AutoModelForCausalLM.from_pretrained(self._name, dtype=self._dtype, device_map=device)
+                self._tokenizer = self._tokenizer or AutoTokenizer.from_pretrained(self._name, trust_remote_code=False)
+                self._model = AutoModelForCausalLM.from_pretrained(
+                    self._name, dtype=self._dtype, device_map=device, trust_remote_code=False
+                )
             except (OSError, ValueError) as error:
                 raise VerifierError(f"{self._name}: cannot be loaded as a causal language model ({error})", fatal=True) from error
         return self._model.eval(), self._tokenizer

@@ -8,6 +8,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PreTrainedConfig
 
 from hybridner.errors import ModelError
+from hybridner.models.safety import check_encoder_settings
 from hybridner.spans import LabelSet
 
 
@@ -41,8 +42,8 @@ class MemberConfig(PreTrainedConfig):
         if self.label_set is not None:
             self.id2label = dict(enumerate(self._output_names(self.labels)))
             self.label2id = {name: number for number, name in self.id2label.items()}
-            for derived in ("id2label", "label2id", "num_labels"):
-                kwargs.pop(derived, None)
+        for derived in ("id2label", "label2id", "num_labels"):
+            kwargs.pop(derived, None)
         super().__post_init__(**kwargs)
 
     @staticmethod
@@ -73,6 +74,7 @@ class MemberConfig(PreTrainedConfig):
         """
         if not isinstance(self.encoder_config, dict):
             raise ModelError("this configuration has no encoder_config; start a member with from_encoder(encoder, labels)")
+        check_encoder_settings(self.encoder_config)
         settings = dict(self.encoder_config)
         try:
             return AutoConfig.for_model(settings.pop("model_type", None), **settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -12,14 +13,17 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
+from transformers.utils import find_adapter_config_file
 from transformers.utils.hub import cached_file
 
 from hybridner.errors import ModelError
 from hybridner.models.encoders import without_load_report
 from hybridner.models.heads import init_head_weights
+from hybridner.models.safety import check_fits, check_numbers, read_shapes
 from hybridner.models.tokenization import TOKENIZER_FILES, character_tokenizer, read_vocabulary
+from hybridner.registration import CONFIGURATIONS
 from hybridner.text import CharacterVocabulary
 
 #: What helps where files are missing or damaged.
@@ -69,9 +73,11 @@ class CharacterModel(PreTrainedModel):
                 configuration says (with ``ignore_mismatched_sizes=True`` these start at random, as in transformers).
         """
         source = pretrained_model_name_or_path
-        lenient = {"ignore_mismatched_sizes": True, "output_loading_info": True}
+        # Never pickles, which can hold code.
+        lenient = {"ignore_mismatched_sizes": True, "output_loading_info": True, "use_safetensors": True}
         # transformers only warns of weights that are not there, in a long table, and leaves them random.
         with readable_errors(source), without_load_report():
+            cls._check_files(source, kwargs)
             loaded: Any = super().from_pretrained(source, *args, **{**kwargs, **lenient})
         model, found = loaded
         wrong = [*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])]
@@ -84,6 +90,30 @@ class CharacterModel(PreTrainedModel):
         _align(model)
         return (model, found) if kwargs.get("output_loading_info") else model
 
+    @classmethod
+    def _check_files(cls, source: Any, options: Mapping[str, Any]) -> None:
+        """Refuse a folder that would cost more than the weights in it; `options` are the keyword arguments of `from_pretrained`.
+
+        Raises:
+            ModelError: weights are missing or of another size than the configuration says, or a number in it is beyond all sense.
+        """
+        hub = hub_options(options)
+        # An adapter there is one for the whole model, in the settings of which transformers believes.
+        if (options.get("adapter_kwargs") or {}).get("_adapter_model_path") or find_adapter_config_file(source, **hub):
+            raise ModelError(f"{source} has an adapter_config.json of another library beside its config.json; remove it")
+        config = options.get("config")
+        if not isinstance(config, PreTrainedConfig):
+            check_numbers(PreTrainedConfig.get_config_dict(source, **hub)[0])
+            config = cls.config_class.from_pretrained(source, **hub)
+        files = weight_files(source, options)
+        # Without files, and with an empty configuration where there is no config.json, others say what is wrong.
+        if files and not options.get("ignore_mismatched_sizes"):
+            problem = f"the weights in {source} do not fit its config.json"
+            try:
+                check_fits(lambda: cls(config), read_shapes(files), problem)
+            except ModelError as error:
+                raise ModelError(f"{error}; {FETCH_AGAIN}") from error
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         if init_head_weights(module):
@@ -92,6 +122,32 @@ class CharacterModel(PreTrainedModel):
         if isinstance(module, nn.MultiheadAttention):
             # Attention starts as the identity; at a head's learning rate random mixing of all characters is slow to unlearn.
             init.zeros_(module.out_proj.weight)
+
+
+def read_model_type(source: Any, options: Mapping[str, Any]) -> str:
+    """The model type of a model of hybridner, before anything is made of its configuration.
+
+    Args:
+        source: folder or Hub id.
+        options: the keyword arguments of `from_pretrained`.
+
+    Raises:
+        ModelError: there is no model, one of another library, or a number in its configuration is beyond all sense.
+    """
+    try:
+        settings, _ = PreTrainedConfig.get_config_dict(source, **hub_options(options))
+    except (OSError, ValueError, RecursionError) as error:
+        raise load_error(source, error) from error
+    check_numbers(settings)
+    model_type = settings.get("model_type")
+    if not settings:
+        raise ModelError(f"{source} has no config.json; {FETCH_AGAIN}")
+    if model_type not in tuple(CONFIGURATIONS):
+        raise ModelError(
+            f"{source} holds a model of type {model_type!r}, neither a composite nor one of its members; `hybridner train` makes "
+            "them"
+        )
+    return str(model_type)
 
 
 def vocabulary_folder(number: int) -> str:
@@ -150,13 +206,43 @@ def companion_file(model: Any, name: str, options: Mapping[str, Any]) -> str:
     Raises:
         ModelError: there is no such file.
     """
-    hub = {option: options[option] for option in _HUB_OPTIONS if options.get(option) is not None}
     try:
-        return str(cached_file(model, name, **hub))
+        return str(cached_file(model, name, **hub_options(options)))
     except OSError as error:
         raise ModelError(
             f"{model} has no {name}; was it saved with save_pretrained of hybridner? If so, {FETCH_AGAIN}"
         ) from error
+
+
+def hub_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the keyword arguments of `from_pretrained` that are about finding files on the Hub."""
+    return {option: options[option] for option in _HUB_OPTIONS if options.get(option) is not None}
+
+
+def weight_files(source: Any, options: Mapping[str, Any]) -> list[str]:
+    """Paths of a model's safetensors files, from a folder or the Hub; none where there are none.
+
+    Args:
+        source: folder or Hub id.
+        options: the keyword arguments of `from_pretrained`.
+
+    Raises:
+        OSError: a file that the index names is missing.
+        ModelError: the index is damaged.
+    """
+    suffix = f".{options['variant']}" if options.get("variant") else ""
+    hub = {**hub_options(options), "_raise_exceptions_for_missing_entries": False}
+    single = cached_file(source, f"model{suffix}.safetensors", **hub)
+    if single is not None:
+        return [single]
+    index = cached_file(source, f"model.safetensors.index{suffix}.json", **hub)
+    if index is None:
+        return []
+    try:
+        names = sorted(set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{index} is damaged ({error!r}); {FETCH_AGAIN}") from error
+    return [companion_file(source, name, options) for name in names]
 
 
 def _align(model: nn.Module) -> None:

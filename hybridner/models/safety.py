@@ -115,18 +115,19 @@ def build_skeleton(make: Callable[[], nn.Module], stored: Shapes) -> nn.Module:
         handle.remove()
 
 
-def check_fits(make: Callable[[], nn.Module], stored: Shapes) -> None:
+def check_fits(make: Callable[[], nn.Module], stored: Shapes, problem: str = "the weights do not fit config.json") -> None:
     """Make sure that the weights that a model needs are stored, each in its size.
 
     Args:
         make: makes the model that a configuration describes.
         stored: what the headers of the weight files say.
+        problem: how the error's message begins.
 
     Raises:
         ModelError: weights are missing or of another size.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in build_skeleton(make, stored).state_dict().items()}
-    check_same_shapes(wanted, stored, "the weights do not fit config.json")
+    check_same_shapes(wanted, stored, problem)
 
 
 def check_same_shapes(wanted: Shapes, stored: Shapes, problem: str) -> None:
