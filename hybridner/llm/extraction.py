@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hybridner.llm.answers import AnswerReader, strip_reasoning
+from hybridner.llm.answer_text import plain_answer
+from hybridner.llm.answers import AnswerReader
 from hybridner.llm.cache import AnswerCache
 from hybridner.llm.dispatcher import LoopThread, QuestionDispatcher, run_all
 from hybridner.llm.prices import Price, load_prices
@@ -17,8 +18,7 @@ from hybridner.llm.report import LlmReport, UsageStats
 from hybridner.llm.verifier import Verifier, VerifierError
 from hybridner.spans import NON_ENTITY, LabelSet, Span
 
-#: A line of the answer: perhaps a list mark, the category, a colon, the entity.
-_LINE = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)、])?\s*([^:：]+?)\s*[:：]\s*(.*\S)\s*$")
+_LIST_MARK = re.compile(r"[-*•]|\d{1,3}[.)、]")
 _AROUND = "“”\"'‘’「」『』《》`,，。.;；、!！?？ \t"
 
 
@@ -123,23 +123,23 @@ def read_extraction(text: str, content: str, reader: AnswerReader, *, truncated:
     The k-th line with the same words is their k-th occurrence in the text. Words that are not in the text as they stand are
     looked for once more without what surrounds them and without regard to spaces, case and width.
     """
-    lines = [part for line in strip_reasoning(content).splitlines() for part in _entries(line, reader)]
+    lines = [part for line in plain_answer(content).splitlines() for part in _entries(line, reader)]
     if truncated:
         lines = lines[:-1]
     if len(lines) == 1 and reader.read_label(lines[0]) == NON_ENTITY:
         return Extraction(truncated=truncated)
+    folded = _FoldedText.of(text)
     spans: set[Span] = set()
     used: dict[str, int] = {}
     unfound: list[tuple[str, str]] = []
     altered = unreadable = 0
     for line in lines:
-        match = _LINE.match(line)
-        label = reader.read_label(match[1]) if match else None
-        if match is None or label is None or label == NON_ENTITY:
+        category, words = _split_entry(line)
+        label = reader.read_label(category) if words else None
+        if label is None or label == NON_ENTITY:
             unreadable += 1
             continue
-        words = match[2]
-        place, exact = _next_place(text, words, used)
+        place, exact = _next_place(folded, words, used)
         if place is None:
             unfound.append((label, words))
             continue
@@ -150,35 +150,55 @@ def read_extraction(text: str, content: str, reader: AnswerReader, *, truncated:
 
 def _entries(line: str, reader: AnswerReader) -> list[str]:
     """A line, cut at the semicolons behind which a category and a colon follow: those within an entity stay."""
-    entries: list[str] = []
+    entries: list[list[str]] = []
     for part in re.split("(?<=[;；])", line):
-        match = _LINE.match(part)
-        if entries and not (match and reader.read_label(match[1])):
-            entries[-1] += part
+        category, words = _split_entry(part)
+        if entries and not (words and reader.read_label(category)):
+            entries[-1].append(part)
         else:
-            entries.append(part)
-    return [bare for entry in entries if (bare := entry.strip(" \t;；"))]
+            entries.append([part])
+    return [bare for entry in entries if (bare := "".join(entry).strip(" \t;；"))]
 
 
-def _next_place(text: str, words: str, used: dict[str, int]) -> tuple[tuple[int, int] | None, bool]:
+def _split_entry(line: str) -> tuple[str, str]:
+    """Category and entity of a line: perhaps a list mark, the category, a colon, the entity."""
+    line = line.strip()
+    mark = _LIST_MARK.match(line)
+    category, *words = re.split("[:：]", line[mark.end() if mark else 0 :], maxsplit=1)
+    return category.strip(), words[0].strip() if words else ""
+
+
+@dataclass(frozen=True)
+class _FoldedText:
+    """The text without spaces, in one case and width, and for each character left its offset in the original."""
+
+    text: str
+    folded: str
+    offsets: list[int]
+
+    @classmethod
+    def of(cls, text: str) -> _FoldedText:
+        folded, offsets = _fold(text)
+        return cls(text, folded, offsets)
+
+
+def _next_place(text: _FoldedText, words: str, used: dict[str, int]) -> tuple[tuple[int, int] | None, bool]:
     """The first occurrence after those already used for the same words, and whether it is an exact one."""
-    start = text.find(words, used.get(words, 0))
+    start = text.text.find(words, used.get(words, 0))
     if start >= 0:
         used[words] = start + len(words)
         return (start, start + len(words)), True
-    bare, offsets = _folded(text)
-    wanted = _folded(words.strip(_AROUND))[0]
+    wanted = _fold(words.strip(_AROUND))[0]
     # The key cannot be words of the text: those were looked for above.
     key = f"\0{wanted}"
-    start = bare.find(wanted, used.get(key, 0)) if wanted else -1
+    start = text.folded.find(wanted, used.get(key, 0)) if wanted else -1
     if start < 0 or words in used:
         return None, False
     used[key] = start + len(wanted)
-    return (offsets[start], offsets[start + len(wanted) - 1] + 1), False
+    return (text.offsets[start], text.offsets[start + len(wanted) - 1] + 1), False
 
 
-def _folded(text: str) -> tuple[str, list[int]]:
-    """The text without spaces, in one case and width, and for each character left its offset in the original."""
+def _fold(text: str) -> tuple[str, list[int]]:
     kept = [
         (folded, offset)
         for offset, character in enumerate(text)

@@ -7,10 +7,129 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridner.llm import AnswerReader
+from hybridner.llm.extraction import read_extraction
 from hybridner.spans import Label, LabelSet
 
 LABELS = LabelSet((Label("LOC", "地名"), Label("Offensive Systems", "进攻系统"), Label("book", "书名"), Label("3C产品")))
 READER = AnswerReader(LABELS, "Non-Entity")
+
+
+#: The same label as models, servers and templates wrap it; {} stands for the label.
+WRAPPED = [
+    "{}<|im_end|>",
+    "{}</s>",
+    "{}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nbook",
+    "{}<｜end▁of▁sentence｜>",
+    "<|im_start|>assistant\n{}<|im_end|>",
+    "<start_of_turn>model\n{}<end_of_turn>",
+    "<thought>Perhaps a book.</thought>{}",
+    "<seed:think>book? book!</seed:think>\n{}",
+    "◁think▷book◁/think▷{}",
+    "[THINK]book[/THINK]{}",
+    "<|begin_of_thought|>book<|end_of_thought|><|begin_of_solution|>{}<|end_of_solution|>",
+    "<think>a <think> b </think> book </think> {}",
+    "<|channel|>analysis<|message|>Is it a book?<|end|><|start|>assistant<|channel|>final<|message|>{}<|return|>",
+    "analysisIt may be a book.assistantfinal{}",
+    '{{"label": "{}", "confidence": 0.93, "reason": "no book"}}',
+    "{{'label': '{}', 'score': 1}}",
+    '{{"span": "book", "result": {{"category": "{}"}}}}',
+    'Here it is:\n```json\n{{"entity": "北京", "类别": "{}"}}\n```',
+    '[{{"label": "{}"}}]',
+    "\\boxed{{{}}}",
+    "So it is no book.\n\\[\\boxed{{\\text{{{}}}}}\\]",
+    "<answer>{}</answer>",
+    "It is no book. <answer> {} </answer> Really.",
+    "<answer>{}",
+    "{}（一个城市）",
+    "{} (a city)",
+    "{}\n\n**Explanation**: it is a city.",
+    "{}\n解释：这是一座城市的名字。",
+    "Answer: {} (a city)",
+]
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
+@pytest.mark.parametrize(
+    ("spelling", "label"), [("LOC", "LOC"), ("地名", "LOC"), ("进攻系统", "Offensive Systems"), ("進攻系統", "Offensive Systems")]
+)
+def test_what_models_put_around_it(wrapped: str, spelling: str, label: str) -> None:
+    assert READER.read_label(wrapped.format(spelling)) == label
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{a}\n{b}",
+        "{a} ({b})",
+        "{a} (not {b})",
+        "{a}\n\nIt could also be {b}.",
+        "\\boxed{{{a}}} or \\boxed{{{b}}}",
+        "<answer>{a}</answer><answer>{b}</answer>",
+        "<answer>{a}</answer> \\boxed{{{b}}}",
+        '{{"label": "{a}", "category": "{b}"}}',
+        '{{"label": ["{a}", "{b}"]}}',
+        '["{a}", "{b}"]',
+        "{a}<|sep|>{b}",
+        "<answer>{a} or {b}</answer>",
+        "\\boxed{{{a}, {b}}}",
+        "<|channel|>final<|message|>{a}\n{b}<|return|>",
+    ],
+)
+@given(st.permutations(["LOC", "書名", "3C产品", "Offensive Systems"]), st.sampled_from(["{}", " {} ", "**{}**"]))
+def test_never_one_of_two(content: str, names: list[str], around: str) -> None:
+    assert READER.read_label(around.format(content.format(a=names[0], b=names[1]))) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"label": null}',
+        '{"label": 3, "x": "LOC"}',
+        "{}",
+        '{"x": null}',
+        "\\boxed{",
+        "<|channel|>analysis<|message|>LOC",
+        "<|im_end|>",
+        "◁think▷LOC",
+        "<answer></answer>",
+        "(LOC",
+        "LOC) x",
+    ],
+)
+def test_half_an_answer_is_none(content: str) -> None:
+    assert READER.read_label(content) in (None, "LOC" if content == "(LOC" else None)
+
+
+_PIECES = [
+    "<think>",
+    "</think>",
+    "◁think▷",
+    "\\boxed{",
+    "{",
+    "}",
+    "[",
+    "(",
+    "1",
+    " ",
+    "\n",
+    ";",
+    ":",
+    "<answer>",
+    "the ",
+    "```",
+    "<|channel|>",
+    "LOC",
+]
+
+
+@pytest.mark.parametrize("piece", _PIECES)
+def test_a_million_characters_are_read_in_one_pass(piece: str) -> None:
+    # With a cost that grows with the square of the length this would take hours.
+    content = "1" + piece * (1_000_000 // len(piece))
+    for text in (content, content[::-1], content + "LOC"):
+        assert READER.read_label(text) in (*LABELS.with_outside, None)
+        assert len(READER.read_labels(text, 2)) == 2
+        read_extraction("北京" * 50, text, READER)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +224,9 @@ def test_several_spans_in_one_answer() -> None:
     assert READER.read_labels("1: LOC\n2. book\n3：非实体", 3) == ("LOC", "book", "O")
     assert READER.read_labels("Here you are:\n(1) LOC\n[3] 书名", 3) == ("LOC", None, "book")
     assert READER.read_labels('{"1": "LOC",\n"2": "book"}', 2) == ("LOC", "book")
+    assert READER.read_labels('{"1": "LOC", "2": "書名"}', 2) == ("LOC", "book")
+    assert READER.read_labels('{"1": "LOC", "2": null}', 2) == ("LOC", None)
+    assert READER.read_labels('1: {"label": "LOC"}\n2: {"label": "book"}<|im_end|>', 2) == ("LOC", "book")
 
 
 def test_numbers_out_of_range_and_contradictions_are_ignored() -> None:
