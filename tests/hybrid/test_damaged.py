@@ -118,9 +118,9 @@ CASES: dict[str, tuple[Damage, str, str]] = {
         "encoder_config describes no encoder.*hidden_size",
         "expected int",
     ),
-    "a plain BERT": (plain_bert, "at least one member|a BertModel", "assemble|hybridner train"),
+    "a plain BERT": (plain_bert, "at least one member|a BertModel|of type 'bert'", "assemble|hybridner train"),
     "settings cut short": (cut_short("config.json"), "not a valid JSON", "fetch the whole|give the folder"),
-    "empty": (emptied, "cannot load a model", "fetch the whole|give the folder"),
+    "empty": (emptied, "cannot load a model|no config.json", "fetch the whole|give the folder"),
 }
 
 
