@@ -126,7 +126,7 @@ class Predictions:
         def flat(name: str, kind: type) -> np.ndarray:
             values = columns[name].flatten()
             if isinstance(values, pa.FixedSizeListArray):
-                return values.flatten().to_numpy().astype(kind).reshape(len(values), values.type.list_size)
+                return np.asarray(values.flatten().to_numpy().astype(kind).reshape(len(values), values.type.list_size))
             return np.asarray(values.to_numpy().astype(kind))
 
         rows = np.repeat(np.arange(len(counts)), counts)

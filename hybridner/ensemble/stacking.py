@@ -39,7 +39,7 @@ def stacking_features(ballot: Ballot) -> Floats:
     agreement = ballot.vote_counts.max(axis=1, keepdims=True) / members
 
     def by_candidate(values: Floats) -> Floats:
-        return values.transpose(1, 0, 2).reshape(count, members * size)
+        return np.asarray(values.transpose(1, 0, 2).reshape(count, members * size))
 
     return np.concatenate(
         [by_candidate(one_hot), by_candidate(ballot.probabilities), ballot.mean_probabilities, confidence, agreement, length],

@@ -21,7 +21,7 @@ def f1_from_counts(counts: np.ndarray) -> np.ndarray:
     """F1 of counts [..., 3] of correct, predicted and gold spans; 0 where there is nothing."""
     counts = np.asarray(counts, dtype=float)
     total = counts[..., 1] + counts[..., 2]
-    return np.divide(2 * counts[..., 0], total, out=np.zeros_like(total), where=total > 0)
+    return np.asarray(np.divide(2 * counts[..., 0], total, out=np.zeros_like(total), where=total > 0))
 
 
 def resample(counts: np.ndarray, samples: int = SAMPLES, seed: int = SEED) -> np.ndarray:

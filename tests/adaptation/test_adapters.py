@@ -296,7 +296,7 @@ def test_all_weights_can_be_trained_instead(base: HybridNerModel) -> None:
 
 
 @pytest.mark.parametrize("model_type", MEMBER_CLASSES)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(old=st.permutations(["A", "B", "C"]), new=st.permutations(["A", "B", "D", "E"]))
 def test_labels_of_the_same_name_keep_their_outputs(model_type: str, old: list[str], new: list[str]) -> None:
     first, second = tiny_member(model_type, 0, labels=old).head, tiny_member(model_type, 1, labels=new).head

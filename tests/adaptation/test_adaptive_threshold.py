@@ -4,7 +4,7 @@ import json
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridner import AdaptiveThreshold, HybridNerModel, HybridNerPipeline
@@ -26,7 +26,6 @@ def pass_by(threshold: AdaptiveThreshold, label: str, uncertainty: float) -> boo
     return doubtful
 
 
-@settings(deadline=None)
 @given(thresholds, streams)
 def test_the_budget_holds_for_every_stream(threshold: AdaptiveThreshold, stream: list[tuple[str, float]]) -> None:
     doubtful = sum(pass_by(threshold, *span) for span in stream)
@@ -35,7 +34,6 @@ def test_the_budget_holds_for_every_stream(threshold: AdaptiveThreshold, stream:
     assert abs(doubtful - threshold.budget * len(stream)) <= threshold.max_deviation + 1e-6
 
 
-@settings(deadline=None)
 @given(st.floats(0.02, 0.5), st.sampled_from(["certain", "doubtful", "turns"]))
 def test_even_a_stream_that_never_crosses_a_fixed_threshold_keeps_to_it(budget: float, kind: str) -> None:
     """All spans alike, and then all alike in another way: no fixed τ could route a share of them."""
@@ -46,7 +44,6 @@ def test_even_a_stream_that_never_crosses_a_fixed_threshold_keeps_to_it(budget: 
     assert abs(threshold.doubtful_share - budget) <= threshold.max_deviation / 2000
 
 
-@settings(deadline=None)
 @given(thresholds, streams, labels, st.floats(0, 1), st.floats(0, 1))
 def test_who_is_less_certain_is_doubted_first(
     threshold: AdaptiveThreshold, stream: list[tuple[str, float]], label: str, a: float, b: float
@@ -57,7 +54,6 @@ def test_who_is_less_certain_is_doubted_first(
     assert threshold.exceeded(label, low) <= threshold.exceeded(label, high)
 
 
-@settings(deadline=None)
 @given(thresholds, streams, streams)
 def test_it_goes_on_from_what_was_stored(
     threshold: AdaptiveThreshold, before: list[tuple[str, float]], after: list[tuple[str, float]]

@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridner import HybridNerModel, HybridNerPipeline, LabelSet, Span
@@ -72,7 +72,6 @@ def reviews(draw: st.DrawFn) -> Review:
     )
 
 
-@settings(deadline=None)
 @given(st.lists(reviews(), min_size=1, max_size=4))
 def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, written: list[Review]) -> None:
     path = tmp_path_factory.mktemp("feedback") / "reviews.jsonl"
@@ -80,7 +79,6 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
     assert read_feedback(path, LABEL_SET) == written
 
 
-@settings(deadline=None)
 @given(reviews())
 def test_every_judged_span_has_one_true_label(review: Review) -> None:
     judged = review.judged

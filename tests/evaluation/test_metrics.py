@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridner.evaluation import (
@@ -38,14 +38,12 @@ def test_scores_of_an_example() -> None:
     assert score_types(gold, predicted) == PrecisionRecallF1(2, 3, 3)
 
 
-@settings(deadline=None)
 @given(PAIRS)
 def test_counts_of_texts_add_up_to_the_scores(pair: Pair) -> None:
     micro = score_spans(*pair).micro
     assert text_counts(*pair).sum(axis=0).tolist() == [micro.correct, micro.predicted, micro.gold]
 
 
-@settings(deadline=None)
 @given(PAIRS)
 def test_half_the_credit_is_never_less(pair: Pair) -> None:
     exact = score_spans(*pair).micro
@@ -58,7 +56,6 @@ def test_half_the_credit_is_never_less(pair: Pair) -> None:
     assert boundaries.correct == sum(len(truth & guess) for truth, guess in zip(truths, guesses, strict=True))
 
 
-@settings(deadline=None)
 @given(st.lists(spans(), max_size=4, unique=True), st.lists(spans(), max_size=3, unique=True))
 def test_types_are_matched_as_well_as_can_be(gold: list[Span], predicted: list[Span]) -> None:
     """Against all one-to-one matchings of one text."""
@@ -71,7 +68,6 @@ def test_types_are_matched_as_well_as_can_be(gold: list[Span], predicted: list[S
     assert score_types([gold], [predicted]).correct == best
 
 
-@settings(deadline=None)
 @given(PAIRS)
 def test_slices_are_a_partition(pair: Pair) -> None:
     micro = score_spans(*pair).micro
@@ -100,7 +96,6 @@ def test_lengths() -> None:
     }
 
 
-@settings(deadline=None)
 @given(TEXT_SPANS)
 def test_overlapping_spans(spans: list[Span]) -> None:
     expected = {a for a in spans for b in spans if a != b and a.start < b.end and b.start < a.end}
@@ -125,7 +120,6 @@ def test_seen_and_unseen_words() -> None:
     assert score_by_seen(gold, predicted, seen) == {"seen": PrecisionRecallF1(0, 1, 1), "unseen": PrecisionRecallF1(1, 2, 1)}
 
 
-@settings(deadline=None)
 @given(st.integers(0, 3), st.integers(0, 3))
 def test_another_number_of_texts_is_an_error(gold: int, predicted: int) -> None:
     for function in (score_spans, score_boundaries, score_types, score_by_length, score_by_nesting, text_counts):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from hybridner.errors import DataError
 from hybridner.evaluation import Run, RunMetadata, collect_metadata, make_run
@@ -27,7 +27,6 @@ def run() -> Run:
     return run_of([[Span(0, 3, "A")], [Span(4, 7, "B"), Span(0, 1, "A")]], [[Span(0, 2, "A")], []], frozenset({"俄罗斯"}))
 
 
-@settings(deadline=None)
 @given(PAIRS.filter(lambda pair: len(pair[0]) > 0))
 def test_json_and_back(pair: tuple[list[list[Span]], list[list[Span]]]) -> None:
     for surfaces in (None, frozenset({"俄罗", "叙"})):

@@ -82,7 +82,6 @@ def test_mcnemar_is_a_sign_test(won: int, lost: int) -> None:
     assert mcnemar_p(won, lost) == pytest.approx(min(1.0, expected))
 
 
-@settings(deadline=None)
 @given(TEXT_SPANS, TEXT_SPANS, TEXT_SPANS)
 def test_decisions_against_a_look_at_every_stretch(gold: list[Span], first: list[Span], second: list[Span]) -> None:
     def label(spans: list[Span], start: int, end: int) -> list[str]:
