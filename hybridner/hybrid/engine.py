@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hybridner.ensemble import ABSTAIN, Ballot, Candidate, DecisionSettings, Predictions, decide, merge_ballots
-from hybridner.errors import DataError
+from hybridner.errors import DataError, ModelError
 from hybridner.spans import Record
 from hybridner.text import CharacterVocabulary, Window, cut_windows
 
@@ -100,6 +100,12 @@ def text_logits(model: CharacterReader, texts: Sequence[str], batch_size: int) -
     pieces: list[list[tuple[int, list[Tensor]]]] = [[] for _ in texts]
     for batch in window_batches(texts, model.vocabularies, model.max_characters, batch_size):
         logits = [part.float() for part in model.character_logits(batch.input_ids, batch.attention_mask)]
+        for part in logits:
+            if not part.sum().isfinite():
+                raise ModelError(
+                    "the model's scores are no finite numbers: its weights are damaged, or too large for the precision that it "
+                    "runs in; load it in float32, or fetch it again"
+                )
         for row, (number, window) in enumerate(batch.windows):
             own = slice(window.own_start - window.start, window.own_end - window.start)
             pieces[number].append((window.own_start, [part[row, own] for part in logits]))

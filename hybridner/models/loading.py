@@ -69,8 +69,9 @@ class CharacterModel(PreTrainedModel):
         """As `PreTrainedModel.from_pretrained`, from a folder or the Hub.
 
         Raises:
-            ModelError: a file is missing, damaged or of another model; or weights are missing or of another size than the
-                configuration says (with ``ignore_mismatched_sizes=True`` these start at random, as in transformers).
+            ModelError: a file is missing, damaged or of another model; a weight is no finite number; or weights are missing or
+                of another size than the configuration says (with ``ignore_mismatched_sizes=True`` these start at random, as in
+                transformers).
         """
         source = pretrained_model_name_or_path
         # Never pickles, which can hold code.
@@ -87,6 +88,7 @@ class CharacterModel(PreTrainedModel):
                 f"{min(wrong)}; {FETCH_AGAIN}"
             )
         model.vocabularies = load_vocabularies(source, model.encoder_settings(), kwargs)
+        check_finite(model, source)
         _align(model)
         return (model, found) if kwargs.get("output_loading_info") else model
 
@@ -243,6 +245,21 @@ def weight_files(source: Any, options: Mapping[str, Any]) -> list[str]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{index} is damaged ({error!r}); {FETCH_AGAIN}") from error
     return [companion_file(source, name, options) for name in names]
+
+
+def check_finite(model: nn.Module, source: Any) -> None:
+    """Make sure that every weight is a finite number: with one that is not, a model finds nothing and says nothing.
+
+    Raises:
+        ModelError: one is not.
+    """
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        # The sum costs a fraction of looking at each number, and hardly ever is infinite without one that is.
+        if tensor.is_meta or not tensor.is_floating_point() or tensor.sum(dtype=torch.float32).isfinite():
+            continue
+        broken = int((~tensor.isfinite()).sum())
+        if broken:
+            raise ModelError(f"{name} in {source} has {broken} weights that are no finite numbers; {FETCH_AGAIN}")
 
 
 def _align(model: nn.Module) -> None:

@@ -74,12 +74,17 @@ def read_shapes(files: Iterable[str | PathLike[str]]) -> dict[str, tuple[int, ..
 
     Raises:
         OSError, SafetensorError: a file cannot be read or is damaged.
+        ModelError: weights are whole numbers.
     """
     shapes = {}
     for file in files:
         with safe_open(file, framework="numpy") as tensors:
             for name in tensors.keys():  # noqa: SIM118 (not a dict)
-                shapes[name] = tuple(tensors.get_slice(name).get_shape())
+                part = tensors.get_slice(name)
+                # A counter of batches is a single whole number.
+                if part.get_shape() and "F" not in part.get_dtype():
+                    raise ModelError(f"{name} in {file} is stored as {part.get_dtype()}, and weights are floating-point numbers")
+                shapes[name] = tuple(part.get_shape())
     return shapes
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, BertConfig, BertModel, pipeline
 
@@ -72,6 +73,7 @@ def plain_bert(folder: Path) -> None:
     BertModel(BertConfig(**sizes)).save_pretrained(folder)
 
 
+WORDS = "encoders.0.embeddings.word_embeddings.weight"
 SCORER = "members.spanner.boundary.bias"
 #: How a folder is damaged, what is said about it, and what helps. All but the last two are found by whatever loads it.
 CASES: dict[str, tuple[Damage, str, str]] = {
@@ -89,6 +91,21 @@ CASES: dict[str, tuple[Damage, str, str]] = {
         weights(lambda tensors: tensors.update({SCORER: tensors[SCORER][:2].clone()})),
         f"of another size, such as {SCORER}",
         "fetch the whole folder",
+    ),
+    "a weight that is no number": (
+        weights(lambda tensors: tensors[SCORER].__setitem__(1, float("nan"))),
+        f"{SCORER} in .* has 1 weights that are no finite numbers",
+        "fetch the whole folder",
+    ),
+    "an infinite weight in the encoder": (
+        weights(lambda tensors: tensors[WORDS][3].__setitem__(0, float("inf"))),
+        f"{WORDS} in .* has 1 weights that are no finite numbers",
+        "fetch the whole folder",
+    ),
+    "weights as whole numbers": (
+        weights(lambda tensors: tensors.update({WORDS: tensors[WORDS].to(torch.int8)})),
+        f"{WORDS} in .* is stored as I8",
+        "",
     ),
     "no tokenizer": (without("tokenizer.json"), "no tokenizer.json", "fetch the whole folder"),
     "no settings of the tokenizer": (without("tokenizer_config.json"), "no tokenizer_config.json", "fetch the whole folder"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hybridner import HybridNerModel
 from hybridner.ensemble import ABSTAIN, Candidate, select_entities
+from hybridner.errors import InputError, ModelError
 from hybridner.hybrid.engine import predict_ballots, text_logits, window_batches
 from hybridner.spans.tags import numbered_spans
 from tests.support.reading import candidates_of
@@ -132,3 +133,29 @@ def test_a_composite_of_one_says_what_its_member_says(make_member: Callable, mod
     candidates = candidates_of(model, [TEXT], batch_size=2)[0]
     assert found(candidates) == {(c.start, c.end, c.votes["only"]) for c in candidates if c.votes.get("only", "O") != "O"}
     assert found(candidates)
+
+
+def test_scores_that_are_no_numbers_are_never_read_as_no_entities(make_member: Callable) -> None:
+    """Weights that are finite by themselves, and too large to compute with."""
+    member = make_member("bert-bilstm-crf")
+    model = HybridNerModel.assemble({"only": member})
+    with torch.no_grad():
+        model.members["only"].emission.weight.fill_(3e38)
+    with pytest.raises(ModelError, match="no finite numbers"):
+        model.predict([TEXT])
+
+
+def test_predict_takes_a_list_of_texts(composite: HybridNerModel) -> None:
+    composite.train()
+    try:
+        (prediction,) = composite.predict([TEXT])
+        assert composite.training
+    finally:
+        composite.eval()
+    assert composite.predict([TEXT]) == [prediction]
+    assert prediction.entities == select_entities(prediction.candidates)
+    assert composite.predict([]) == []
+    with pytest.raises(InputError, match="list of texts"):
+        composite.predict(TEXT)
+    with pytest.raises(InputError, match="text 1 is int"):
+        composite.predict([TEXT, 3])
