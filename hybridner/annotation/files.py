@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 from pathlib import Path
@@ -16,6 +18,7 @@ import pyarrow.parquet as pq
 
 from hybridner.annotation.records import Fields, Item, Reject, checked, checked_text, shown
 from hybridner.annotation.sources import Finished, Piece, piece_key
+from hybridner.data.decoding import check_not_binary, detect_encoding_of
 from hybridner.errors import DataError
 
 KINDS = ("text", "jsonl", "parquet")
@@ -38,10 +41,12 @@ class FilePiece(Piece):
     """A piece of a file.
 
     Attributes:
+        encoding: of a text or JSON-lines file.
         first: the number of its first line or row in the file, from 0.
         begin, end: of a text or JSON-lines file, its bytes; of a Parquet file, its row group and the row in that.
     """
 
+    encoding: str
     first: int
     begin: int
     end: int
@@ -70,12 +75,15 @@ class FileSource:
         self._pieces: list[FilePiece] = []
         for number, path in enumerate(self.paths):
             try:
+                encoding = "" if self.kind == "parquet" else _encoding_of(path)
+                if self.kind == "jsonl":
+                    _check_objects_in_lines(path, encoding)
                 borders, digest = cut(path, fields, per_piece)
             except (OSError, pa.ArrowException) as error:
                 raise DataError(f"cannot be read as {self.kind}: {error}", str(path)) from error
             for place, ((first, begin, end), (stop, _, _)) in enumerate(pairwise(borders)):
                 key = piece_key(number, place)
-                self._pieces.append(FilePiece(key, str(path), stop - first, first, begin, end))
+                self._pieces.append(FilePiece(key, str(path), stop - first, encoding, first, begin, end))
             self._files.append({"path": str(path), "records": borders[-1][0], "sha256": digest})
         self._sizes = {piece.key: piece.records for piece in self._pieces}
         self._look_at_first()
@@ -126,6 +134,39 @@ def kind_of(path: Path) -> str:
             str(path),
         )
     return kind
+
+
+def _encoding_of(path: Path) -> str:
+    """UTF-8, or another encoding in which a line's end is one byte that means nothing else; single broken lines change nothing.
+
+    Raises:
+        DataError: an archive, a document, or an encoding that cannot be cut at line ends.
+    """
+    with path.open("rb") as file:
+        head = file.read(_CHUNK)
+    check_not_binary(head, str(path))
+    with suppress(UnicodeDecodeError):
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+        return "utf-8"
+    try:
+        encoding = detect_encoding_of(head, str(path), whole=False)
+    except DataError:
+        return "utf-8"
+    if encoding.startswith(("utf-16", "utf-32")):
+        raise DataError(f"is in {encoding}; convert it to UTF-8", str(path))
+    return encoding.removesuffix("-sig")
+
+
+def _check_objects_in_lines(path: Path, encoding: str) -> None:
+    """Raises:
+    DataError: a JSON file that is one array, or whose objects go over several lines.
+    """
+    with path.open(encoding=encoding, errors="replace") as lines:
+        first = next((line for line in islice(lines, _FIRST) if line.strip()), "").strip().lstrip("\ufeff")
+    if first in ("{", "[") or first.startswith("[{"):
+        raise DataError(
+            "is JSON, but not one object a line; make it so with `hybridner data convert IN OUT.jsonl --to jsonl`", str(path)
+        )
 
 
 #: (number of the first record, begin, end) of each piece, and one more after the last.
@@ -190,7 +231,8 @@ def _lines(piece: FilePiece) -> Iterator[tuple[int, bytes | None]]:
                     pass
                 yield number, None
                 continue
-            if number == 0:
+            if piece.encoding == "utf-8":
+                # A mark inside a file comes from files that were put together.
                 line = line.removeprefix(b"\xef\xbb\xbf")
             yield number, line.removesuffix(b"\n").removesuffix(b"\r")
 
@@ -202,9 +244,10 @@ def _decoded(piece: FilePiece) -> Iterator[tuple[int, str] | Reject]:
             yield Reject(number, f"the line has more than {_LONGEST_LINE} bytes", "")
             continue
         try:
-            text = line.decode()
+            text = line.decode(piece.encoding)
         except UnicodeDecodeError as error:
-            reason = f"not UTF-8 at byte {error.start} of the line: {error.reason}"
+            name = "UTF-8" if piece.encoding == "utf-8" else piece.encoding
+            reason = f"not {name} at byte {error.start} of the line: {error.reason}"
             yield Reject(number, reason, shown(line.decode("utf-8", "backslashreplace")))
             continue
         if text.strip():

@@ -181,6 +181,7 @@ def _write(
         "entities": len(entities),
         "needs_review": sum(entity["needs_review"] for entity in entities),
         "rejected": len(rejects),
+        "halves": sum(item.halves for item, _ in read),
     }
     array = entities_array([found for _, found in read], entities_type(members, llm=about["llm"] is not None))
     table = shard_table(piece.source, [item for item, _ in read], array)

@@ -6,16 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from hybridner.text.surrogates import replace_surrogates
+
 #: Characters of a record set aside that are kept for whoever repairs it.
 _KEPT = 10_000
 
 
 class Item(NamedTuple):
-    """A text to annotate; `offset` is the number of its line or row in its source, from 0."""
+    """A text to annotate.
+
+    Attributes:
+        offset: the number of its line or row in its source, from 0.
+        id: its own, or one made of the source's name and the offset.
+        text: as it stands there, but for halves of characters, which became U+FFFD.
+        halves: how many of these there were.
+    """
 
     offset: int
     id: str
     text: str
+    halves: int = 0
 
 
 class Reject(NamedTuple):
@@ -67,24 +77,14 @@ def checked(record: Mapping[str, Any], offset: int, fields: Fields, stem: str) -
 
 
 def checked_text(text: object, offset: int, id: str, longest: int) -> Item | Reject:
-    """The text as it is, or why it cannot be read."""
+    """The text, halves of characters replaced; or why it cannot be read."""
     if not isinstance(text, str):
         return Reject(offset, f"the text is {type(text).__name__}, not a string", shown(text))
     if len(text) > longest:
         reason = f"the text has {len(text)} characters, more than {longest}; split it, or allow more"
         return Reject(offset, reason, shown(text))
-    if (bad := _not_unicode(text)) or (bad := _not_unicode(id)):
-        return Reject(offset, bad, shown(text))
-    return Item(offset, id, text)
-
-
-def _not_unicode(text: str) -> str:
-    """What no UTF-8 file can hold: half of a pair that stood escaped in JSON."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        return f"half a surrogate pair at character {error.start}"
-    return ""
+    clean, halves = replace_surrogates(text)
+    return Item(offset, replace_surrogates(id)[0], clean, halves)
 
 
 def shown(record: object) -> str:

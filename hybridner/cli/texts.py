@@ -5,47 +5,57 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from hybridner.data.options import ReadOptions
+from hybridner.data.texts import is_json_line, iter_texts, text_of
 from hybridner.errors import DataError
+from hybridner.text.surrogates import replace_surrogates
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red", "bright_cyan", "bright_magenta", "bright_green", "bright_yellow")
 
 
 def read_texts(texts: Sequence[str], files: Sequence[str]) -> Iterator[str]:
-    """The texts given, then each line of the files (or the "text" of each line of JSON); standard input when there are neither.
+    """The texts given, then those of the files (see `iter_texts`); the lines of standard input when there are neither.
+
+    Standard input may also hold an object with a "text" a line. Halves of characters become U+FFFD.
 
     Raises:
         DataError: a file that cannot be read.
     """
-    yield from texts
+    yield from (replace_surrogates(text)[0] for text in texts)
     for name in files:
-        try:
-            with Path(name).open(encoding="utf-8") as lines:
-                yield from _json_texts(lines, name) if name.endswith(".jsonl") else _lines(lines)
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"cannot be read as UTF-8 text: {error}", name) from error
+        yield from iter_texts(name)
     if not texts and not files:
-        yield from _lines(sys.stdin)
+        yield from _texts_of_input()
 
 
-def _lines(lines: Any) -> Iterator[str]:
-    return (line.rstrip("\n") for line in lines)
+def _texts_of_input() -> Iterator[str]:
+    in_json: bool | None = None
+    try:
+        for number, line in enumerate(sys.stdin, start=1):
+            line = line.rstrip("\n")
+            if in_json is None and line.strip():
+                in_json = is_json_line(line)
+            text = _text_of_line(line, f"standard input, line {number}") if in_json and line.strip() else line
+            yield replace_surrogates(text)[0]
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"not UTF-8 at byte {error.start} ({error.reason}); give the file with --file", "standard input"
+        ) from error
 
 
-def _json_texts(lines: Any, name: str) -> Iterator[str]:
-    for number, line in enumerate(lines, start=1):
-        try:
-            text = json.loads(line)["text"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError('expected a JSON object with a "text"', f"{name}, line {number}") from error
-        if not isinstance(text, str):
-            raise DataError(f'"text" must be a string, not {type(text).__name__}', f"{name}, line {number}")
-        yield text
+def _text_of_line(line: str, where: str) -> str:
+    try:
+        text = text_of(json.loads(line), where, ReadOptions())
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise DataError('expected a JSON object with a "text"', where) from error
+    if not isinstance(text, str):
+        raise DataError(f'"text" must be a string, not {type(text).__name__}', where)
+    return text
 
 
 def print_entities(console: Console, text: str, entities: Sequence[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from hybridner.data.options import ReadOptions
 from hybridner.data.reading import iter_annotated, iter_records, read_records, read_splits, split_files
 from hybridner.data.repairs import RULES, RepairLog
 from hybridner.data.splitting import fold_numbers, labels_of, split_records, split_sentences
+from hybridner.data.writing import convert, write_records
 
 __all__ = [
     "FORMATS",
@@ -20,6 +21,7 @@ __all__ = [
     "Relation",
     "RepairLog",
     "Sentence",
+    "convert",
     "detect_format",
     "fold_numbers",
     "iter_annotated",
@@ -35,4 +37,5 @@ __all__ = [
     "split_sentences",
     "write_cluener",
     "write_jsonl",
+    "write_records",
 ]

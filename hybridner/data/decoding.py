@@ -104,9 +104,7 @@ def detect_encoding_of(data: bytes, where: str = "", *, whole: bool = True) -> s
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return encoding
-    for magic, kind, remedy in _NO_TEXT:
-        if data.startswith(magic):
-            raise DataError(f"is not text but {kind}; {remedy}", where)
+    check_not_binary(data, where)
     if b"\0" in data:
         return _utf16_without_mark(data, where)
     try:
@@ -117,6 +115,15 @@ def detect_encoding_of(data: bytes, where: str = "", *, whole: bool = True) -> s
             raise _broken_utf8(error, where, 1) from error
         return _double_byte(data, where, whole)
     return "utf-8"
+
+
+def check_not_binary(data: bytes, where: str) -> None:
+    """Raises:
+    DataError: the first bytes of a file are those of an archive, a document or the like.
+    """
+    for magic, kind, remedy in _NO_TEXT:
+        if data.startswith(magic):
+            raise DataError(f"is not text but {kind}; {remedy}", where)
 
 
 def open_text(path: Path, encoding: str | None = None) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hybridner.data.decoding import detect_encoding, known_encoding
-from hybridner.data.formats import detect_format, get_format
+from hybridner.data.formats import detect_format, get_format, is_single
 from hybridner.data.formats.base import AnnotatedRecord
 from hybridner.data.formats.columns import is_parquet, saved_splits
 from hybridner.data.offsets import Offsets
@@ -133,6 +133,20 @@ def split_files(folder: str | Path) -> dict[str, Path]:
     if not found:
         raise DataError("no file named train, dev or test in it (any ending will do)", str(folder))
     return {split: found[split] for split in ("train", "validation", "test") if split in found}
+
+
+def find_files(path: str | Path) -> dict[str, Path]:
+    """What there is to read at a path, by name: the file itself (or saved data set, or brat's folder), else a folder's splits.
+
+    Raises:
+        DataError: nothing is there.
+    """
+    path = Path(path)
+    if path.is_file() or is_single(path):
+        return {path.stem: path}
+    if not path.exists():
+        raise DataError("no such file or folder", str(path))
+    return split_files(path)
 
 
 def read_splits(folder: str | Path, format: str | None = None, *, repairs: RepairLog | None = None) -> dict[str, list[Record]]:

@@ -37,7 +37,7 @@ RULES: dict[str, Rule] = {
     "leaked_document": Rule("a training document whose text stands in the validation or test split is left out"),
     "lone_surrogate": Rule("half of a character, cut between two UTF-16 units, becomes U+FFFD"),
     "utf16_offsets": Rule(
-        "offsets counted in UTF-16 units, as the words or the text's length prove, are translated to characters"
+        "offsets counted in UTF-16 units, as the words or the text's length prove, are translated to characters", defect=False
     ),
     "uncertain_offsets": Rule(
         "a text with characters above U+FFFF is read with offsets in characters; where a tool counted UTF-16 units, say so with "

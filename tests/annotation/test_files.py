@@ -22,7 +22,6 @@ BAD = {
     "no field 'text'": b'{"texte": "x"}',
     "the text is NoneType": b'{"text": null}',
     "the text is int": b'{"text": 5}',
-    "half a surrogate pair at character 1": b'{"text": "a\\ud83d"}',
     "more than 20; split it": json.dumps({"text": "x" * 21}).encode(),
     "recursion": b"[" * 100_000,
 }
@@ -60,8 +59,9 @@ def test_every_line_is_read_once_and_knows_its_number(
     path = tmp_path / "a.txt"
     path.write_bytes(("\n".join(lines) + ("\n" if last else "")).encode())
     source = FileSource([path], None, Fields(), per_piece)
-    content = path.read_bytes().decode().removeprefix("\ufeff")
-    expected = [(n, line.removesuffix("\r")) for n, line in enumerate(content.split("\n")) if line.strip()]
+    content = path.read_bytes().decode()
+    bare = ((n, line.removeprefix("\ufeff").removesuffix("\r")) for n, line in enumerate(content.split("\n")))
+    expected = [(n, line) for n, line in bare if line.strip()]
     assert [(item.offset, item.text) for item in everything(source, processes)] == expected
     assert source.total == content.count("\n") + bool(content and not content.endswith("\n"))
     assert all(source.size(piece.key) == piece.records <= per_piece for piece, _ in source.pieces(0, 1, lambda key: None))
@@ -131,7 +131,10 @@ def test_the_description_changes_with_the_content_and_only_with_that(tmp_path: P
     [
         ("a.csv", b"text\nx\n", "known endings"),
         ("a.jsonl", b'{"sentence": "x"}\n' * 300, "none of the first 100 records can be read.*no field 'text'"),
-        ("a.txt", "中文\n".encode("gb18030") * 3, "not UTF-8"),
+        ("a.txt", "中文\n".encode("utf-16"), "in utf-16; convert it"),
+        ("a.txt", b"PK\x03\x04 and more", "a ZIP archive or an Office document"),
+        ("a.json", b'[{"text": "x"},\n{"text": "y"}]', "not one object a line; make it so with `hybridner data convert"),
+        ("a.json", b'{\n "text": "x"\n}', "not one object a line"),
         ("a.parquet", b"PAR1 no", "cannot be read as parquet"),
         ("missing.txt", None, "cannot be read"),
     ],
@@ -143,6 +146,20 @@ def test_an_input_that_is_something_else_is_refused_at_once(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=problem):
         FileSource([tmp_path / name], None, Fields(), 10)
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "cp950"])
+def test_other_encodings_of_chinese_are_read(tmp_path: Path, encoding: str) -> None:
+    texts = ["天氣很好，北京的天空一片湛藍。", "他在上海工作了三年，最近才回來。", "衛星信號受到干擾"] * 3
+    (tmp_path / "a.txt").write_bytes("\n".join(texts).encode(encoding))
+    assert [item.text for item in everything(FileSource([tmp_path / "a.txt"], None, Fields(), 2), 2)] == texts
+
+
+def test_halves_of_characters_are_replaced_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "a\\ud83db\\ude00"}\n{"text": "\\ud83d\\ude00"}\n')
+    first, second = everything(FileSource([tmp_path / "a.jsonl"], None, Fields(), 10), 1)
+    assert (first.text, first.halves) == ("a\ufffdb\ufffd", 2)
+    assert (second.text, second.halves) == ("😀", 0)
 
 
 def test_a_parquet_file_without_the_column_names_those_it_has(tmp_path: Path) -> None:

@@ -160,9 +160,9 @@ def test_a_cache_without_an_llm_is_a_mistake(model: str, capsys: pytest.CaptureF
     ("arguments", "problem"),
     [
         (["predict", "/no/such/model", "x"], "cannot load a model from '/no/such/model'"),
-        (["predict", "MODEL", "--file", "/no/such/file"], "/no/such/file: cannot be read"),
+        (["predict", "MODEL", "--file", "/no/such/file"], "/no/such/file: no such file"),
         (["predict", "MODEL", "x", "--threshold", "7"], "from 0 to 1"),
-        (["predict", "MODEL", "--file", "BAD"], "BAD.*line 2: expected a JSON object"),
+        (["predict", "MODEL", "--file", "BAD"], "BAD.*line 2: .*the fields texte but no `text`"),
         (["evaluate", "MODEL", "/no/such/file"], "/no/such/file"),
         (["assemble", "MODEL", "--output", "OUT"], "not a member"),
         (["train", "/no/such/recipe.yaml"], "cannot read the recipe"),

@@ -69,7 +69,9 @@ HEAD = "# doc a | genre=news | title=t"
 def test_check_counts_broken_rules_and_its_status_says_so(write, call):
     good = write("good.txt", HEAD, "{俄军|STATE}部署{干扰机|OFFSYS}。", "> 1 deploys 2")
     status, out = call("check", good)
-    assert (status, out) == (0, "relations: 1 (deploys 1)\n1 documents, 1 sentences: 0 broken rules\n")
+    assert status == 0
+    assert "read as markup, because its first line begins with `# doc`" in out
+    assert out.endswith("relations: 1 (deploys 1)\n1 documents, 1 sentences: 0 broken rules\n")
     bad = write("bad.txt", HEAD, "{俄军|STATE}部署{干扰机|OFFSYS}。", "> 2 deploys 1")
     status, out = call("check", bad)
     assert status == 1

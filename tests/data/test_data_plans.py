@@ -15,7 +15,7 @@ from hybridner.data.corpora.catalog import SOURCES, Source, label_set
 from hybridner.data.corpora.plans import open_plan
 from hybridner.data.corpora.prepare import prepare, prepared_label_set
 from hybridner.data.formats.markup import Document, Sentence
-from hybridner.data.sncm.corpus import corpus_splits, read_label_map, split_documents
+from hybridner.data.sncm.corpus import corpus_splits, draft_label_map, split_documents
 from hybridner.data.sncm.ontology import load_ontology
 from hybridner.errors import DataError
 from hybridner.spans import Record, Span
@@ -199,9 +199,9 @@ def test_label_maps_are_checked(draft, write):
         open_plan("sncm", draft)
     write("label_map.json", "[]", folder=draft)
     with pytest.raises(DataError, match="expected an object"):
-        read_label_map(draft)
+        draft_label_map(draft)
     (draft / "label_map.json").unlink()
-    assert read_label_map(draft) == {name: name for name in label_set("sncm").names}
+    assert draft_label_map(draft) == {name: name for name in label_set("sncm").names}
     with pytest.raises(DataError, match="line 1: unknown label '国家'"):
         open_plan("sncm", draft)
 

@@ -1,4 +1,4 @@
-"""`hybridner data`: prepare, describe, check, compare and push data sets."""
+"""`hybridner data`: convert, check, describe, prepare, compare and push data sets."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hybridner.data import ReadOptions, RepairLog
     from hybridner.data.statistics.agreement import Agreement
 
 
 DESCRIPTION = "Data sets: from their files to folders that load_dataset opens, and what is in them."
 EPILOG = (
     "examples:\n"
+    "  hybridner data check export.json\n"
+    "  hybridner data convert entities.jsonl tasks.json --to label-studio\n"
+    "  hybridner data convert reviewed.json train.jsonl --to jsonl\n"
     "  hybridner data prepare sncm --output sncm-open\n"
     "  hybridner data prepare cmeee --data-dir CMeEE --output cmeee --strict\n"
     "  hybridner data prepare conll --data-dir FOLDER --output mine\n"
@@ -25,6 +29,7 @@ EPILOG = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from hybridner.data import WRITABLE
     from hybridner.data.corpora.plans import NAMES, VARIANTS
 
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -48,15 +53,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     prepare.set_defaults(run_data=_prepare)
 
     describe = commands.add_parser("describe", help="counts, lengths, labels, overlaps, duplicates and leaks")
-    describe.add_argument("folder", type=Path, help="a prepared folder, or one with train, dev and test files of a known format")
+    describe.add_argument(
+        "path", type=Path, help="a file of any known format, a prepared folder, or one with train, dev and test files"
+    )
     describe.add_argument("--json", action="store_true", help="print JSON")
     describe.add_argument("--plot", type=Path, metavar="FILE", help="draw the figures too (.png, .svg or .pdf)")
+    _add_reading(describe)
     describe.set_defaults(run_data=_describe)
 
-    check = commands.add_parser("check", help="check marked-up corpus text against the SNCM ontology")
-    check.add_argument("path", type=Path, nargs="?", help="a corpus file or folder (default: SNCM-open)")
-    check.add_argument("--reasoner", action="store_true", help="also run the HermiT reasoner (needs Java and owlready2)")
+    check = commands.add_parser(
+        "check",
+        help="say how files are read: format, encoding, repairs, and what is wrong",
+        description="Read every record of a file, or of the splits of a folder, and say what it was taken for and why, what was "
+        "repaired and what is wrong. Marked-up corpus text is also checked against the SNCM ontology.",
+    )
+    check.add_argument("path", type=Path, nargs="?", help="a file or folder (default: SNCM-open)")
+    check.add_argument("--strict", action="store_true", help="make every repair of a known defect an error")
+    check.add_argument(
+        "--reasoner", action="store_true", help="of marked-up text: run the HermiT reasoner (needs Java, owlready2)"
+    )
+    _add_reading(check)
     check.set_defaults(run_data=_check)
+
+    convert = commands.add_parser(
+        "convert",
+        help="from any known format to that of an annotation tool, and back",
+        description="Write the records of a file in another format. A model's entities (`hybridner predict --json`) are written "
+        "to be reviewed: as predictions of Label Studio with score and uncertainty, suggestions of Argilla, tasks of Prodigy.",
+    )
+    convert.add_argument("source", type=Path, metavar="IN", help="a file of any known format")
+    convert.add_argument("target", type=Path, metavar="OUT", help="the file to write (for brat the folder to make)")
+    convert.add_argument("--to", required=True, choices=WRITABLE, metavar="FORMAT", help=f"one of {', '.join(WRITABLE)}")
+    convert.add_argument("--strict", action="store_true", help="make every repair of a known defect an error")
+    convert.add_argument(
+        "--predictions",
+        action="store_true",
+        help="take a model's proposals in place of what people decided, and write them as such",
+    )
+    _add_reading(convert)
+    convert.set_defaults(run_data=_convert)
 
     agree = commands.add_parser("agree", help="agreement of two annotations of the same texts")
     agree.add_argument("first", type=Path, help="a file of any known format")
@@ -70,6 +105,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     push.add_argument("--public", action="store_true", help="let everybody see a new repository (see the data set's licence)")
     push.add_argument("--revision", metavar="BRANCH", help="publish on this branch; made from main when it is not there")
     push.set_defaults(run_data=_push)
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    """How a file is read, where that is not found out rightly."""
+    from hybridner.data import FORMATS
+    from hybridner.data.offsets import OFFSETS
+
+    group = parser.add_argument_group("how the file is read (all of this is found from its content)")
+    group.add_argument("--format", choices=FORMATS, metavar="NAME", help=f"one of {', '.join(FORMATS)}")
+    group.add_argument("--offsets", choices=OFFSETS, help="how offsets are counted, where not as the format has them")
+    group.add_argument("--text-field", default="", metavar="NAME", help="field of the text in JSON, where it has no usual name")
+    group.add_argument("--encoding", metavar="NAME", help="such as utf-8, utf-16, gb18030 or big5")
+    group.add_argument(
+        "--label-map", type=Path, metavar="FILE", help="JSON object: the new name of every label, null for one that is left out"
+    )
+
+
+def _read_options(options: argparse.Namespace, repairs: RepairLog) -> ReadOptions:
+    from hybridner.data import ReadOptions
+    from hybridner.data.label_map import read_label_map
+
+    return ReadOptions(
+        repairs,
+        read_label_map(options.label_map) if options.label_map else None,
+        offsets=options.offsets,
+        text_field=options.text_field,
+        encoding=options.encoding,
+        predictions=getattr(options, "predictions", False),
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -90,12 +154,17 @@ def _prepare(options: argparse.Namespace) -> int:
 
 
 def _describe(options: argparse.Namespace) -> int:
-    from hybridner.data import RepairLog, read_splits
+    from hybridner.data import RepairLog, iter_annotated
+    from hybridner.data.reading import find_files
     from hybridner.data.statistics.describe import describe
     from hybridner.data.statistics.report import as_text, plot
 
     repairs = RepairLog()
-    splits = read_splits(options.folder, repairs=repairs)
+    reading = _read_options(options, repairs)
+    splits = {
+        name: [annotated.record for annotated in iter_annotated(path, options.format, reading)]
+        for name, path in find_files(options.path).items()
+    }
     description = describe(splits)
     if options.json:
         print(json.dumps({**description.to_dict(), "repairs": repairs.counts}, ensure_ascii=False, indent=2))
@@ -108,12 +177,43 @@ def _describe(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from hybridner.data import RepairLog, detect_format, iter_annotated
+    from hybridner.data.formats.markup import is_corpus
+    from hybridner.data.reading import find_files
+    from hybridner.data.sncm.ontology import SNCM_OPEN
+    from hybridner.data.statistics.check import find_conflicts
+
+    path = options.path or SNCM_OPEN
+    if is_corpus(path):
+        return _check_ontology(path, options.reasoner)
+    status = 0
+    for name, file in find_files(path).items():
+        repairs = RepairLog(strict=options.strict)
+        reading = _read_options(options, repairs)
+        print(f"## {name}: {file}")
+        found = options.format or detect_format(file, reading).format
+        print(f"read as {options.format or detect_format(file, reading)}")
+        records = [annotated.record for annotated in iter_annotated(file, options.format, reading)]
+        labels = Counter(span.label for record in records for span in record.entities)
+        print(f"{len(records):,} records, {labels.total():,} entities")
+        print("labels: " + (", ".join(f"{label} {count:,}" for label, count in labels.most_common()) or "none"))
+        print(repairs)
+        for conflict in find_conflicts(records):
+            print(conflict)
+        if not labels:
+            print("there is no entity in it: nothing can be learned from it or measured on it")
+        if found == "markup":
+            status |= _check_ontology(file, options.reasoner)
+    return status
+
+
+def _check_ontology(path: Path, reasoner: bool) -> int:
     from hybridner.data import ReadOptions, read_corpus
-    from hybridner.data.sncm.ontology import SNCM_OPEN, check_sentences, load_ontology
+    from hybridner.data.sncm.ontology import check_sentences, load_ontology
     from hybridner.data.sncm.reasoner import is_consistent
 
     ontology = load_ontology()
-    documents = read_corpus(options.path or SNCM_OPEN, ReadOptions(label_map=ontology.names_of_codes))
+    documents = read_corpus(path, ReadOptions(label_map=ontology.names_of_codes))
     sentences = [sentence for document in documents for sentence in document.sentences]
     problems = check_sentences(sentences, ontology)
     for problem in problems:
@@ -122,10 +222,24 @@ def _check(options: argparse.Namespace) -> int:
     print(f"relations: {relations.total():,} ({', '.join(f'{type} {count:,}' for type, count in relations.most_common())})")
     print(f"{len(documents):,} documents, {len(sentences):,} sentences: {len(problems)} broken rules")
     consistent = True
-    if options.reasoner:
+    if reasoner:
         consistent = is_consistent(sentences)
         print(f"HermiT: {'consistent' if consistent else 'inconsistent'}")
     return 0 if consistent and not problems else 1
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from hybridner.data import RepairLog, convert, detect_format
+
+    repairs = RepairLog(strict=options.strict)
+    reading = _read_options(options, repairs)
+    if options.format is None:
+        print(f"read as {detect_format(options.source, reading)}")
+    written = convert(options.source, options.target, options.to, format=options.format, options=reading)
+    for line in repairs.lines():
+        print(line)
+    print(f"{written:,} records written to {options.target} ({options.to})")
+    return 0
 
 
 def _agree(options: argparse.Namespace) -> int:

@@ -29,7 +29,7 @@ examples:
   hybridner predict my-composite --file report.txt --llm llm.yaml --llm-cache answers.sqlite --json > entities.jsonl
 
 The model that comes with hybridner is called "bundled"; it is used when no other is named.
-A .jsonl file gives one text per object (its "text"); any other file, and standard input, one text per line.
+A file of JSON, Parquet or tagged tokens gives the text of each record; any other file, and standard input, one text per line.
 
 {LLM_FILE}"""
 

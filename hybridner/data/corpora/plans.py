@@ -10,7 +10,7 @@ from hybridner.data.corpora.catalog import SNCM_DRAFT, SOURCES, Source, label_se
 from hybridner.data.formats.markup import Sentence
 from hybridner.data.reading import iter_records, split_files
 from hybridner.data.repairs import RepairLog
-from hybridner.data.sncm.corpus import corpus_splits, draft_splits, read_label_map
+from hybridner.data.sncm.corpus import corpus_splits, draft_label_map, draft_splits
 from hybridner.data.sncm.ontology import SNCM_OPEN, load_ontology
 from hybridner.data.splitting import labels_of, split_records
 from hybridner.errors import DataError
@@ -79,7 +79,7 @@ def plan_files(name: str, files: Mapping[str, Path], variant: str, repairs: Repa
     labels = _labels_in(files) if name == CONLL else label_set(name)
     parts: dict[str, Iterable[Record]]
     if name == "sncm":
-        label_map = read_label_map(next(iter(files.values())).parent)
+        label_map = draft_label_map(next(iter(files.values())).parent)
         parts = {**draft_splits(files, label_map, repairs)}
     else:
         format = "conll" if name == CONLL else None

@@ -110,6 +110,11 @@ def detect_format(path: str | Path, options: ReadOptions | None = None) -> Recog
     )
 
 
+def is_single(path: Path) -> bool:
+    """Whether a folder is one data set of its own, and not one of splits."""
+    return (path / "state.json").is_file() or brat.is_brat(path)
+
+
 def _detect_folder(path: Path) -> Recognition:
     if (path / "state.json").is_file():
         return Recognition("saved", "the folder has the state.json of save_to_disk")

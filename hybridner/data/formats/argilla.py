@@ -41,7 +41,8 @@ def _parse(item: JsonObject, where: str, id: str, options: ReadOptions) -> RawRe
     fields = item["fields"] if isinstance(item.get("fields"), dict) else item
     metadata = item["metadata"] if isinstance(item.get("metadata"), dict) else {}
     text = find_text(fields if _has_text(fields, options) else _only_text(fields), where, options)
-    return RawRecord(text, entities, where, id_of(item, id), str(metadata.get("group") or ""), proposed)
+    group, proposed = str(metadata.get("group") or ""), None if options.predictions else proposed
+    return RawRecord(text, entities, where, id_of(item, id), group, proposed)
 
 
 def _has_text(fields: JsonObject, options: ReadOptions) -> bool:

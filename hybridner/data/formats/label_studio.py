@@ -47,8 +47,9 @@ def _parse(item: JsonObject, where: str, id: str, options: ReadOptions) -> RawRe
         entities = None if results is None else list(_regions(results, where, options))
     if entities is None:
         return None
-    text = _text(data, results or (), where, options)
-    return RawRecord(text, entities, where, id_of(data, id), str(data.get("group") or ""), proposed)
+    text = find_task_text(data, results or (), where, options)
+    group, proposed = str(data.get("group") or ""), None if options.predictions else proposed
+    return RawRecord(text, entities, where, id_of(data, id), group, proposed)
 
 
 def _decided(item: JsonObject, where: str, options: ReadOptions) -> Sequence[Any] | None:
@@ -104,7 +105,7 @@ def _meta(region: JsonObject) -> Mapping[str, Any]:
     return meta if isinstance(meta, dict) else {}
 
 
-def _text(data: JsonObject, results: Sequence[Any], where: str, options: ReadOptions) -> Any:
+def find_task_text(data: JsonObject, results: Sequence[Any], where: str, options: ReadOptions) -> Any:
     """The text of a task: the field that is named by the user, by custom, or by the regions; else the only one that is a text."""
     texts = [field for field, value in data.items() if isinstance(value, str) and field not in ("id", "group")]
     named = [region["to_name"] for region in results if isinstance(region, dict) and isinstance(region.get("to_name"), str)]
@@ -133,7 +134,7 @@ def _parse_min(item: JsonObject, where: str, id: str, options: ReadOptions) -> R
         for number, value in enumerate(item[field])
         for entity in _entities(value, {}, f"{where}, {field} {number}", options)
     ]
-    text = _text({key: value for key, value in item.items() if key not in _MIN_FIELDS}, (), where, options)
+    text = find_task_text({key: value for key, value in item.items() if key not in _MIN_FIELDS}, (), where, options)
     return RawRecord(text, entities, where, id, str(item.get("group") or ""))
 
 

@@ -77,6 +77,14 @@ def read_corpus(path: str | Path | Iterable[str | Path], options: ReadOptions | 
     return list(documents.values())
 
 
+def is_corpus(path: Path) -> bool:
+    """Whether a path is a folder of marked-up text."""
+    if not path.is_dir():
+        return False
+    first = next(iter(sorted(path.glob("*.txt"))), None)
+    return first is not None and first.stat().st_size > 0 and next(open_text(first), "").startswith("# doc")
+
+
 def iter_documents(path: Path, options: ReadOptions) -> Iterator[Document]:
     """The documents of one file, one at a time."""
     current: Document | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -11,6 +10,7 @@ import yaml
 
 from hybridner.data.corpora.catalog import label_set
 from hybridner.data.formats.markup import Document, Sentence, read_corpus
+from hybridner.data.label_map import read_label_map
 from hybridner.data.options import ReadOptions
 from hybridner.data.reading import iter_records
 from hybridner.data.repairs import RepairLog
@@ -78,7 +78,7 @@ def _check_list(splits: Mapping[str, Sequence[str]], documents: Sequence[str], w
         raise DataError(f"document {min(missing)!r} is in no split", where)
 
 
-def read_label_map(folder: Path) -> dict[str, str | None]:
+def draft_label_map(folder: Path) -> dict[str, str | None]:
     """The label map of a draft: its `LABEL_MAP` file, else the thirteen names as they are.
 
     Raises:
@@ -86,18 +86,7 @@ def read_label_map(folder: Path) -> dict[str, str | None]:
     """
     names = label_set("sncm").names
     path = folder / LABEL_MAP
-    if not path.is_file():
-        return {name: name for name in names}
-    try:
-        mapping = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise DataError(f"not JSON: {error}", str(path)) from error
-    if not isinstance(mapping, dict):
-        raise DataError("expected an object that maps each label to one of the thirteen names or to null", str(path))
-    for label, name in mapping.items():
-        if name is not None and name not in names:
-            raise DataError(f"{name!r} is none of the labels {', '.join(names)}", f"{path}, {label}")
-    return mapping
+    return read_label_map(path, names) if path.is_file() else {name: name for name in names}
 
 
 def draft_splits(files: Mapping[str, Path], label_map: Mapping[str, str | None], repairs: RepairLog) -> dict[str, list[Record]]:
