@@ -24,7 +24,7 @@ def next_to_annotate(texts: Sequence[str], candidates: Sequence[Sequence[Candida
 
     Args:
         texts: those to choose from.
-        candidates: of each text, as `read_texts` gives them.
+        candidates: of each text, as `HybridNerModel.predict` gives them.
         count: how many; fewer come when there are no more texts.
     """
     doubt = np.array([sum(candidate.uncertainty for candidate in row) for row in candidates])
