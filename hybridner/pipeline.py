@@ -29,7 +29,7 @@ _BATCH_SIZE = 16
 #: Texts read ahead, in batches, so that windows of similar length can share a batch.
 _READ_AHEAD = 16
 
-_DECISION = ("strategy", "decoding")
+_PREDICTION = ("strategy", "decoding", "simplify")
 _LLM = tuple(field.name for field in fields(LlmOptions))
 
 
@@ -58,6 +58,8 @@ class HybridNerPipeline(Pipeline):
             candidates) to a budget; it goes on where the last call left it.
         decoding: "flat" (no overlap) or "nested" (no crossing); by default the model's own.
         strategy: a key of `hybridner.ensemble.COMBINERS`; by default the model's own.
+        simplify: whether traditional characters are read as the simplified ones they stand for; by default as the model's own
+            setting, which is to do so. Words and offsets are those of the text as given.
         llm: who is asked about the spans with u > τ: the name of a model at an OpenAI-compatible endpoint, a mapping of
             settings of `hybridner.llm.OpenAIVerifier`, or any verifier. The next texts are read while answers come in.
         llm_settings: a mapping of fields of `hybridner.llm.LlmSettings`, such as fusion, accuracy, template or budget. Without
@@ -109,7 +111,7 @@ class HybridNerPipeline(Pipeline):
         return torch.inference_mode
 
     def _sanitize_parameters(self, **parameters: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        known = (*_DECISION, *_LLM, "threshold")
+        known = (*_PREDICTION, *_LLM, "threshold")
         for name in parameters:
             if name not in known:
                 raise ModelError(f"unknown parameter {name!r}; the pipeline takes batch_size, dry_run, {', '.join(known)}")
@@ -118,13 +120,15 @@ class HybridNerPipeline(Pipeline):
             check_choice("strategy", given["strategy"], COMBINERS)
         if "decoding" in given:
             check_choice("decoding", given["decoding"], RESOLVERS)
+        if "simplify" in given:
+            check_choice("simplify", given["simplify"], (True, False))
         if "threshold" in given:
             given["threshold"] = as_threshold(given["threshold"])
         if "llm_examples" in given:
             given["llm_examples"] = ExampleIndex.of(given["llm_examples"], self.model)
-        decision = {name: given[name] for name in _DECISION if name in given}
+        decision = {name: given[name] for name in _PREDICTION if name in given}
         # The LLM stage resolves overlaps once more, by the same rule.
-        output = {name: value for name, value in given.items() if name != "strategy"}
+        output = {name: value for name, value in given.items() if name not in ("strategy", "simplify")}
         return {}, decision, output
 
     def __call__(self, inputs: Any, *args: Any, dry_run: bool = False, **kwargs: Any) -> Any:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from transformers import pipeline
 from transformers.pipelines.pt_utils import KeyDataset
 
 from hybridner import HybridNerModel, HybridNerPipeline
+from hybridner.ensemble import FixedThreshold
 from hybridner.errors import HybridNerError, InputError, ModelError
 from tests.support.tiny import TEXT
 
@@ -171,3 +174,71 @@ def test_reading_warns_of_nothing(pipe: HybridNerPipeline) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pipe(TEXTS)
+
+
+MAP = """
+import sys
+import torch
+from datasets import Dataset
+from transformers import pipeline
+import hybridner
+torch.set_num_threads(2)
+folder, backend, text = sys.argv[1:]
+ner = pipeline("hybrid-ner", model=folder, device="cpu", **({"backend": backend} if backend else {}))
+expected = [len(found) for found in ner([text] * 8)]
+data = Dataset.from_dict({"text": [text] * 8})
+mapped = data.map(lambda rows: {"entities": [len(found) for found in ner(rows["text"])]}, batched=True, batch_size=2, num_proc=2)
+assert mapped["entities"][:] == expected and expected[0] > 0
+print("as expected")
+"""
+
+
+@pytest.mark.parametrize("backend", ["", "onnx"])
+def test_a_pipeline_that_was_used_works_in_forked_workers(composite_folder: Path, backend: str) -> None:
+    """Without care torch's threads, which a fork does not have, would be waited for for ever."""
+    command = [sys.executable, "-c", MAP, str(composite_folder), backend, TEXT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout.strip().endswith("as expected"), done.stderr
+
+
+@pytest.mark.parametrize("row", [{"text": TEXT}, {"id": 1, "text": TEXT}])
+def test_rows_with_several_columns_are_never_read_as_nothing(pipe: HybridNerPipeline, row: dict) -> None:
+    with pytest.raises(InputError, match=r"item 1 is a row with the columns .*text.*KeyDataset"):
+        pipe([TEXT, row])
+    data = Dataset.from_list([row, row])
+    with pytest.raises(InputError, match="item 0 is a row"):
+        list(pipe(iter(data)))
+    assert rounded(list(pipe(KeyDataset(data, "text")))) == rounded([pipe(TEXT)] * 2)
+
+
+def test_the_steps_can_be_called_one_after_the_other(pipe: HybridNerPipeline) -> None:
+    expected = pipe(TEXT, threshold=0.3, strategy="majority")
+    outputs = pipe.forward(pipe.preprocess(TEXT), strategy="majority")
+    assert pipe.postprocess(outputs, threshold=FixedThreshold(0.3)) == expected
+    assert pipe.run_single(TEXT, {}, {"strategy": "majority"}, {"threshold": FixedThreshold(0.3)}) == expected
+    assert pipe.transform(TEXT) == pipe.predict(TEXT) == pipe(TEXT)
+
+
+def test_traditional_characters_are_read_as_simplified_ones(composite: HybridNerModel, pipe: HybridNerPipeline) -> None:
+    simplified, traditional = "俄罗斯在叙利亚部署了干扰机。", "俄羅斯在敘利亞部署了干擾機。"
+    expected = pipe(simplified)
+    assert expected
+    found = pipe(traditional)
+    assert [{**entity, "word": simplified[entity["start"] : entity["end"]]} for entity in found] == expected
+    assert [entity["word"] for entity in found] == [traditional[entity["start"] : entity["end"]] for entity in found]
+    # The tiny model knows no traditional character at all.
+    assert pipe(traditional, simplify=False) != found
+    members = {name: composite.member(name) for name in composite.member_names}
+    untouched = HybridNerModel.assemble(members, simplify=False)
+    assert HybridNerPipeline(untouched, device="cpu")(traditional) == pipe(traditional, simplify=False)
+    with pytest.raises(ModelError, match="simplify must be one of"):
+        pipe(traditional, simplify="yes")
+
+
+@pytest.mark.parametrize("half", [chr(0xD83D), chr(0xDE00), chr(0xDFFF)])
+def test_halves_of_characters_are_replaced_and_told(pipe: HybridNerPipeline, half: str) -> None:
+    text = TEXT[:9] + half + TEXT[9:] + half
+    with pytest.warns(UserWarning, match="2 halves of characters"):
+        found = pipe(text)
+    assert found == pipe(text.replace(half, "\ufffd"))
+    json.dumps(found, ensure_ascii=False).encode()

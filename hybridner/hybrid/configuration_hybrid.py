@@ -31,6 +31,8 @@ class HybridNerConfig(PreTrainedConfig):
         stackers: for each stacker stored beside the weights, the label numbers that it knows.
         llm_answers: by the name of an LLM, its answers that people judged: true label, answer, and how often.
         half_precision: whether matrices are stored in half precision; they are loaded in single precision all the same.
+        simplify: whether traditional characters are read as the simplified ones they stand for; right for models that were
+            trained on simplified text.
         near_miss: spans whose best label is at least so many times as probable as O are candidates though nobody proposed them.
     """
 
@@ -51,6 +53,7 @@ class HybridNerConfig(PreTrainedConfig):
     llm_answers: dict[str, list[list[Any]]] | None = None
     near_miss: float = 0.1
     half_precision: bool = False
+    simplify: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
         _check_layout(self.encoders or [], self.members or [])
@@ -60,6 +63,8 @@ class HybridNerConfig(PreTrainedConfig):
         FixedThreshold.from_dict(vars(self))  # refuses what is no threshold
         if not (_is_number(self.temperature) and self.temperature > 0):
             raise ModelError(f"temperature must be positive, not {self.temperature!r}")
+        if not isinstance(self.simplify, bool):
+            raise ModelError(f"simplify must be true or false, not {self.simplify!r}")
         if not (_is_number(self.near_miss) and 0 < self.near_miss <= 1):
             raise ModelError(f"near_miss must be above 0 and at most 1, not {self.near_miss!r}")
         for kind in self.stackers or {}:
@@ -139,7 +144,7 @@ def _check_layout(encoders: Any, members: Any) -> None:
 def check_choice(name: str, value: object, choices: Any) -> None:
     """Raise a ModelError that lists the choices when `value` is none of them."""
     if value not in choices:
-        raise ModelError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+        raise ModelError(f"{name} must be one of {', '.join(map(str, choices))}; got {value!r}")
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -18,6 +18,7 @@ from hybridner.ensemble import ABSTAIN, Ballot, Candidate, DecisionSettings, Pre
 from hybridner.errors import DataError, ModelError
 from hybridner.spans import Record
 from hybridner.text import CharacterVocabulary, Window, cut_windows
+from hybridner.text.simplified import to_simplified
 
 if TYPE_CHECKING:
     from hybridner.hybrid.modeling_composite import CompositeModel
@@ -119,7 +120,7 @@ def _concatenated(windows: Sequence[list[Tensor]]) -> list[Tensor]:
 
 
 def predict_ballots(
-    model: CompositeModel, texts: Sequence[str], *, batch_size: int, decoding: str
+    model: CompositeModel, texts: Sequence[str], *, batch_size: int, decoding: str, simplify: bool | None = None
 ) -> Iterator[tuple[list[int], Ballot]]:
     """Ballots, before the temperature, of groups of texts of similar length, each with the numbers of its texts.
 
@@ -128,9 +129,11 @@ def predict_ballots(
         texts: any strings; empty ones are in no group.
         batch_size: windows per forward pass.
         decoding: how SpanNER chooses among its own spans.
+        simplify: whether traditional characters are read as simplified ones; by default as the model's configuration says.
     """
+    read = [to_simplified(text) for text in texts] if (model.config.simplify if simplify is None else simplify) else texts
     with torch.inference_mode():
-        logits = text_logits(model, texts, batch_size)
+        logits = text_logits(model, read, batch_size)
         for numbers in _decoding_batches([len(text) for text in texts]):
             lengths = torch.tensor([len(texts[number]) for number in numbers])
             padded = [
@@ -142,13 +145,18 @@ def predict_ballots(
 
 
 def predict_candidates(
-    model: CompositeModel, texts: Sequence[str], *, batch_size: int, options: DecisionOptions
+    model: CompositeModel,
+    texts: Sequence[str],
+    *,
+    batch_size: int,
+    options: DecisionOptions,
+    simplify: bool | None = None,
 ) -> list[list[Candidate]]:
     """The decided candidates of each text; an empty text has none."""
     settings = options.applied_to(model.decision_settings)
     labels = model.config.labels.with_outside
     results: list[list[Candidate]] = [[] for _ in texts]
-    for numbers, ballot in predict_ballots(model, texts, batch_size=batch_size, decoding=settings.decoding):
+    for numbers, ballot in predict_ballots(model, texts, batch_size=batch_size, decoding=settings.decoding, simplify=simplify):
         decided = decide(ballot, len(numbers), labels, model.member_names, settings)
         for number, candidates in zip(numbers, decided, strict=True):
             results[number] = candidates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from hybridner.hybrid.configuration_hybrid import HybridNerConfig
 from hybridner.hybrid.engine import DecisionOptions, predict_candidates
 from hybridner.models.decoders import Decoder
 from hybridner.models.loading import CharacterModel, companion_file
+from hybridner.text.surrogates import replace_surrogates
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class CompositeModel(CharacterModel):
         strategy: str | None = None,
         decoding: str | None = None,
         uncertainty: str | None = None,
+        simplify: bool | None = None,
     ) -> list[TextPrediction]:
         """Read texts of any length: they are processed in overlapping windows, without truncation.
 
@@ -90,6 +93,11 @@ class CompositeModel(CharacterModel):
             texts: strings.
             batch_size: windows per forward pass.
             strategy, decoding, uncertainty: in place of the model's own, see `DecisionOptions`.
+            simplify: whether traditional characters are read as simplified ones, in place of the model's own setting. Offsets and
+                words are those of the text as given.
+
+        Returns:
+            one prediction for each text; halves of surrogate pairs in a text have become U+FFFD, with a warning.
 
         Raises:
             InputError: `texts` is a single string, or one of them is none.
@@ -106,9 +114,10 @@ class CompositeModel(CharacterModel):
             if not isinstance(text, str):
                 raise InputError(f"text {number} is {type(text).__name__}, not a string")
         options = DecisionOptions(strategy, decoding, uncertainty)
+        whole = _without_surrogates(texts)
         with self._evaluating():
-            found = predict_candidates(self, texts, batch_size=batch_size, options=options)
-        return [TextPrediction(text, tuple(candidates)) for text, candidates in zip(texts, found, strict=True)]
+            found = predict_candidates(self, whole, batch_size=batch_size, options=options, simplify=simplify)
+        return [TextPrediction(text, tuple(candidates)) for text, candidates in zip(whole, found, strict=True)]
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
@@ -157,6 +166,13 @@ class CompositeModel(CharacterModel):
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.stackers = load_stackers(model.config, pretrained_model_name_or_path, kwargs)
         return loaded
+
+
+def _without_surrogates(texts: Sequence[str]) -> list[str]:
+    replaced = [replace_surrogates(text) for text in texts]
+    if count := sum(number for _, number in replaced):
+        warnings.warn(f"{count} halves of characters (lone surrogates) were read as U+FFFD", UserWarning, stacklevel=3)
+    return [text for text, _ in replaced]
 
 
 def load_stackers(config: HybridNerConfig, source: Any, options: Mapping[str, Any]) -> dict[str, StoredStacker]:

@@ -10,6 +10,7 @@ from hybridner.models.configuration_tagger import (
     RobertaBiGruCrfConfig,
     TaggerConfig,
 )
+from hybridner.models.forking import use_one_thread_in_forks
 from hybridner.models.heads import MemberHead, SpannerHead, TaggerHead
 from hybridner.models.modeling_member import MemberModel
 from hybridner.models.modeling_spanner import SpannerModel
@@ -31,6 +32,7 @@ MEMBER_CLASSES: dict[str, type[MemberModel]] = {
 for _tagger in (BertBiLstmCrfModel, RobertaBiGruCrfModel, MacBertAttnBiLstmCrfModel):
     register_model(_tagger, AutoModelForTokenClassification)
 register_model(SpannerModel)
+use_one_thread_in_forks()
 
 __all__ = [
     "MEMBER_CLASSES",
