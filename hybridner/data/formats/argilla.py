@@ -35,7 +35,7 @@ def _parse(item: JsonObject, where: str, id: str, options: ReadOptions) -> RawRe
             return None
         if any(value != kept[0] for value in kept[1:]):
             options.repairs.add("several_annotations", where)
-        entities = _entities(kept[-1], where)
+        entities = [entity._replace(score=None) for entity in _entities(kept[-1], where) or ()]
     if entities is None:
         return None
     fields = item["fields"] if isinstance(item.get("fields"), dict) else item
