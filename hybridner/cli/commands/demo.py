@@ -17,7 +17,6 @@ from hybridner.spans import Record
 if TYPE_CHECKING:
     from hybridner.hybrid import CompositeModel
 
-
 #: Small enough for two cores: one encoder layer with random weights under each head.
 _ENCODER = {
     "model_type": "bert",
@@ -42,8 +41,6 @@ DESCRIPTION = (
     "it and use that. Needs neither a network nor a GPU. The members of --train start from random weights, so what they find "
     "shows the way, not what a pretrained encoder reaches."
 )
-
-
 EPILOG = """\
 examples:
   hybridner demo
