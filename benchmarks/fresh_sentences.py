@@ -7,23 +7,22 @@ python -m benchmarks.fresh_sentences --of test.parquet --limit 1500 --output tes
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 
 import torch
 
 from hybridner.data import read_records, write_jsonl
 from hybridner.spans import Record
 from hybridner.training import Recipe, load_recipe
-from hybridner.training.run import load_data
+from hybridner.training.data import load_data
 
 _SEED = 42
 
 
 def unread_dev(recipe: Recipe) -> list[Record]:
     """The recipe's dev records less those that its early stopping reads, and less any text of its training records."""
-    train, read, _ = load_data(recipe)
-    _, everything, _ = load_data(replace(recipe, data=replace(recipe.data, dev_limit=None)))
-    known = {record.text for record in (*train, *read)}
+    data = load_data(recipe)
+    everything = load_data(recipe.changed("data", max_dev_records=None)).dev
+    known = {record.text for record in (*data.train, *data.dev)}
     return [record for record in everything if record.text not in known]
 
 

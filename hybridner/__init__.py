@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from hybridner.pipeline import HybridNerPipeline
     from hybridner.spans import Label, LabelSet, Record, Span
+    from hybridner.training import HybridNerTrainer, HybridNerTrainingArguments
 
 __all__ = [
     "AdaptedHybridNerConfig",
@@ -47,6 +48,8 @@ __all__ = [
     "HybridNerConfig",
     "HybridNerModel",
     "HybridNerPipeline",
+    "HybridNerTrainer",
+    "HybridNerTrainingArguments",
     "Label",
     "LabelSet",
     "LlmSettings",
@@ -80,6 +83,7 @@ _EXPORTS = {
     ),
     "hybridner.pipeline": ("HybridNerPipeline",),
     "hybridner.spans": ("Label", "LabelSet", "Record", "Span"),
+    "hybridner.training": ("HybridNerTrainer", "HybridNerTrainingArguments"),
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
 

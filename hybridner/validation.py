@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, overload
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -116,7 +116,15 @@ def one_of(choices: Iterable[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def validate(schema: type[_T], data: object, error: type[HybridNerError], where: str = "") -> _T:
+@overload
+def validate(schema: type[_T], data: object, error: type[HybridNerError], where: str = "") -> _T: ...
+
+
+@overload
+def validate(schema: object, data: object, error: type[HybridNerError], where: str = "") -> Any: ...
+
+
+def validate(schema: Any, data: object, error: type[HybridNerError], where: str = "") -> Any:
     """The data as `schema`, a `Settings` class or any other type that pydantic knows.
 
     Args:

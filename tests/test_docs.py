@@ -18,9 +18,9 @@ from hybridner import LabelSet
 from hybridner.cli.main import command_parser
 from hybridner.data import read_records
 from hybridner.data.feedback import read_feedback
+from hybridner.data.labels import load_label_set
 from hybridner.llm import as_verifier
 from hybridner.training import recipe_from_dict
-from hybridner.training.run import load_labels
 from tests.llm.scripted_server import ScriptedServer, chat
 from tests.support.tiny import LABELS
 
@@ -106,7 +106,7 @@ def test_yaml_is_what_it_says(tmp_path: Path) -> None:
             else:
                 (tmp_path / "labels.yaml").write_text(block, encoding="utf-8")
                 (tmp_path / "record.jsonl").write_text(blocks(name, "json")[0], encoding="utf-8")
-                labels = load_labels(str(tmp_path / "labels.yaml"), read_records(tmp_path / "record.jsonl"))
+                labels = load_label_set(str(tmp_path / "labels.yaml"), read_records(tmp_path / "record.jsonl"))
                 assert labels.domain
                 assert all(label.title and label.description for label in labels.labels)
             kinds.append("members" in data)

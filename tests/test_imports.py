@@ -20,6 +20,12 @@ PREDICT = "pipeline('hybrid-ner')('美国海军在红海。')[0]['word']"
 PROGRAMS = {
     "configuration": f"import hybridner\nfrom transformers import AutoConfig\nAutoConfig{LOAD}.labels",
     "model": f"import hybridner\nfrom transformers.models.auto import modeling_auto\nmodeling_auto.AutoModel{LOAD}",
+    "tokenizer": f"""
+import hybridner
+from transformers import AutoTokenizer
+encoding = AutoTokenizer{LOAD}("美国 海军", return_offsets_mapping=True, add_special_tokens=False)
+assert encoding["offset_mapping"] == [(at, at + 1) for at in range(5)]
+""",
     "our configuration": """
 from hybridner.models import BertBiLstmCrfConfig
 from transformers import AutoModelForTokenClassification

@@ -16,7 +16,7 @@ from transformers import AutoModel, AutoTokenizer
 from hybridner.data import read_records
 from hybridner.spans import Record
 from hybridner.training import load_recipe
-from hybridner.training.run import load_data
+from hybridner.training.data import load_data
 
 
 def write(records: Iterable[Record], path: Path) -> None:
@@ -34,17 +34,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--test-limit", type=int, default=500)
     options = parser.parse_args()
-    train, dev, labels = load_data(load_recipe(options.recipe))
+    data = load_data(load_recipe(options.recipe))
     options.folder.mkdir(parents=True, exist_ok=True)
     test = read_records(options.test)[: options.test_limit]
-    for name, records in (("train", train), ("dev", dev), ("test", test)):
+    for name, records in (("train", data.train), ("dev", data.dev), ("test", test)):
         write(records, options.folder / f"{name}.jsonl")
-    titles = {label.name: label.title or label.name for label in labels.labels}
+    titles = {label.name: label.title or label.name for label in data.labels.labels}
     (options.folder / "labels.json").write_text(json.dumps(titles, ensure_ascii=False), encoding="utf-8")
     encoder = options.folder / "encoder"
     AutoModel.from_pretrained(options.encoder, num_hidden_layers=options.layers, dtype=torch.float32).save_pretrained(encoder)
     AutoTokenizer.from_pretrained(options.encoder).save_pretrained(encoder)
-    print(f"{len(train)} sentences to train on, {len(dev)} to stop by (ours only), {len(test)} to test on: {options.folder}")
+    print(
+        f"{len(data.train)} sentences to train on, {len(data.dev)} to stop by (ours only), {len(test)} to test on: "
+        f"{options.folder}"
+    )
 
 
 if __name__ == "__main__":

@@ -6,21 +6,19 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from accelerate.utils import set_seed
 
 from hybridner.adaptation.heads import carry_over
 from hybridner.data import labels_of
+from hybridner.data.labels import load_label_set
 from hybridner.ensemble import UNFITTED
 from hybridner.errors import DataError, ModelError
 from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, HybridNerConfig, HybridNerModel
 from hybridner.hybrid.modeling_adapted import base_fingerprint
 from hybridner.spans import LabelSet, Record
-from hybridner.training.joint import train_jointly
-from hybridner.training.recipe import TrainingSection
-from hybridner.training.run import load_labels
+from hybridner.training import HybridNerTrainer, HybridNerTrainingArguments
 
 #: How a model was adapted; written beside it under this name.
 Report = dict[str, Any]
@@ -57,14 +55,16 @@ class AdaptationSettings:
             if value is not None and not value > 0:
                 raise ModelError(f"{name} must be positive, not {value!r}")
 
-    def training(self, records: int) -> TrainingSection:
-        """The same as a recipe's section, for so many sentences."""
-        return TrainingSection(
-            output="",
-            epochs=self.epochs or max(6, min(30, round(3000 / records))),
-            batch_size=self.batch_size,
-            encoder_lr=self.encoder_lr,
-            head_lr=self.head_lr,
+    def training_arguments(self, records: int, output: str) -> HybridNerTrainingArguments:
+        """The same for the trainer, for so many sentences; few leave none to stop early by."""
+        return HybridNerTrainingArguments(
+            output_dir=output,
+            num_train_epochs=self.epochs or max(6, min(30, round(3000 / records))),
+            per_device_train_batch_size=self.batch_size,
+            encoder_learning_rate=self.encoder_lr,
+            head_learning_rate=self.head_lr,
+            save_strategy="no",
+            disable_tqdm=True,
             seed=self.seed,
             mixed_precision=self.mixed_precision,
         )
@@ -142,7 +142,7 @@ def labels_for(base: LabelSet, records: Sequence[Record], source: str | None) ->
     Raises:
         DataError: no entity at all, or labels in the records that the named label set lacks.
     """
-    found = load_labels(source, records)
+    found = load_label_set(source, records)
     if source is not None:
         return found
     if set(found.names) <= set(base.names):
@@ -162,17 +162,17 @@ def _check_records(records: Sequence[Record], labels: LabelSet) -> None:
 def _train(model: HybridNerModel, base: HybridNerModel, records: Sequence[Record], settings: AdaptationSettings) -> Report:
     for old, new in zip(base.heads, model.heads, strict=True):
         carry_over(old, new)
-    training = settings.training(len(records))
     began, busy = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory(prefix="hybridner-adapt-") as folder:
-        history = train_jointly(model, records, training, Path(folder))
+        trainer = HybridNerTrainer(model, settings.training_arguments(len(records), folder), records)
+        trainer.train()
     model.eval()
     return {
         "records": len(records),
-        "settings": {**asdict(settings), "epochs": training.epochs},
+        "settings": {**asdict(settings), "epochs": int(trainer.args.num_train_epochs)},
         "trained_parameters": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         "seconds": round(time.monotonic() - began, 1),
         "cpu_seconds": round(time.process_time() - busy, 1),
         "device": str(model.device),
-        "history": history,
+        "history": list(trainer.state.log_history),
     }

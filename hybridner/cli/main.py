@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Protocol, cast
@@ -54,6 +55,8 @@ GROUPS = {
 SUMMARIES = {name: summary for commands in GROUPS.values() for name, summary in commands.items()}
 
 _DESCRIPTION = "Chinese named entity recognition for specialised domains: train members, combine them, find entities."
+#: Of the text before the arguments; what follows them is written in lines.
+_WIDTH = 100
 _EPILOG = "Start with `hybridner demo`. `hybridner COMMAND --help` explains each command with examples."
 
 
@@ -78,7 +81,7 @@ def command_parser(name: str) -> argparse.ArgumentParser:
     command = load_command(name)
     parser = argparse.ArgumentParser(
         prog=f"hybridner {name}",
-        description=command.DESCRIPTION,
+        description=textwrap.fill(command.DESCRIPTION, _WIDTH),
         epilog=command.EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -12,6 +12,10 @@ stood in place of a corrected one. `llm_label` is the LLM's answer about the spa
 one was asked. `complete` says that the whole text was gone through, so that what is not listed is no entity; without it only what
 is listed counts. Entities without `review` were not looked at, and other keys are left alone, so that the pipeline's own output
 can be passed on.
+
+What a team reviewed in a tool of its own (Label Studio, Argilla, Prodigy, Doccano, brat: any format that `read_records` knows) is
+read as reviews of whole texts. Where the file keeps what the model had proposed, that tells what was accepted, corrected, deleted
+and added; elsewhere every entity counts as added.
 """
 
 from __future__ import annotations
@@ -21,8 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from hybridner.data.decoding import open_text
+from hybridner.data.formats.base import AnnotatedRecord, JsonObject
+from hybridner.data.formats.columns import is_parquet
 from hybridner.data.formats.json_records import write_lines
 from hybridner.data.formats.json_stream import iter_objects
+from hybridner.data.reading import iter_annotated
+from hybridner.data.texts import is_json_line
 from hybridner.errors import DataError
 from hybridner.spans import NON_ENTITY, LabelSet, Record, Span, checked_record
 
@@ -98,18 +107,63 @@ class Review:
 
 
 def read_feedback(path: str | Path, labels: LabelSet) -> list[Review]:
-    """Read and check a file of reviews.
+    """Read and check a file of reviews, in the form above or as a tool exports them.
 
     Raises:
         DataError: the file cannot be read, or a review is not in the form above; the message names line, entity and field.
     """
-    try:
-        reviews = [_review(item, where, labels) for where, item in iter_objects(Path(path))]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot be read as UTF-8 JSON lines: {error}", str(path)) from error
+    path = Path(path)
+    if path.is_file() and not is_parquet(path) and (items := _own_items(path)) is not None:
+        reviews = [_review(item, where, labels) for where, item in items]
+    else:
+        reviews = [_reviewed(annotated, labels, path) for annotated in iter_annotated(path)]
     if not reviews:
         raise DataError("holds no review", str(path))
     return reviews
+
+
+def _own_items(path: Path) -> list[tuple[str, JsonObject]] | None:
+    """The objects of a file in the form above; None for one of another form."""
+    first = next((line for line in open_text(path) if line.strip()), "")
+    if not is_json_line(first):
+        return None
+    items = list(iter_objects(path))
+    return items if any(_is_own(item) for _, item in items) else None
+
+
+def _is_own(item: JsonObject) -> bool:
+    entities = item.get("entities")
+    reviewed = isinstance(entities, list) and any(isinstance(entity, dict) and "review" in entity for entity in entities)
+    return "complete" in item or reviewed
+
+
+def _reviewed(annotated: AnnotatedRecord, labels: LabelSet, path: Path) -> Review:
+    """A text as it was reviewed in a tool, against what the model had proposed."""
+    record = annotated.record
+    if annotated.scores:
+        raise DataError(
+            "holds a model's entities with their scores, and nothing that says that somebody reviewed them; review them first, "
+            "in a tool for which `hybridner data convert` writes them",
+            f"{path}, record {record.id}",
+        )
+    for span in record.entities:
+        if span.label not in labels.names:
+            raise DataError(f"the label {span.label!r} is none of {', '.join(labels.names)}", f"{path}, record {record.id}")
+    proposed = list(annotated.proposed or ())
+    entities: list[ReviewedEntity] = []
+    left = [span for span in proposed if span not in record.entities]
+    for span in record.entities:
+        was = next((other for other in left if other.start < span.end and span.start < other.end), None)
+        if span in proposed:
+            entities.append(ReviewedEntity(span, "accepted"))
+        elif was is not None:
+            left.remove(was)
+            entities.append(ReviewedEntity(span, "corrected", was))
+        else:
+            entities.append(ReviewedEntity(span, "added"))
+    right = {(span.start, span.end) for span in record.entities}
+    entities += [ReviewedEntity(span, "deleted") for span in left if (span.start, span.end) not in right]
+    return Review(record.text, tuple(entities), True, "", record.id)
 
 
 def write_feedback(reviews: Iterable[Review], path: str | Path) -> int:

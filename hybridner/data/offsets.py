@@ -59,11 +59,9 @@ def agrees(text: str, place: Place, offsets: Offsets) -> bool:
     """Whether the word stands at its place when offsets are counted so; a place without a word must lie inside the text."""
     start, end, word = place
     translated = to_characters(text, start, end, offsets)
-    if translated is None or translated[0] < 0:
+    if translated is None or not 0 <= translated[0] <= translated[1] <= len(text):
         return False
-    if word is None:
-        return translated[0] <= translated[1] <= len(text)
-    return is_same_word(text[translated[0] : translated[1]], word)
+    return word is None or is_same_word(text[translated[0] : translated[1]], word)
 
 
 def fitting_offsets(text: str, places: Sequence[Place]) -> list[Offsets]:

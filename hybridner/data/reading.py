@@ -54,7 +54,7 @@ def iter_annotated(path: str | Path, format: str | None = None, options: ReadOpt
 
 def _with_encoding(path: Path, options: ReadOptions) -> ReadOptions:
     """The options with the encoding of a text file, so that it is found out only once; another one than UTF-8 is noted."""
-    if path.is_dir() or is_parquet(path):
+    if path.is_dir() or is_parquet(path) or is_single(path):
         return options
     if options.encoding is not None:
         return replace(options, encoding=known_encoding(options.encoding))

@@ -6,7 +6,9 @@ and tags their sentences; any other file its lines.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,8 @@ from hybridner.data.decoding import detect_encoding, known_encoding, open_text
 from hybridner.data.formats import conll, label_studio
 from hybridner.data.formats.base import JsonObject
 from hybridner.data.formats.columns import is_parquet
-from hybridner.data.formats.json_fields import TEXT_FIELDS, find_text
-from hybridner.data.formats.json_stream import iter_objects
+from hybridner.data.formats.json_fields import TEXT_FIELDS, find_only_text, find_text
+from hybridner.data.formats.json_stream import is_pair, iter_objects
 from hybridner.data.formats.tags import join_tokens
 from hybridner.data.options import ReadOptions
 from hybridner.errors import DataError
@@ -75,6 +77,9 @@ def is_json_line(line: str) -> bool:
     """Whether the first line of a file begins JSON objects, and not a text in brackets."""
     line = line.strip()
     after = line[1:].lstrip()[:1]
+    if line[0] == "[" and after == '"':
+        with suppress(ValueError, RecursionError):
+            return is_pair(json.loads(line))
     return line in ("{", "[") or (line[0] == "{" and after in ('"', "}")) or (line[0] == "[" and after in ("{", "["))
 
 
@@ -87,7 +92,7 @@ def text_of(item: JsonObject, where: str, options: ReadOptions) -> Any:
     if isinstance(item.get("data"), dict):
         return label_studio.find_task_text(item["data"], (), where, options)
     if isinstance(item.get("fields"), dict):
-        return find_text(item["fields"], where, options)
+        return find_only_text(item["fields"], where, options)
     tokens = next((item[name] for name in ("tokens", "words", *TEXT_FIELDS) if isinstance(item.get(name), list)), None)
     if tokens and not options.text_field and not any(isinstance(item.get(name), str) for name in TEXT_FIELDS):
         return join_tokens(map(str, tokens))[0]

@@ -170,7 +170,7 @@ def _member(record: ModelRecord, name: str, report: Mapping[str, Any] | None) ->
         "encoder": _encoder(config, name, report),
         "parameters": f"{record.parameters[name]:,}",
         "dev_f1": f"{100 * report['best_dev_f1']:.1f}" if report else "–",
-        "inexpressible": f"{100 * report['inexpressible']:.1f} %" if report and report.get("inexpressible") else None,
+        "unrepresentable": f"{100 * report['unrepresentable']:.1f} %" if report and report.get("unrepresentable") else None,
     }
 
 

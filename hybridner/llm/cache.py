@@ -11,21 +11,28 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from hybridner.errors import LlmError
+from hybridner.files import atomic_write
 from hybridner.llm.prices import Usage
 from hybridner.llm.verifier import Answer, Question, Verifier
+from hybridner.validation import validate
 
 Mode = Literal["use", "replay"]
 
 _FORMAT = "hybridner-llm-answers-1"
 #: Seconds to wait for another process's write.
 _PATIENCE = 30.0
-_FIELDS = tuple(field.name for field in fields(Answer))
+#: Seconds after which a claim lapses that is not kept up.
+LEASE = 10.0
+_ANSWER = TypeAdapter(Answer)
 
 
 def question_key(verifier: Verifier, question: Question) -> str:
@@ -53,31 +60,54 @@ class AnswerCache:
     """
 
     def __init__(self, path: str | Path, mode: Mode = "use") -> None:
-        if mode not in get_args(Mode):
-            raise LlmError(f'unknown cache mode {mode!r}; expected "use" or "replay"')
         self.path = Path(path)
-        self.mode = mode
+        self.mode: Mode = validate(Mode, mode, LlmError, "mode of a cache")
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._owner = 0
         if mode == "replay" and not self.path.is_file():
             raise LlmError(f"{self.path}: nothing to replay, no such file")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            if mode == "use":
+                self.path.parent.mkdir(parents=True, exist_ok=True)
             self._run("SELECT 1 FROM answers LIMIT 1")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise LlmError(f"{self.path}: cannot be used as a cache of answers ({error}); give another path") from error
 
     def __repr__(self) -> str:
         return f"AnswerCache({str(self.path)!r}, mode={self.mode!r})"
 
     def get(self, key: str) -> Answer | None:
+        """The answer kept for a key; a row that is no answer counts as none."""
         rows = self._run("SELECT answer FROM answers WHERE key = ?", (key,))
-        return _answer(json.loads(rows[0][0])) if rows else None
+        try:
+            return _ANSWER.validate_json(rows[0][0]) if rows else None
+        except ValidationError:
+            if self.mode == "use":
+                self._run("DELETE FROM answers WHERE key = ? AND answer = ?", (key, rows[0][0]))
+            return None
 
     def put(self, key: str, answer: Answer) -> None:
         """Keep an answer; the first one for a key stays, so that all processes go on with the same."""
         self._run("INSERT OR IGNORE INTO answers VALUES (?, ?)", (key, json.dumps(asdict(answer), ensure_ascii=False)))
+
+    def claim(self, key: str, owner: str) -> bool:
+        """Take on to get the answer to a question, or keep the claim up; False while somebody else has taken it on.
+
+        A claim lapses after `LEASE` seconds without being kept up, for its process may have been killed.
+        """
+        now = time.time()
+        rows = self._run(
+            "INSERT INTO claims VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, until = excluded.until "
+            # A clock that was set back must not make a claim last for ever.
+            "WHERE owner = excluded.owner OR until < ? OR until > ? RETURNING 1",
+            (key, owner, now + LEASE, now, now + 2 * LEASE),
+        )
+        return bool(rows)
+
+    def release(self, key: str, owner: str) -> None:
+        """Give up a claim."""
+        self._run("DELETE FROM claims WHERE key = ? AND owner = ?", (key, owner))
 
     def __len__(self) -> int:
         return int(self._run("SELECT count(*) FROM answers")[0][0])
@@ -86,13 +116,13 @@ class AnswerCache:
         """Calls and tokens that the answers kept here took."""
         names = ("prompt_tokens", "completion_tokens", "cached_prompt_tokens")
         tokens = ", ".join(f"total(json_extract(answer, '$.{name}'))" for name in names)
-        ((calls, *counts),) = self._run(f"SELECT count(*), {tokens} FROM answers")
+        ((calls, *counts),) = self._run(f"SELECT count(*), {tokens} FROM answers WHERE json_valid(answer)")
         return Usage(calls, *map(int, counts))
 
     def record(self, path: str | Path) -> int:
         """Write all answers as JSON lines, sorted by key; returns how many."""
         rows = self._run("SELECT key, answer FROM answers ORDER BY key")
-        with Path(path).open("w", encoding="utf-8") as file:
+        with atomic_write(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
             file.write(json.dumps({"format": _FORMAT}) + "\n")
             file.writelines(
                 json.dumps({"key": key, **json.loads(answer)}, ensure_ascii=False, sort_keys=True) + "\n" for key, answer in rows
@@ -126,11 +156,24 @@ class AnswerCache:
                 return self._connection.execute(statement, values).fetchall()
 
     def _open(self) -> sqlite3.Connection:
+        if self.mode == "replay":
+            return self._open_to_read()
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         # With WAL this survives a killed process; only a power cut could cost the last answers.
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
+        connection.execute("CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT, until REAL) WITHOUT ROWID")
+        return connection
+
+    def _open_to_read(self) -> sqlite3.Connection:
+        uri = self.path.absolute().as_uri()
+        try:
+            connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=_PATIENCE, check_same_thread=False)
+            connection.execute("SELECT 1 FROM answers LIMIT 1")
+        except sqlite3.OperationalError:
+            # On a disk that cannot be written to there is no place for the files that WAL wants beside this one.
+            connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         return connection
 
 
@@ -146,13 +189,6 @@ def _read_record(path: Path) -> Iterator[tuple[str, Answer]]:
                 if entry != {"format": _FORMAT}:
                     raise ValueError(f"the first line must be {json.dumps({'format': _FORMAT})}")
                 continue
-            yield str(entry.pop("key")), _answer(entry)
+            yield str(entry.pop("key")), _ANSWER.validate_python(entry)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LlmError(f"{path}, line {number}: no recorded answer ({error})") from error
-
-
-def _answer(entry: dict[str, Any]) -> Answer:
-    unknown = set(entry) - set(_FIELDS)
-    if unknown or not isinstance(entry.get("content"), str) or not isinstance(entry.get("model"), str):
-        raise ValueError(f"unknown field {min(unknown)!r}" if unknown else "`content` and `model` must be strings")
-    return Answer(**{**entry, "probabilities": tuple(tuple(row) for row in entry.get("probabilities", ()))})

@@ -1,17 +1,19 @@
-"""One question on its way: the cache, then whoever is asking the same already, then the verifier; and the thread for that."""
+"""One question on its way: the cache, then whoever is asking the same already (here or in another process), then the verifier."""
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import logging
 import sqlite3
-import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+from uuid import uuid4
 
-from hybridner.errors import LlmError
-from hybridner.llm.cache import AnswerCache, question_key
+import anyio
+from anyio import to_thread
+
+from hybridner.errors import HybridNerError, LlmError
+from hybridner.llm.cache import LEASE, AnswerCache, question_key
 from hybridner.llm.prices import estimate_prompt
 from hybridner.llm.report import UsageStats
 from hybridner.llm.verifier import Answer, FailureKind, Question, Verifier, VerifierError
@@ -19,9 +21,24 @@ from hybridner.llm.verifier import Answer, FailureKind, Question, Verifier, Veri
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
+#: Seconds between two looks for the answer that another process is getting; the first and the longest.
+_FIRST_POLL, _LONGEST_POLL = 0.02, 0.5
+
+
+class _Call:
+    """A question under way, for those who ask the same."""
+
+    def __init__(self) -> None:
+        self.done = anyio.Event()
+        self.answer: Answer | None = None
+        self.error: VerifierError | None = None
+
 
 class QuestionDispatcher:
     """Answers questions through cache and verifier; to be used from one event loop.
+
+    The same question is sent once, however many ask it at the same time: the others wait for its answer. Processes that share the
+    file of the cache do so too.
 
     Args:
         verifier: who is asked.
@@ -38,9 +55,10 @@ class QuestionDispatcher:
         self.verifier = verifier
         self.cache = cache
         self.stats = stats
-        self._under_way: dict[str, asyncio.Future[Answer]] = {}
-        self._gate = asyncio.Semaphore(verifier.concurrency)
-        self._cache_broken = False
+        self._name = uuid4().hex
+        self._under_way: dict[str, _Call] = {}
+        self._gate = anyio.Semaphore(verifier.concurrency)
+        self._is_cache_broken = False
         self._replayed: set[str] = set()
 
     async def complete(self, question: Question) -> tuple[Answer, bool]:
@@ -50,158 +68,103 @@ class QuestionDispatcher:
             VerifierError: no answer; in replay mode also when none is recorded, naming the key that is missing.
         """
         key = question_key(self.verifier, question)
+        while (other := self._under_way.get(key)) is not None:
+            await other.done.wait()
+            # Who asked first has the answer, or failed as this question would; or was cancelled, and then it is asked here.
+            if other.answer is not None:
+                self.stats.record_cached()
+                return other.answer, True
+            if other.error is not None:
+                raise other.error
+        call = self._under_way[key] = _Call()
+        try:
+            call.answer, is_cached = await self._answer(key, question)
+        except VerifierError as error:
+            call.error = error
+            raise
+        finally:
+            del self._under_way[key]
+            call.done.set()
+        return call.answer, is_cached
+
+    async def _answer(self, key: str, question: Question) -> tuple[Answer, bool]:
+        wait = _FIRST_POLL
         while True:
-            kept = self._kept(key)
-            if kept is not None:
-                self._count_kept(key, question, kept)
-                return kept, True
+            if (kept := await self._kept(key)) is not None:
+                return self._count_kept(key, question, kept), True
             if self.cache is not None and self.cache.mode == "replay":
-                self.stats.missed(key)
+                self.stats.record_missing(key)
                 raise VerifierError(f"not recorded in {self.cache.path}: question {key}", FailureKind.NOT_RECORDED)
-            other = self._under_way.get(key)
-            if other is None:
-                return await self._call(key, question), False
-            await asyncio.wait([other])
-            if not other.cancelled():
-                # Whoever asked first has the answer, or failed as this question would.
-                answer = other.result()
-                self.stats.cached()
-                return answer, True
+            async with self._gate, self._claim(key) as is_mine:
+                if is_mine:
+                    # Another process may have got the answer and given up its claim since the cache was looked at.
+                    if (kept := await self._kept(key)) is not None:
+                        return self._count_kept(key, question, kept), True
+                    return await self._call(key, question), False
+            await anyio.sleep(wait)
+            wait = min(2 * wait, _LONGEST_POLL)
 
     async def _call(self, key: str, question: Question) -> Answer:
-        call: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._under_way[key] = call
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._renew, key)
+            outcome = await self._try(question)
+            group.cancel_scope.cancel()
+        if isinstance(outcome, VerifierError):
+            self.stats.record_failure(outcome.attempts)
+            raise outcome
+        await self._in_cache(lambda cache: cache.put(key, outcome), None)
+        self.stats.record_answer(outcome, estimate_prompt(question.messages))
+        return outcome
+
+    async def _try(self, question: Question) -> Answer | VerifierError:
         try:
-            async with self._gate:
-                answer = await self.verifier.complete(question)
+            return await self.verifier.complete(question)
         except VerifierError as error:
-            self._fail(call, error)
-            raise
+            return error
+        except HybridNerError as error:
+            return VerifierError(str(error), fatal=True)
         except Exception as error:
             # A verifier of the user's own may raise anything; the text's local result must survive that too.
             _log.warning("the verifier broke on a question", exc_info=True)
-            failure = VerifierError(f"{type(error).__name__}: {error}", attempts=1)
-            self._fail(call, failure)
-            raise failure from error
-        else:
-            self._keep(key, answer)
-            call.set_result(answer)
-            self.stats.answered(answer, estimate_prompt(question.messages))
-            return answer
+            return VerifierError(f"{type(error).__name__}: {error}", attempts=1)
+
+    @asynccontextmanager
+    async def _claim(self, key: str) -> AsyncIterator[bool]:
+        """Whether this question is this dispatcher's to send; no other process sends it within the block then."""
+        is_mine = await self._in_cache(lambda cache: cache.claim(key, self._name), True)
+        try:
+            yield is_mine
         finally:
-            call.cancel()
-            del self._under_way[key]
+            if is_mine:
+                with anyio.CancelScope(shield=True):
+                    await self._in_cache(lambda cache: cache.release(key, self._name), None)
 
-    def _fail(self, call: asyncio.Future[Answer], error: VerifierError) -> None:
-        self.stats.failed(error.attempts)
-        call.set_exception(error)
-        call.exception()  # marks it as seen: often nobody else waits for it
+    async def _renew(self, key: str) -> None:
+        while self.cache is not None:
+            await anyio.sleep(LEASE / 3)
+            await self._in_cache(lambda cache: cache.claim(key, self._name), True)
 
-    def _count_kept(self, key: str, question: Question, answer: Answer) -> None:
+    def _count_kept(self, key: str, question: Question, answer: Answer) -> Answer:
         """A replay repeats a run, so that its report tells what that run used: each recorded answer counts as the call it was."""
         if self.cache is not None and self.cache.mode == "replay" and key not in self._replayed:
             self._replayed.add(key)
-            self.stats.answered(answer, estimate_prompt(question.messages))
+            self.stats.record_answer(answer, estimate_prompt(question.messages))
         else:
-            self.stats.cached()
+            self.stats.record_cached()
+        return answer
 
-    def _kept(self, key: str) -> Answer | None:
-        try:
-            return self.cache.get(key) if self.cache is not None else None
-        except (sqlite3.Error, ValueError) as error:
-            self._cache_failed(error)
-            return None
+    async def _kept(self, key: str) -> Answer | None:
+        return await self._in_cache(lambda cache: cache.get(key), None)
 
-    def _keep(self, key: str, answer: Answer) -> None:
+    async def _in_cache(self, work: Callable[[AnswerCache], _T], otherwise: _T) -> _T:
+        """Do something with the cache, in a thread, for a disk may be slow; `otherwise` without a cache that works."""
+        if self.cache is None:
+            return otherwise
         try:
-            if self.cache is not None:
-                self.cache.put(key, answer)
+            return await to_thread.run_sync(work, self.cache)
         except sqlite3.Error as error:
-            self._cache_failed(error)
-
-    def _cache_failed(self, error: Exception) -> None:
-        """A full disk or a lock held for too long must not cost answers; say so once."""
-        if not self._cache_broken:
-            _log.warning("the cache of answers failed (%s); going on without it where it does", error)
-        self._cache_broken = True
-
-
-async def run_all(jobs: Iterable[_T], work: Callable[[_T], Awaitable[None]], *, workers: int, time_limit: float | None) -> bool:
-    """Do all jobs, at most `workers` at once; what is not done within the time limit is cancelled.
-
-    Returns:
-        whether all were done.
-    """
-    queue = iter(jobs)
-
-    async def worker() -> None:
-        # Workers share the iterator, so only as many jobs are under way, and in memory, as there are workers.
-        for job in queue:
-            await work(job)
-
-    tasks = [asyncio.create_task(worker()) for _ in range(workers)]
-    try:
-        done, late = await asyncio.wait(tasks, timeout=time_limit)
-    except asyncio.CancelledError:
-        done, late = set(), set(tasks)
-        raise
-    finally:
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-    for task in done:
-        task.result()
-    return not late
-
-
-class LoopThread:
-    """An event loop in a thread of its own, so that calls go on while the caller computes. Started when first used."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._stopped = False
-
-    def start(self, work: Coroutine[Any, Any, _T]) -> concurrent.futures.Future[_T]:
-        """Start a coroutine in the loop.
-
-        Raises:
-            LlmError: the thread was stopped.
-        """
-        with self._lock:
-            if self._stopped:
-                work.close()
-                raise LlmError("this LLM stage is closed; make another")
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                # A daemon: a program that ends does not wait for an LLM.
-                self._thread = threading.Thread(target=self._loop.run_forever, name="hybridner-llm", daemon=True)
-                self._thread.start()
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    def stop(self, last: Coroutine[Any, Any, None]) -> None:
-        """Cancel what is under way, run `last` in the loop, and end the thread. Stopping twice is the same as once."""
-        if self._stopped:
-            last.close()
-            return
-        try:
-            self.start(_wind_down(last)).result()
-        finally:
-            self._end()
-
-    def _end(self) -> None:
-        with self._lock:
-            self._stopped = True
-            if self._loop is not None and self._thread is not None:
-                self._loop.call_soon_threadsafe(self._loop.stop)
-                self._thread.join()
-                self._loop.close()
-
-
-async def _wind_down(last: Coroutine[Any, Any, None]) -> None:
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
-    await last
+            # A full disk or a lock held for too long must not cost answers; say so once.
+            if not self._is_cache_broken:
+                _log.warning("the cache of answers failed (%s); going on without it where it does", error)
+            self._is_cache_broken = True
+            return otherwise

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from hybridner.llm.answer_text import plain_answer
 from hybridner.llm.answers import AnswerReader
+from hybridner.llm.background import BackgroundLoop, run_all
 from hybridner.llm.cache import AnswerCache
-from hybridner.llm.dispatcher import LoopThread, QuestionDispatcher, run_all
+from hybridner.llm.dispatcher import QuestionDispatcher
 from hybridner.llm.prices import Price, load_prices
 from hybridner.llm.prompts import Prompter, PromptTemplate
 from hybridner.llm.report import LlmReport, UsageStats
@@ -107,11 +108,11 @@ def extract(
 
     stats.add(texts=len(texts), texts_routed=len(texts), entities=0)
     if texts:
-        thread = LoopThread()
+        loop = BackgroundLoop()
         try:
-            thread.start(all_of_them()).result()
+            loop.start(all_of_them).result()
         finally:
-            thread.stop(verifier.close())
+            loop.close(verifier.close)
     stats.add(unparsed=sum(result.unreadable for result in found))
     report = stats.report((load_prices() if prices is None else prices).get(verifier.model))
     return found, report

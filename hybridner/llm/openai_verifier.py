@@ -132,7 +132,8 @@ class OpenAIVerifier:
     def to_dict(self) -> dict[str, Any]:
         """The settings without secrets; where there were none, `as_verifier` makes an equal verifier of them."""
         shown = self._settings.model_dump(exclude={"api_key"})
-        return redact({**shown, "base_url": self.base_url and without_credentials(self.base_url)})
+        settings: dict[str, Any] = redact({**shown, "base_url": self.base_url and without_credentials(self.base_url)})
+        return settings
 
     def __repr__(self) -> str:
         return f"OpenAIVerifier({', '.join(f'{key}={value!r}' for key, value in self.to_dict().items())})"

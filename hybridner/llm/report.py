@@ -111,7 +111,7 @@ class UsageStats:
         with self._lock:
             self._counts.update(counts)
 
-    def answered(self, answer: Answer, estimate: int) -> None:
+    def record_answer(self, answer: Answer, estimate: int) -> None:
         """A call brought this answer; its prompt was estimated to have so many tokens."""
         with self._lock:
             self._counts["attempts"] += answer.attempts
@@ -120,19 +120,21 @@ class UsageStats:
             self._models[answer.model] += 1
             self._estimated_prompt += estimate if answer.prompt_tokens else 0
 
-    def cached(self) -> None:
+    def record_cached(self) -> None:
+        """A question was answered without a call."""
         self.add(cached=1)
 
-    def failed(self, attempts: int) -> None:
+    def record_failure(self, attempts: int = 0) -> None:
+        """A question got no answer."""
         self.add(failed=1, attempts=attempts)
 
-    def missed(self, key: str) -> None:
+    def record_missing(self, key: str) -> None:
         """A question was not in the record that is replayed."""
         with self._lock:
             self._counts["failed"] += 1
             self._missing[key] = None
 
-    def everything(self, usage: Usage) -> None:
+    def add_baseline(self, usage: Usage) -> None:
         """What sending a whole text to the LLM would use, estimated."""
         with self._lock:
             self._whole += usage

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
+from anyio import to_thread
+
 from hybridner.ensemble import Candidate, find_doubtful
 from hybridner.errors import LlmError
 from hybridner.llm.answers import AnswerReader
+from hybridner.llm.background import BackgroundLoop, run_all
 from hybridner.llm.cache import AnswerCache
 from hybridner.llm.confusion import ConfusionMatrix
-from hybridner.llm.dispatcher import LoopThread, QuestionDispatcher, run_all
+from hybridner.llm.dispatcher import QuestionDispatcher
 from hybridner.llm.fusion import FUSIONS, FusionResult, resolve_again
 from hybridner.llm.prices import BudgetTracker, Price, Usage, estimate_prompt, load_prices, usage_from_answer
 from hybridner.llm.prompts import Prompter, PromptTemplate
@@ -128,7 +131,7 @@ class LlmStage:
         self._budget = BudgetTracker(settings.budget, self.price)
         self._stats = UsageStats()
         self._dispatcher = QuestionDispatcher(verifier, cache, self._stats)
-        self._thread = LoopThread()
+        self._loop = BackgroundLoop()
 
     def plan(
         self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], examples: ExampleFinder | None = None
@@ -157,7 +160,7 @@ class LlmStage:
         doubtful = [find_doubtful(row, self.settings.threshold, self.settings.kinds) for row in candidates]
         plan = self._plan(texts, candidates, doubtful, examples, self._budget)
         self._count(texts, candidates, plan)
-        return self._thread.start(self._run(candidates, doubtful, plan))
+        return self._loop.start(self._run, candidates, doubtful, plan)
 
     def run(
         self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], examples: ExampleFinder | None = None
@@ -176,7 +179,7 @@ class LlmStage:
 
     def close(self) -> None:
         """Cancel what is under way and let go of connections; the cache stays open for its owner."""
-        self._thread.stop(self.verifier.close())
+        self._loop.close(self.verifier.close)
 
     def __enter__(self) -> LlmStage:
         return self
@@ -220,7 +223,7 @@ class LlmStage:
         for text, row in zip(texts, candidates, strict=True):
             lines = 1 + sum(candidate.is_entity for candidate in row)
             prompt = estimate_prompt(self.prompter.build_extraction(text).messages)
-            self._stats.everything(Usage(1, prompt, _LINE_TOKENS * lines))
+            self._stats.add_baseline(Usage(1, prompt, _LINE_TOKENS * lines))
 
     async def _run(
         self, candidates: Sequence[Sequence[Candidate]], doubtful: Sequence[Sequence[bool]], plan: Plan
@@ -234,7 +237,7 @@ class LlmStage:
             # Where every next question would fail in the same way, asking on would only take time.
             if fatal:
                 self._budget.settle(call.estimate, Usage())
-                self._stats.failed(0)
+                self._stats.record_failure()
                 _set_failed(outcomes, call.routed, str(fatal[0]), fatal[0].kind)
                 return
             try:
@@ -252,10 +255,16 @@ class LlmStage:
             self._budget.settle(call.estimate, Usage())
         for call in plan.calls:
             if (call.routed[0].text, call.routed[0].index) not in outcomes:
-                self._stats.failed(0)
+                self._stats.record_failure()
                 _set_failed(outcomes, call.routed, f"not answered within the time limit of {limit:g} s", FailureKind.TIMED_OUT)
         if self.settings.on_llm_error == "raise":
             _raise_for(outcomes)
+        # Not in the event loop: other batches are waiting for their answers there.
+        return await to_thread.run_sync(self._verify, candidates, doubtful, outcomes)
+
+    def _verify(
+        self, candidates: Sequence[Sequence[Candidate]], doubtful: Sequence[Sequence[bool]], outcomes: _Outcomes
+    ) -> list[list[VerifiedCandidate]]:
         return [
             self._verified(number, row, doubts, outcomes)
             for number, (row, doubts) in enumerate(zip(candidates, doubtful, strict=True))
@@ -265,7 +274,7 @@ class LlmStage:
         """Ask, read, and where something could not be read ask once more; what then is no label stays unparsed."""
         question, count = call.question, call.question.count
         first, cached = await self._ask(question, call.estimate)
-        labels = self._reader.read_labels(first.content, count)
+        labels = await to_thread.run_sync(self._reader.read_labels, first.content, count)
         source = [(first, cached)] * count
         problem = "the answer is none of the labels"
         again = self.prompter.build_retry(question, first.content)
@@ -276,7 +285,7 @@ class LlmStage:
             except VerifierError as error:
                 problem = f"{problem}, and when asked once more: {error}"
             else:
-                more = self._reader.read_labels(second.content, count)
+                more = await to_thread.run_sync(self._reader.read_labels, second.content, count)
                 source = [pair if label else (second, cached) for label, pair in zip(labels, source, strict=True)]
                 labels = tuple(label or new for label, new in zip(labels, more, strict=True))
         self._stats.add(unparsed=labels.count(None))
@@ -297,6 +306,9 @@ class LlmStage:
                     usage_from_answer(answer) if answer.prompt_tokens + answer.completion_tokens > 0 else estimate_usage(question)
                 )
             return answer, cached
+        except VerifierError as error:
+            used = Usage(0, error.prompt_tokens, error.completion_tokens)
+            raise
         finally:
             self._budget.settle(reserved, used)
 

@@ -128,7 +128,8 @@ class TransformersVerifier:
             given = logits.log_softmax(-1).gather(-1, target[..., None])[..., 0]
             lengths = torch.tensor([len(option) for option in options], device=model.device)
             real = torch.arange(longest, device=model.device) < lengths[:, None]
-            return ((given * real).sum(-1) / lengths).cpu()
+            means: torch.Tensor = ((given * real).sum(-1) / lengths).cpu()
+            return means
 
     def _loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         if self._model is None or self._tokenizer is None:
@@ -143,7 +144,8 @@ class TransformersVerifier:
                 )
             except (OSError, ValueError) as error:
                 raise VerifierError(f"{self._name}: cannot be loaded as a causal language model ({error})", fatal=True) from error
-        return self._model.eval(), self._tokenizer
+        self._model.train(False)
+        return self._model, self._tokenizer
 
 
 def _prompt_ids(tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:

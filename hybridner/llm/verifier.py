@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from pydantic import ConfigDict
+
 from hybridner.errors import LlmError
 
 
@@ -48,6 +50,9 @@ class Answer:
         truncated: whether the answer was cut at the token limit.
         probabilities: for each span P(option) over the question's options, from verifiers that know it; else empty.
     """
+
+    #: A record of an answer has these fields and no others.
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     content: str
     model: str

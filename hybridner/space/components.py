@@ -129,7 +129,7 @@ def _lay_out_text(part: Components, texts: dict[str, dict[str, Any]]) -> None:
 
 
 def _lay_out_result(part: Components, texts: dict[str, dict[str, Any]], analyzer: Analyzer) -> None:
-    has_own = bool(analyzer.config.label_thresholds)
+    has_own = bool(analyzer.config.review_threshold.by_label)
     part["threshold"] = gr.Slider(
         0,
         1,

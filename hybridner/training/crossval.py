@@ -10,25 +10,49 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from accelerate import PartialState
+from numpy.typing import NDArray
 
 from hybridner.data import fold_numbers
 from hybridner.ensemble import Predictions, concat_predictions
 from hybridner.errors import RecipeError
-from hybridner.hybrid import HybridNerModel, predict_records
+from hybridner.hybrid import predict_records
 from hybridner.launch import processes
-from hybridner.spans import LabelSet, Record
+from hybridner.spans import Record
+from hybridner.training.assembling import load_members
+from hybridner.training.data import TrainingData, load_data
+from hybridner.training.folders import take_fingerprint
+from hybridner.training.members import check_encoders
 from hybridner.training.recipe import Recipe
-from hybridner.training.run import load_data, train_and_assemble
+from hybridner.training.run import train_members
 
 #: The out-of-fold predictions of a run, in its output folder.
 OUT_OF_FOLD = "oof.parquet"
 _FOLDS = "crossval"
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """A part of the training records that is predicted by members trained on the others.
+
+    Attributes:
+        number: from 0.
+        path: where its predictions go.
+        recipe: trains the members in a folder beside it.
+        data: the records to train on, dev, and labels.
+        held_out: the records to predict.
+    """
+
+    number: int
+    path: Path
+    recipe: Recipe
+    data: TrainingData
+    held_out: list[Record]
 
 
 def run_crossval(recipe: Recipe, only: Sequence[int] = (), overwrite: bool = False) -> Path:
@@ -39,28 +63,32 @@ def run_crossval(recipe: Recipe, only: Sequence[int] = (), overwrite: bool = Fal
     Args:
         recipe: what to do; `recipe.crossval.folds` says in how many parts.
         only: numbers of the folds to do now, from 0; by default all. The folds are put together once all are there.
-        overwrite: throw away what an earlier run with another recipe left in the output folder.
+        overwrite: throw away what an earlier run with another recipe or other data left in the output folder.
 
     Returns:
         the Parquet file of `Predictions` (not there yet when `only` left folds out).
 
     Raises:
-        RecipeError: `only` names a fold that does not exist, or the output folder holds predictions of another recipe.
+        RecipeError: `only` names a fold that does not exist, or the output folder holds predictions of another recipe or data.
         DataError: see `load_data`; or there are fewer documents than folds.
     """
     folds = recipe.crossval.folds
     for number in only:
         if not 0 <= number < folds:
             raise RecipeError(f"there is no fold {number}; the recipe has folds 0 to {folds - 1}")
-    train, dev, labels = load_data(recipe)
-    numbers = np.array(fold_numbers(train, folds, recipe.training.seed))
+    check_encoders(recipe.members)
+    data = load_data(recipe)
+    numbers = np.array(fold_numbers(data.train, folds, recipe.training.seed))
     output = Path(recipe.training.output)
     paths = [output / _FOLDS / f"{fold}-of-{folds}.parquet" for fold in range(folds)]
     state = processes()
-    about = _about(recipe, train, dev)
-    for fold in only or range(folds):
-        if not _finished(paths[fold], about, overwrite, state):
-            _one_fold(recipe, fold, paths[fold], numbers, train, dev, labels, about, overwrite)
+    about = _about(recipe, data)
+    for number in only or range(folds):
+        if not _finished(paths[number], about, overwrite, state):
+            fold = _cut(recipe, data, numbers, number, paths[number])
+            train_members(fold.recipe, fold.data, overwrite=overwrite)
+            if state.is_main_process:
+                _predict(fold, about)
         state.wait_for_everyone()
     whole = output / OUT_OF_FOLD
     if state.is_main_process and all(path.exists() for path in paths):
@@ -72,39 +100,29 @@ def run_crossval(recipe: Recipe, only: Sequence[int] = (), overwrite: bool = Fal
     return whole
 
 
-def _one_fold(
-    recipe: Recipe,
-    fold: int,
-    path: Path,
-    numbers: np.ndarray,
-    train: Sequence[Record],
-    dev: Sequence[Record],
-    labels: LabelSet,
-    about: dict[str, Any],
-    overwrite: bool,
-) -> None:
-    folder = path.with_suffix("")
-    others = [record for record, number in zip(train, numbers, strict=True) if number != fold]
-    held_out = [record for record, number in zip(train, numbers, strict=True) if number == fold]
-    part = replace(recipe, training=replace(recipe.training, output=str(folder)), hub=None)
-    composite = train_and_assemble(part, others, dev, labels, overwrite=overwrite)
-    if processes().is_main_process:
-        model = HybridNerModel.from_pretrained(composite)
-        predictions = predict_records(model, held_out)
-        replace(predictions, folds=np.full(len(held_out), fold), about=about).save(path)
-        # Only the predictions are needed from now on, and models of all folds would fill a disk.
-        shutil.rmtree(folder)
+def _cut(recipe: Recipe, data: TrainingData, numbers: NDArray[np.int_], number: int, path: Path) -> _Fold:
+    held_out = [record for record, fold in zip(data.train, numbers, strict=True) if fold == number]
+    others = [record for record, fold in zip(data.train, numbers, strict=True) if fold != number]
+    beside = recipe.changed("training", output=str(path.with_suffix("")))
+    return _Fold(number, path, beside, replace(data, train=others), held_out)
 
 
-def _about(recipe: Recipe, train: Sequence[Record], dev: Sequence[Record]) -> dict[str, Any]:
+def _predict(fold: _Fold, about: dict[str, Any]) -> None:
+    predictions = predict_records(load_members(fold.recipe), fold.held_out)
+    replace(predictions, folds=np.full(len(fold.held_out), fold.number), about=about).save(fold.path)
+    # Only the predictions are needed from now on, and models of all folds would fill a disk.
+    shutil.rmtree(fold.path.with_suffix(""))
+
+
+def _about(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
     """What has to stand beside every figure made from the predictions."""
-    parts = [[recipe.fingerprint(name) for name in recipe.members], recipe.crossval.folds]
+    parts = [take_fingerprint(recipe, recipe.members, data), recipe.training.shared_encoder, recipe.crossval.folds]
     return {
         "kind": "out of fold",
         "folds": recipe.crossval.folds,
         "fingerprint": hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16],
-        "records": {"train": len(train), "dev": len(dev)},
-        "recipe": asdict(recipe),
+        "records": {"train": len(data.train), "dev": len(data.dev)},
+        "recipe": recipe.to_dict(),
     }
 
 
@@ -117,7 +135,8 @@ def _finished(path: Path, about: dict[str, Any], overwrite: bool, state: Partial
         return True
     if not overwrite:
         raise RecipeError(
-            f"training.output: {path} holds predictions of another recipe; choose another output or pass --overwrite"
+            f"training.output: {path} holds predictions of another recipe or of other data; choose another output "
+            "or pass --overwrite"
         )
     if state.is_main_process:
         path.unlink()

@@ -1,4 +1,4 @@
-"""From records to what a member is trained on: pieces that fit its encoder, token ids, labels, and padded batches."""
+"""From records to what a composite is trained on: pieces that fit its encoders, token ids, labels, and padded batches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hybridner.models import MemberModel, SpannerModel
+from hybridner.hybrid import HybridNerModel
 from hybridner.spans import Record, Span
 from hybridner.spans.tags import spans_to_tags
 from hybridner.text import cut_windows
@@ -22,61 +22,83 @@ Feature = dict[str, Any]
 def fit_record(record: Record, max_characters: int) -> list[Record]:
     """The record in pieces of at most `max_characters`, cut after a sentence end where possible.
 
-    A cut never falls inside an entity that would fit; one that is longer than a whole piece is left out.
+    A cut moves back to where it crosses no entity. Left out are only entities longer than a whole piece, and those that
+    overlap each other in a chain longer than a piece; `lost_entities` counts them.
     """
     if len(record.text) <= max_characters:
         return [record]
+    fitting = [span for span in record.entities if span.end - span.start <= max_characters]
     pieces = []
     start = 0
     while start < len(record.text):
         window = cut_windows(record.text[start : start + 2 * max_characters], max_characters, 0)[0]
-        end = start + window.own_end
-        crossing = [span.start for span in record.entities if span.start < end < span.end and span.start > start]
-        end = min(crossing, default=end)
-        inside = [s for s in record.entities if start <= s.start and s.end <= end]
-        entities = tuple(Span(s.start - start, s.end - start, s.label) for s in inside)
+        end = _without_crossing(fitting, start, start + window.own_end)
+        entities = tuple(Span(s.start - start, s.end - start, s.label) for s in fitting if start <= s.start and s.end <= end)
         pieces.append(Record(record.text[start:end], entities, record.id, record.group))
         start = end
     return pieces
 
 
-def make_features(records: Sequence[Record], model: MemberModel) -> list[Feature]:
-    """One feature per piece: `input_ids`, `labels` as the model's forward wants them, and `gold` spans for evaluation (lists of
-    [start, end, label number from 1])."""
+def _without_crossing(spans: Sequence[Span], start: int, end: int) -> int:
+    """The last position after `start` and up to `end` that lies inside the fewest spans."""
+    near = [span for span in spans if start <= span.start < end and span.end > start]
+    return min(range(end, start, -1), key=lambda cut: sum(span.start < cut < span.end for span in near))
+
+
+def lost_entities(records: Sequence[Record], max_characters: int) -> int:
+    """How many entities `fit_record` leaves out."""
+    return sum(
+        len(record.entities) - sum(len(piece.entities) for piece in fit_record(record, max_characters)) for record in records
+    )
+
+
+def make_features(records: Sequence[Record], model: HybridNerModel) -> list[Feature]:
+    """One feature per piece of a record.
+
+    Returns:
+        `input_ids`, V token ids for each position; `tags`, BIO tag numbers; `spans`, lists of [start, end, label number from 1].
+    """
     names = model.config.labels.names
     number = {name: index + 1 for index, name in enumerate(names)}
-    features = []
-    for record in records:
-        for piece in fit_record(record, model.max_characters):
-            if not piece.text:
-                continue
-            gold = [[span.start, span.end, number[span.label]] for span in piece.entities]
-            labels = gold if isinstance(model, SpannerModel) else spans_to_tags(piece.entities, len(piece.text), names)
-            features.append({"input_ids": model.vocabulary.encode(piece.text), "labels": labels, "gold": gold})
-    return features
+    return [
+        {
+            "input_ids": list(zip(*(vocabulary.encode(piece.text) for vocabulary in model.vocabularies), strict=True)),
+            "tags": spans_to_tags(piece.entities, len(piece.text), names),
+            "spans": [[span.start, span.end, number[span.label]] for span in piece.entities],
+        }
+        for record in records
+        for piece in fit_record(record, model.max_characters)
+        if piece.text
+    ]
 
 
 class Collator:
-    """Pads features into the tensors of `forward`, plus `gold` [B, E, 3]."""
+    """Pads features into the tensors of `HybridNerModel.forward`."""
 
-    def __init__(self, model: MemberModel) -> None:
-        self.pad = model.vocabulary.pad
-        self.labels_are_spans = isinstance(model, SpannerModel)
+    def __init__(self, model: HybridNerModel) -> None:
+        self.pad = [vocabulary.pad for vocabulary in model.vocabularies]
 
     def __call__(self, features: Sequence[Feature]) -> dict[str, Tensor]:
-        ids = pad_rows([feature["input_ids"] for feature in features], self.pad)
+        layers = [
+            pad_rows([[ids[layer] for ids in feature["input_ids"]] for feature in features], pad)
+            for layer, pad in enumerate(self.pad)
+        ]
         lengths = torch.tensor([len(feature["input_ids"]) for feature in features])
-        gold = pad_spans([feature["gold"] for feature in features])
-        labels = gold if self.labels_are_spans else pad_rows([[-100, *feature["labels"], -100] for feature in features], -100)
-        mask = (torch.arange(ids.size(1))[None, :] < lengths[:, None]).long()
-        return {"input_ids": ids, "attention_mask": mask, "labels": labels, "gold": gold}
+        return {
+            "input_ids": torch.stack(layers, dim=1),
+            "attention_mask": (torch.arange(layers[0].size(1)) < lengths[:, None]).long(),
+            "tag_labels": pad_rows([feature["tags"] for feature in features], 0),
+            "span_labels": pad_spans([feature["spans"] for feature in features]),
+        }
 
 
 def pad_rows(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
+    """[B, longest] of rows filled up at their ends."""
     width = max(len(row) for row in rows)
     return torch.tensor([[*row, *[fill] * (width - len(row))] for row in rows])
 
 
 def pad_spans(rows: Sequence[Sequence[Sequence[int]]]) -> Tensor:
+    """[B, most, 3] of lists of (start, end, label number), filled up with NO_SPAN."""
     width = max(1, *(len(row) for row in rows))
     return torch.tensor([[*row, *[[NO_SPAN] * 3] * (width - len(row))] for row in rows])

@@ -1,195 +1,198 @@
-"""Training one member on `transformers.Trainer`: two learning rates, early stopping on dev entity F1, checkpoints and resume."""
+"""Training the members of a composite with `transformers.Trainer`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+import os
+import shutil
+import warnings
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
-from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
+from transformers.trainer_utils import IntervalStrategy, TrainOutput, rotate_checkpoints
 
-from hybridner.evaluation import PrecisionRecallF1
-from hybridner.models import MemberModel, SpannerModel
-from hybridner.training.features import NO_SPAN, Collator, Feature
-from hybridner.training.recipe import MemberSection, TrainingSection
+from hybridner.errors import ModelError
+from hybridner.hybrid import HybridNerModel
+from hybridner.models import HybridNerOutput, MemberModel
+from hybridner.models.encoders import character_mask
+from hybridner.training.arguments import HybridNerTrainingArguments
+from hybridner.training.checkpoints import UNFINISHED, find_problem, find_resumption, seal
+from hybridner.training.composing import compose
+from hybridner.training.features import Collator, Feature, make_features
+from hybridner.training.metrics import count_entities, entity_metrics
+from hybridner.training.optimization import parameter_groups
+from hybridner.training.records import to_records
 
-CHECKPOINTS = "checkpoints"
 
+class HybridNerTrainer(Trainer):
+    """Trains all members of a composite together, in place, on the sum of their losses; a member alone is a composite of one.
 
-class MemberTrainer(Trainer):
-    """Evaluates by decoding: `prediction_step` returns counts of correct, predicted and gold entities per sentence."""
+    Evaluation decodes: it gives entity precision, recall and F1 of each member (`eval_f1_NAME`) and the means over the members
+    (`eval_f1`). With `eval_dataset` the model ends with the weights of the best mean F1.
+
+    ```python
+    from hybridner import BertBiLstmCrfModel, HybridNerTrainer, HybridNerTrainingArguments, Record, Span
+
+    records = [Record("北约在叙利亚部署了干扰机。", (Span(0, 2, "State"), Span(3, 6, "Place")))]
+    tagger = BertBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])
+    trainer = HybridNerTrainer(tagger, HybridNerTrainingArguments(output_dir="runs/tagger"), records, records)
+    trainer.train()
+    print(trainer.evaluate()["eval_f1"])
+    tagger.save_pretrained("tagger")
+    ```
+
+    Args:
+        model: a composite, or one member; changed in place.
+        args: how to train; see `HybridNerTrainingArguments`.
+        train_dataset: records, or a `datasets.Dataset` with the columns `text` and `entities` (start, end, label).
+        eval_dataset: the same; without it there is no evaluation and no early stopping.
+        **kwargs: of `transformers.Trainer`, such as `callbacks`.
+    """
+
+    args: HybridNerTrainingArguments
+
+    def __init__(
+        self,
+        model: HybridNerModel | MemberModel,
+        args: HybridNerTrainingArguments | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        composite = compose({model.config.model_type: model}) if isinstance(model, MemberModel) else model
+        self._to_features = partial(_features_of, composite)
+        arguments = copy.copy(args or HybridNerTrainingArguments())
+        callbacks = list(kwargs.pop("callbacks", None) or [])
+        if eval_dataset is None:
+            arguments.eval_strategy, arguments.load_best_model_at_end = IntervalStrategy.NO, False
+        elif arguments.early_stopping_patience is not None:
+            callbacks.append(EarlyStoppingCallback(arguments.early_stopping_patience))
+        self._is_saving = False
+        super().__init__(
+            model=composite,
+            args=arguments,
+            data_collator=kwargs.pop("data_collator", None) or Collator(composite),
+            train_dataset=None if train_dataset is None else self._to_features(train_dataset),
+            eval_dataset=None if eval_dataset is None else self._to_features(eval_dataset),
+            compute_metrics=kwargs.pop("compute_metrics", None) or partial(_entity_metrics, members=composite.member_names),
+            callbacks=callbacks,
+            **kwargs,
+        )
+        # The loss of a batch is its mean; over accumulated batches Trainer has to take the mean of these.
+        self.model_accepts_loss_kwargs = False
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """The optimizer that the arguments name, with a rate and weight decay for each group of weights."""
+        if self.optimizer is None:
+            model = self.model if model is None else model
+            optimizer_class, settings = self.get_optimizer_cls_and_kwargs(self.args, model)
+            self.optimizer = optimizer_class(parameter_groups(model, self.args), **settings)
+        return self.optimizer
 
     def prediction_step(
-        self, model: Any, inputs: dict[str, Tensor], prediction_loss_only: bool, ignore_keys: Any = None
+        self, model: Any, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: list[str] | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss, [B, members, 3] correct, predicted and gold entities, and a placeholder for labels."""
         inputs = self._prepare_inputs(inputs)
-        gold = inputs.pop("gold")
         with torch.inference_mode(), self.compute_loss_context_manager():
-            outputs = model(**inputs)
-        member = self.accelerator.unwrap_model(model)
-        mask = inputs["attention_mask"][:, 2:].bool()
-        counts = count_entities(member.head.decoder.propose(_character_logits(outputs), mask).entities, gold)
-        return outputs.loss.detach(), counts, gold.new_zeros(len(gold))
+            outputs: HybridNerOutput = model(**inputs)
+        decoders = self.accelerator.unwrap_model(model).decoders
+        mask, gold = character_mask(inputs["attention_mask"]), inputs["span_labels"]
+        counts = [
+            count_entities(decoder.propose(logits, mask).entities, gold)
+            for decoder, logits in zip(decoders, outputs.logits or (), strict=True)
+        ]
+        assert outputs.loss is not None
+        return outputs.loss.detach(), torch.stack(counts, dim=1), gold.new_zeros(len(gold))
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        inputs.pop("gold", None)
-        return super().compute_loss(model, inputs, *args, **kwargs)
+    def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Entity precision, recall and F1 of each member and the means, on other records than `eval_dataset` if given."""
+        features: Any = None if eval_dataset is None else self._to_features(eval_dataset)
+        return dict(super().evaluate(features, *args, **kwargs))
 
+    def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Train; see `transformers.Trainer.train`.
 
-def _character_logits(outputs: Any) -> Tensor:
-    if "start_logits" in outputs:
-        return torch.cat([outputs.start_logits, outputs.end_logits], dim=-1)[:, 1:-1]
-    logits: Tensor = outputs.logits
-    return logits[:, 1:-1]
+        Args:
+            resume_from_checkpoint: a checkpoint's folder; or True for the newest complete one in `output_dir`, or none if there
+                is none. Those that cannot be used are named in a warning and deleted.
 
+        Raises:
+            ModelError: the checkpoint is unfinished or damaged; or one cannot be written.
+        """
+        checkpoint: str | None = None
+        if resume_from_checkpoint is True:
+            checkpoint = self._newest_checkpoint()
+        elif resume_from_checkpoint:
+            checkpoint = str(resume_from_checkpoint)
+            if problem := find_problem(Path(checkpoint), self.args.world_size):
+                raise ModelError(f"training cannot go on from {checkpoint}: {problem}; give another checkpoint, or none")
+        return super().train(checkpoint, *args, **kwargs)
 
-def count_entities(proposed: Tensor, gold: Tensor) -> Tensor:
-    """Correct, predicted and gold entities of each row.
+    def _newest_checkpoint(self) -> str | None:
+        found = find_resumption(Path(str(self.args.output_dir)), self.args.world_size)
+        # Nothing may be deleted while others still look at it.
+        self.accelerator.wait_for_everyone()
+        if self.is_world_process_zero() and found.unusable:
+            reasons = "; ".join(f"{path.name}: {reason}" for path, reason in found.unusable.items())
+            onward = f"from {found.checkpoint.name}" if found.checkpoint else "from the beginning"
+            warnings.warn(f"{self.args.output_dir}: dropped {reasons}. Training goes on {onward}", stacklevel=3)
+            found.drop_unusable()
+        self.accelerator.wait_for_everyone()
+        return str(found.checkpoint) if found.checkpoint else None
 
-    Args:
-        proposed: [P, 4] row, start, end, label.
-        gold: [B, E, 3] start, end, label; rows of NO_SPAN fill up.
+    def _get_output_dir(self, trial: Any) -> str:
+        folder: str = super()._get_output_dir(trial)
+        return os.path.join(folder, UNFINISHED) if self._is_saving else folder
 
-    Returns:
-        [B, 3] whole numbers.
-    """
-    rows = torch.arange(gold.size(0), device=gold.device)[:, None, None].expand(-1, gold.size(1), 1)
-    real = gold[..., 0] != NO_SPAN
-    truth = torch.cat([rows, gold], dim=2)[real]
-    hit = (proposed[:, None, :] == truth[None, :, :]).all(2).any(1)
-    count = gold.new_zeros(gold.size(0), 3)
-    count[:, 0].index_add_(0, proposed[:, 0], hit.to(count.dtype))
-    count[:, 1].index_add_(0, proposed[:, 0], torch.ones_like(hit, dtype=count.dtype))
-    count[:, 2] = real.sum(1)
-    return count
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """As in Trainer, but the checkpoint gets its name when it is complete, and older ones are deleted after that."""
+        folder = Path(self._get_output_dir(trial))
+        name = f"checkpoint-{self.state.global_step}"
+        if self.args.should_save:
+            shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        self._is_saving = True
+        try:
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            if self.state.best_global_step == self.state.global_step:
+                self.state.best_model_checkpoint = str(folder / name)
+            if self.args.should_save:
+                self.state.save_to_json(str(folder / UNFINISHED / name / "trainer_state.json"))
+                seal(folder / UNFINISHED / name)
+                shutil.rmtree(folder / name, ignore_errors=True)
+                (folder / UNFINISHED / name).rename(folder / name)
+                (folder / UNFINISHED).rmdir()
+        # torch reports a full disk as a RuntimeError.
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise ModelError(
+                f"cannot write the checkpoint {folder / name}: {error}; make room or choose another output, and start again: "
+                "training goes on from the last complete checkpoint"
+            ) from error
+        finally:
+            self._is_saving = False
+        if self.args.should_save:
+            rotate_checkpoints(str(folder), self.args.save_total_limit, self.state.best_model_checkpoint)
+        self.accelerator.wait_for_everyone()
 
-
-def micro(counts: Any) -> PrecisionRecallF1:
-    """Precision, recall and F1 of [3] correct, predicted and gold entities."""
-    return PrecisionRecallF1(*(int(total) for total in counts))
-
-
-def entity_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    """Entity precision, recall and F1 (0..1) from the counts of all sentences."""
-    scores = micro(np.asarray(prediction.predictions).sum(axis=0))
-    return {"precision": scores.precision, "recall": scores.recall, "f1": scores.f1}
-
-
-def parameter_groups(model: MemberModel, encoder_lr: float, head_lr: float, weight_decay: float) -> list[dict[str, Any]]:
-    """Encoder and head with their own rates; weight decay on matrices only (not on biases, norms and the CRF's scores).
-
-    Self-attention goes with the encoder: like every transformer layer it learns next to nothing at a recurrent layer's rate.
-    """
-    groups: dict[tuple[bool, bool], list[Tensor]] = {}
-    for name, parameter in model.named_parameters():
-        decays = parameter.dim() > 1 and ".crf." not in name
-        groups.setdefault((name.startswith(("encoder.", "head.attention.")), decays), []).append(parameter)
-    return [
-        {
-            "params": parameters,
-            "lr": encoder_lr if slow else head_lr,
-            "weight_decay": weight_decay if decays else 0.0,
-        }
-        for (slow, decays), parameters in groups.items()
-    ]
-
-
-def precision_flags(wanted: str) -> dict[str, Any]:
-    """Arguments of `TrainingArguments` for a recipe's mixed_precision."""
-    if wanted == "auto":
-        wanted = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
-    return {"bf16": wanted == "bf16", "fp16": wanted == "fp16"}
-
-
-def train_member(
-    model: MemberModel,
-    train: Sequence[Feature],
-    dev: Sequence[Feature],
-    member: MemberSection,
-    training: TrainingSection,
-    output: Path,
-) -> list[dict[str, Any]]:
-    """Train `model` in place and leave it with the weights of its best epoch on dev; see `fit`."""
-    rates = member.encoder_lr or training.encoder_lr, member.head_lr or training.head_lr
-    groups = parameter_groups(model, *rates, training.weight_decay)
-    return fit(MemberTrainer, model, groups, Collator(model), train, dev, entity_metrics, training, output)
+    def _load_best_model(self) -> None:
+        # The run's folder may have been moved since the checkpoint was written.
+        best = Path(str(self.args.output_dir), Path(self.state.best_model_checkpoint or "").name)
+        self.state.best_model_checkpoint = str(best)
+        super()._load_best_model()
 
 
-def fit(
-    trainer_class: type[Trainer],
-    model: Any,
-    groups: Sequence[dict[str, Any]],
-    collator: Callable[[Sequence[Feature]], dict[str, Tensor]],
-    train: Sequence[Feature],
-    dev: Sequence[Feature],
-    metrics: Callable[[EvalPrediction], dict[str, float]],
-    training: TrainingSection,
-    output: Path,
-) -> list[dict[str, Any]]:
-    """Train in place and leave the weights of the epoch with the best `f1` of `metrics` on dev.
-
-    A run that was killed goes on from its last checkpoint in `output`/checkpoints.
-
-    Args:
-        groups: of parameters, each with its own rate and weight decay.
-
-    Returns:
-        the log history: one dict per epoch and evaluation.
-    """
-    arguments = TrainingArguments(
-        output_dir=str(output / CHECKPOINTS),
-        num_train_epochs=training.epochs,
-        per_device_train_batch_size=training.batch_size,
-        per_device_eval_batch_size=training.batch_size * 2,
-        gradient_accumulation_steps=training.gradient_accumulation,
-        learning_rate=max(group["lr"] for group in groups),
-        warmup_steps=training.warmup,
-        max_grad_norm=5.0,
-        seed=training.seed,
-        data_seed=training.seed,
-        train_sampling_strategy="group_by_length",
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        logging_strategy="epoch",
-        save_total_limit=1,
-        load_best_model_at_end=True,
-        metric_for_best_model="f1",
-        greater_is_better=True,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        report_to="none",
-        use_cpu=not torch.cuda.is_available(),
-        dataloader_pin_memory=torch.cuda.is_available(),
-        ddp_find_unused_parameters=False,
-        **precision_flags(training.mixed_precision),
-    )
-    trainer = trainer_class(
-        model=model,
-        args=arguments,
-        data_collator=collator,
-        train_dataset=list(train),
-        eval_dataset=list(dev),
-        compute_metrics=metrics,
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=training.patience)],
-        optimizer_cls_and_kwargs=(torch.optim.AdamW, {"params": list(groups)}),
-    )
-    checkpoints = output / CHECKPOINTS
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
-    return list(trainer.state.log_history)
+def _features_of(composite: HybridNerModel, dataset: Any) -> list[Feature]:
+    return make_features(to_records(dataset), composite)
 
 
-def inexpressible_share(records_gold: Sequence[Feature], model: MemberModel) -> float:
-    """Share of gold entities that the member cannot give back: longer than L for SpanNER, hidden in another for a tagger."""
-    total = sum(len(feature["gold"]) for feature in records_gold)
-    if not total:
-        return 0.0
-    if isinstance(model, SpannerModel):
-        longest = model.config.max_span_length
-        lost = sum(end - start > longest for feature in records_gold for start, end, _ in feature["gold"])
-    else:
-        lost = total - sum(tag % 2 for feature in records_gold for tag in feature["labels"])
-    return lost / total
+def _entity_metrics(prediction: EvalPrediction, members: Sequence[str]) -> dict[str, float]:
+    return entity_metrics(np.asarray(prediction.predictions), members)

@@ -7,16 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from hybridner import HybridNerModel
-from hybridner.training.joint import train_jointly
-from hybridner.training.recipe import TrainingSection
+from hybridner import HybridNerModel, HybridNerTrainer, HybridNerTrainingArguments
 from tests.support.adaptation import shared_composite
 from tests.support.tiny import small_records
-
-
-def section(**changes: object) -> TrainingSection:
-    settings = {"output": "", "epochs": 12, "batch_size": 6, "encoder_lr": 5e-3, "head_lr": 1e-2, **changes}
-    return TrainingSection(**settings)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +17,15 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> HybridNerModel:
     """A composite on one encoder that knows `small_records` by heart."""
     torch.manual_seed(0)
     model = shared_composite(("State", "System", "Place"))
-    train_jointly(model, small_records(), section(), tmp_path_factory.mktemp("base"))
+    arguments = HybridNerTrainingArguments(
+        output_dir=str(tmp_path_factory.mktemp("base")),
+        num_train_epochs=12,
+        per_device_train_batch_size=6,
+        encoder_learning_rate=5e-3,
+        head_learning_rate=1e-2,
+        save_strategy="no",
+    )
+    HybridNerTrainer(model, arguments, small_records()).train()
     return model.eval()
 
 

@@ -104,8 +104,8 @@ def test_the_output_of_the_pipeline_becomes_feedback_with_one_more_key(composite
 @pytest.mark.parametrize(
     ("item", "problem"),
     [
-        ({"entities": []}, r"line 1: `text` must be a string"),
-        ({"text": TEXT}, r"`entities` must be a list"),
+        ({"entities": [], "complete": True}, r"line 1: `text` must be a string"),
+        ({"text": TEXT, "complete": True}, r"`entities` must be a list"),
         ({"text": TEXT, "entities": [], "complete": "yes"}, r"`complete` must be true or false, not 'yes'"),
         ({"text": TEXT, "entities": [entity(review="ok")]}, r"line 1, entity 0: `review` must be one of accepted, corrected"),
         ({"text": TEXT, "entities": [entity(end=900)]}, r"entity 0.*does not fit a text of"),
@@ -120,7 +120,7 @@ def test_the_output_of_the_pipeline_becomes_feedback_with_one_more_key(composite
         ({"text": TEXT, "entities": [entity(), entity(label="Place")]}, r"line 1: \[6, 9\) is given two labels"),
         ({"text": TEXT, "entities": [entity(), entity(review="deleted")]}, r"deleted and right at the same time"),
         ({"text": TEXT, "complete": True, "entities": [entity(review=None)]}, r"no `review` although"),
-        ({"text": TEXT, "entities": [3]}, r"expected an object, not int"),
+        ({"text": TEXT, "complete": False, "entities": [3]}, r"expected an object, not int"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, item: dict[str, object], problem: str) -> None:

@@ -102,3 +102,54 @@ def test_unknown_data_sets_are_refused_by_the_parser(call, capsys, tmp_path):
     with pytest.raises(SystemExit):
         call("prepare", "weibo", "--output", tmp_path / "x")
     assert "weibo" in capsys.readouterr().err
+
+
+def test_check_says_what_a_file_is_taken_for_and_what_is_wrong(write, call):
+    item = {"text": "俄军在叙利亚", "spans": [{"start": 0, "end": 2, "label": "STATE"}]}
+    path = write(
+        "a.json", json.dumps([item, {**item, "spans": []}, {"text": "x ", "spans": [{"start": 0, "end": 1, "label": "state"}]}])
+    )
+    status, out = call("check", path)
+    assert status == 0
+    assert "read as prodigy, because `spans` holds objects with start, end and label (record 0" in out
+    assert "3 records, 2 entities\n" in out
+    assert "1 texts stand in it more than once with different entities, such as '俄军在叙利亚'" in out
+    assert "labels that differ only in how they are written: 'STATE', 'state'" in out
+    status, out = call("check", write("b.jsonl", json.dumps({"text": "无"})))
+    assert "there is no entity in it" in out
+
+
+def test_check_and_describe_take_folders_and_single_files(write, call, tmp_path):
+    for split in ("train", "dev"):
+        write(f"{split}.txt", "王 B-PER", "五 I-PER")
+    _, out = call("check", tmp_path)
+    assert [line.split(":")[0] for line in out.splitlines() if line.startswith("##")] == ["## train", "## validation"]
+    _, out = call("describe", tmp_path / "dev.txt", "--json")
+    assert json.loads(out)["splits"]["dev"]["entities"] == 1
+
+
+def test_strict_checks_and_wrong_offsets_stop_with_one_line(write, call):
+    path = write("a.jsonl", json.dumps({"text": "俄军在", "label": [[0, 9, "A"]]}))
+    assert call("check", path)[0] == 0
+    with pytest.raises(DataError, match="out_of_range"):
+        call("check", path, "--strict")
+    path = write("b.jsonl", json.dumps({"text": "俄军在", "entities": [{"start": 1, "end": 2, "label": "A", "text": "俄军"}]}))
+    with pytest.raises(DataError, match="--offsets one-based"):
+        call("check", path)
+    assert "1 records, 1 entities" in call("check", path, "--offsets", "one-based")[1]
+
+
+def test_convert_maps_labels_and_says_what_it_did(write, call, tmp_path):
+    source = write("a.conll", "俄\tB-State", "军\tI-State", "在\tO", "叙\tB-Other")
+    labels = write("map.json", json.dumps({"State": "Adversary States", "Other": None}))
+    status, out = call("convert", source, tmp_path / "out.jsonl", "--to", "doccano", "--label-map", labels)
+    assert status == 0
+    assert "read as conll, because its first line" in out
+    assert "unmapped_label: 1 times" in out
+    assert "1 records written to" in out
+    (written,) = map(json.loads, (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines())
+    assert (written["text"], written["label"]) == ("俄军在叙", [[0, 2, "Adversary States"]])
+    with pytest.raises(DataError, match="expected an object that maps each label"):
+        call("convert", source, tmp_path / "x", "--to", "jsonl", "--label-map", write("bad.json", "[1]"))
+    with pytest.raises(DataError, match="no such file"):
+        call("convert", source, tmp_path / "x", "--to", "jsonl", "--label-map", tmp_path / "none.json")

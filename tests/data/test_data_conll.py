@@ -121,3 +121,46 @@ def test_document_starts_group_their_sentences(write):
 def test_unreadable_lines_stop_with_their_place(write, line, message):
     with pytest.raises(DataError, match=rf"a\.bio[,:] {message}"):
         read_records(write("a.bio", "甲 B-PER", "乙 O", line), "conll")
+
+
+VARIANTS = {
+    "index column": ["1\t王\tB-PER", "2\t五\tI-PER", "3\t说\tO"],
+    "index column and more": ["0 王 NR B-PER", "1 五 NR I-PER", "2 说 VV O"],
+    "segmentation digits": ["王0\tB-PER", "五1\tI-PER", "说0\tO"],
+    "columns after the tag": ["王 B-PER 0.9", "五 I-PER 0.8", "说 O 1.0"],
+    "other tags before": ["王 NR B-NP B-PER", "五 NR I-NP I-PER", "说 VV O O"],
+    "underscores": ["王 B_PER", "五 I_PER", "说 O"],
+    "BILOU": ["王 B-PER", "五 L-PER", "说 O"],
+    "marks inside": ["\ufeff王 B-PER", "五 I-PER", "说 O"],
+}
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_columns_are_found_by_what_they_hold(write, variant):
+    one = VARIANTS[variant]
+    path = write("train.txt", *one, "", *one, "")
+    assert detect_format(path).format == "conll"
+    records = read_records(path, repairs=RepairLog(strict=True))
+    assert [(record.text, record.entities) for record in records] == [("王五说", (Span(0, 2, "PER"),))] * 2
+
+
+@pytest.mark.parametrize("separator", ["\t", " "])
+def test_labels_may_hold_spaces(write, separator):
+    lines = [
+        f"{token}{separator}{tag}" for token, tag in zip("俄国说", ("B-Adversary States", "I-Adversary States", "O"), strict=True)
+    ]
+    (record,) = read_records(write("a.txt", *lines), repairs=RepairLog(strict=True))
+    assert record.entities == (Span(0, 2, "Adversary States"),)
+
+
+def test_digits_that_are_tokens_stay(write):
+    (record,) = read_records(write("a.txt", "0 B-N", "1 I-N", "2 O"))
+    assert record.text == "012"
+    (record,) = read_records(write("b.txt", "F16 B-N", "的 O", "J20 B-N"))
+    assert record.text == "F16的J20"
+
+
+def test_a_sentence_in_place_of_a_token_is_named(write):
+    path = write("a.txt", "俄罗斯在叙利亚部署了干扰机。 O", "北约的无人机失去了信号。 O")
+    with pytest.raises(DataError, match=r"line 1: the token is a whole sentence: '俄罗斯在叙利亚部署了干扰机。'"):
+        read_records(path)

@@ -28,6 +28,7 @@ from hybridner.hybrid.engine import predict_records
 from hybridner.llm import AnswerCache
 from hybridner.models import MEMBER_CLASSES, MemberModel, SpannerModel
 from hybridner.spans import RESOLVERS, Label, LabelSet, Span
+from hybridner.training.composing import compose
 from hybridner.training.features import Collator, make_features
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, chat
 from tests.support.reading import candidates_of
@@ -87,12 +88,12 @@ def _learn(member: MemberModel, weights: list[torch.nn.Parameter]) -> None:
         kept = slice(0, 1) if member.config.model_type == "roberta-bigru-crf" else slice(0, 2)
         halves = [Span(record.entities[1].start, record.entities[1].start + 2, "System") for record in records]
         records = [replace(r, entities=(*r.entities[kept], half)) for r, half in zip(records, halves, strict=True)]
-    batch = Collator(member)(make_features(records, member))
-    del batch["gold"]
+    model = compose({"member": member})
+    batch = Collator(model)(make_features(records, model))
     optimizer = torch.optim.Adam(weights, lr=0.01)
     for _ in range(_STEPS):
         optimizer.zero_grad()
-        member(**batch).loss.backward()
+        model(**batch).loss.backward()
         optimizer.step()
     with torch.no_grad():
         # Every label against O a little more probable.

@@ -41,7 +41,7 @@ def report(name: str, model_type: str, encoder: object = "bert-base-chinese", se
             "training": {"output": f"{SECRET}/run", "seed": 7},
         },
         "records": {"train": 1234, "dev": 56},
-        "inexpressible": 0.125,
+        "unrepresentable": 0.125,
         "best_dev_f1": 0.876,
         "history": [],
         "seconds": seconds,

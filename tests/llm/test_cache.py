@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from hybridner.llm import Answer, AnswerCache, LlmError, Message, OpenAIVerifier, Question, question_key
+from hybridner.llm.cache import LEASE
 from tests.llm.scripted_server import KEY, verifier
 
 QUESTION = Question((Message("user", "秘密文本"),), ("LOC", "Non-Entity"))
@@ -122,7 +125,7 @@ def test_files_that_are_no_cache_and_no_record(tmp_path: Path) -> None:
         AnswerCache(tmp_path / "text")
     with pytest.raises(LlmError, match="nothing to replay"):
         AnswerCache(tmp_path / "none", mode="replay")
-    with pytest.raises(LlmError, match='"use" or "replay"'):
+    with pytest.raises(LlmError, match="'use' or 'replay'"):
         AnswerCache(tmp_path / "x", mode="write")  # type: ignore[arg-type]
     (tmp_path / "other.jsonl").write_text(json.dumps({"format": "other"}) + "\n")
     with pytest.raises(LlmError, match="line 1"):
@@ -140,3 +143,60 @@ def test_neither_texts_nor_keys_are_in_the_files(tmp_path: Path) -> None:
     assert b"served" in written
     for secret in (KEY, "秘密", "Bearer", "127.0.0.1"):
         assert secret.encode() not in written
+
+
+def test_a_claim_is_for_one_until_it_is_given_up_or_lapses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1e9
+    monkeypatch.setattr("hybridner.llm.cache.time.time", lambda: now)
+    one, other = AnswerCache(tmp_path / "cache"), AnswerCache(tmp_path / "cache")
+    assert one.claim("k", "one")
+    assert not other.claim("k", "other")
+    assert other.claim("l", "other")
+    other.release("k", "other")  # not theirs
+    assert not other.claim("k", "other")
+    one.release("k", "one")
+    assert other.claim("k", "other")
+    now += LEASE - 1
+    assert other.claim("k", "other")
+    now += LEASE - 1
+    assert not one.claim("k", "one")
+    now += 2
+    assert one.claim("k", "one")
+    now -= 10 * LEASE  # a clock that was set back
+    assert other.claim("k", "other")
+
+
+@pytest.mark.parametrize(
+    "row", ["", "{", "[]", "null", '{"content": 1, "model": "m"}', '{"content": "x", "model": "m", "y": 1}', "[" * 100_000]
+)
+def test_a_row_that_is_no_answer_is_a_miss_and_is_replaced(tmp_path: Path, row: str) -> None:
+    cache = AnswerCache(tmp_path / "cache")
+    cache.put("good", ANSWER)
+    with sqlite3.connect(tmp_path / "cache") as connection:
+        connection.execute("INSERT INTO answers VALUES (?, ?)", ("k", row))
+    assert AnswerCache(tmp_path / "cache", "replay").get("k") is None
+    assert cache.usage().calls >= 1
+    assert cache.get("k") is None
+    cache.put("k", ANSWER)
+    assert cache.get("k") == ANSWER
+
+
+@pytest.mark.parametrize("path", ["/proc/x/y", "file/below"])
+def test_a_place_where_there_can_be_no_cache(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LlmError, match="cannot be used as a cache"):
+        AnswerCache(tmp_path / path)
+
+
+def test_a_replay_from_a_disk_that_cannot_be_written_to(tmp_path: Path) -> None:
+    cache = AnswerCache(tmp_path / "cache")
+    cache.put("k", ANSWER)
+    cache.close()
+    uri = f"{(tmp_path / 'cache').as_uri()}?mode=ro"
+    assert os.listdir(tmp_path) == ["cache"]
+    # The files that WAL wants cannot be made: folders take their names.
+    for name in ("cache-wal", "cache-shm"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(sqlite3.OperationalError):
+        sqlite3.connect(uri, uri=True).execute("SELECT 1 FROM answers")
+    assert AnswerCache(tmp_path / "cache", "replay").get("k") == ANSWER

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -163,3 +164,18 @@ def test_a_killed_process_goes_on_from_the_cache(
         statuses = Counter(v.provenance.status for row in stage.run(*batch(0, 200)) for v in row)
     assert statuses == Counter({"cached": 100, "asked": 100})
     assert len(server.requests) - before == 100
+
+
+def test_processes_on_one_cache_send_each_question_once(
+    serve: Callable[[Any], ScriptedServer], labels: LabelSet, tmp_path: Path
+) -> None:
+    def slow(_: dict[str, Any], number: int) -> Reply:
+        time.sleep(0.05)
+        return chat("LOC")
+
+    server, path = serve(slow), tmp_path / "cache.sqlite"
+    arguments = [sys.executable, "-c", WORK, server.url, str(path), json.dumps(labels.to_dict())]
+    processes = [subprocess.Popen(arguments, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert len(server.asked()) == len(set(server.asked())) == 200
+    assert len(AnswerCache(path)) == 200

@@ -44,7 +44,7 @@ def crossval_data(folder: Path, **training: object) -> dict:
     write_jsonl(told_by_heart(), folder / "train.jsonl")
     # Early stopping has to see progress, and there is none on names that were never seen.
     write_jsonl(told_by_heart()[::3], folder / "dev.jsonl")
-    data = recipe_data(folder, ("spanner",), **{"epochs": 14, "patience": 14, "batch_size": 6, **training})
+    data = recipe_data(folder, ("spanner",), **{"epochs": 14, "early_stopping_patience": 14, "batch_size": 6, **training})
     return {**data, "data": {"train": str(folder / "train.jsonl"), "dev": str(folder / "dev.jsonl")}, "crossval": {"folds": 3}}
 
 
@@ -86,7 +86,7 @@ def test_finished_folds_are_kept_and_those_of_another_recipe_refused(finished: P
     run_crossval(recipe_from_dict(crossval_data(finished)))
     assert [path.stat().st_mtime_ns for path in files] == before
     with pytest.raises(RecipeError, match="--overwrite"):
-        run_crossval(recipe_from_dict(crossval_data(finished, head_lr=0.02)))
+        run_crossval(recipe_from_dict(crossval_data(finished, head_learning_rate=0.02)))
     with pytest.raises(RecipeError, match="folds 0 to 2"):
         run_crossval(recipe_from_dict(crossval_data(finished)), only=[3])
 
@@ -112,16 +112,16 @@ def test_a_killed_run_goes_on_and_gives_the_same(finished: Path, tmp_path: Path)
     np.testing.assert_allclose(again.ballot.logits, known.ballot.logits, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("module", "said"), [("train", "composite: "), ("crossval", "out-of-fold predictions: ")])
-def test_two_processes_with_nothing_left_to_train_know_of_each_other(finished: Path, module: str, said: str) -> None:
+@pytest.mark.parametrize(("command", "said"), [("train", "composite: "), ("crossval", "out-of-fold predictions: ")])
+def test_two_processes_with_nothing_left_to_train_know_of_each_other(finished: Path, command: str, said: str) -> None:
     """It is no Trainer that tells them; one of them assembles and speaks for both."""
     recipe = finished / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(crossval_data(finished)))
-    command = [
+    launch = [
         *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"),
         *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
-        *("-m", f"hybridner.{module}", str(recipe)),
+        *("-m", "hybridner", command, str(recipe)),
     ]
-    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    result = subprocess.run(launch, env=environment(), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
     assert result.stdout.count(said) == 1

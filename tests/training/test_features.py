@@ -6,18 +6,32 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import Record, Span
 from hybridner.spans.tags import spans_to_tags
-from hybridner.training.features import Collator, fit_record, make_features
-from hybridner.training.trainer import count_entities, inexpressible_share
+from hybridner.training.composing import compose
+from hybridner.training.features import Collator, fit_record, lost_entities, make_features
+from hybridner.training.metrics import count_entities, entity_metrics
+from hybridner.training.reports import unrepresentable_share
 
 
 @st.composite
 def long_records(draw: st.DrawFn) -> Record:
     text = draw(st.text(st.sampled_from("天地人。，"), min_size=1, max_size=200))
     starts = draw(st.lists(st.integers(0, len(text) - 1), max_size=15))
-    spans = {Span(start, min(len(text), start + draw(st.integers(1, 6))), "State") for start in starts}
+    spans = {Span(start, min(len(text), start + draw(st.integers(1, 30))), "State") for start in starts}
     return Record(text, tuple(sorted(spans)))
+
+
+def chains(spans: tuple[Span, ...]) -> list[tuple[int, int]]:
+    """First and last position of each run of spans that overlap each other."""
+    found: list[tuple[int, int]] = []
+    for span in sorted(spans):
+        if found and span.start < found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], span.end))
+        else:
+            found.append((span.start, span.end))
+    return found
 
 
 @given(long_records(), st.integers(12, 40))
@@ -32,29 +46,38 @@ def test_pieces_make_up_the_text_and_keep_its_entities(record: Record, size: int
             kept.add(Span(span.start + offset, span.end + offset, span.label))
         offset += len(piece.text)
     assert kept <= set(record.entities)
-    # without overlaps nothing is ever cut
-    flat = [s for s in record.entities if not any(o != s and o.start < s.end and s.start < o.end for o in record.entities)]
-    if len(flat) == len(record.entities):
-        assert kept == set(record.entities)
+    assert lost_entities([record], size) == len(record.entities) - len(kept)
+    if len(record.text) > size:
+        fitting = tuple(span for span in record.entities if span.end - span.start <= size)
+        # Only what cannot be in one piece is lost: too long itself, or in a chain of overlaps that is.
+        for start, end in chains(fitting):
+            inside = {span for span in fitting if start <= span.start and span.end <= end}
+            assert inside <= kept or end - start > size
+
+
+def test_entities_that_overlap_at_a_cut_stay_whole() -> None:
+    """The first cut would go through the second entity, and the place before that through the first."""
+    record = Record("天" * 30, (Span(7, 10, "State"), Span(9, 13, "Place")))
+    assert [len(piece.text) for piece in fit_record(record, 12)] == [7, 12, 11]
+    assert fit_record(record, 12)[1].entities == (Span(0, 3, "State"), Span(2, 6, "Place"))
+    assert lost_entities([record, Record("天" * 30, (Span(0, 13, "State"),))], 12) == 1
 
 
 def test_a_batch_is_what_forward_wants(make_member: Callable, records: list[Record]) -> None:
-    for model_type in ("bert-bilstm-crf", "spanner"):
-        member = make_member(model_type)
-        features = make_features(records[:3], member)
-        batch = Collator(member)(features)
-        assert batch["input_ids"].shape == batch["attention_mask"].shape
-        assert batch["attention_mask"].sum(1).tolist() == [len(record.text) + 2 for record in records[:3]]
-        if model_type == "spanner":
-            assert torch.equal(batch["labels"], batch["gold"])
-        else:
-            tags = spans_to_tags(records[0].entities, len(records[0].text), member.config.labels.names)
-            assert batch["labels"][0, : len(tags)].tolist() == tags
-        batch.pop("gold")
-        loss = member(**batch).loss
-        loss.backward()
-        assert torch.isfinite(loss)
-        assert all(p.grad is not None for p in member.parameters() if p.requires_grad), "every weight is trained"
+    model = compose({name: make_member(name) for name in MEMBER_CLASSES})
+    batch = Collator(model)(make_features(records[:3], model))
+    assert batch["input_ids"].shape == (3, 1, max(len(record.text) for record in records[:3]) + 2)
+    assert batch["attention_mask"].sum(1).tolist() == [len(record.text) + 2 for record in records[:3]]
+    names = model.config.labels.names
+    for row, record in enumerate(records[:3]):
+        tags = spans_to_tags(record.entities, len(record.text), names)
+        assert batch["tag_labels"][row, : len(tags)].tolist() == tags
+        spans = [[s.start, s.end, names.index(s.label) + 1] for s in record.entities]
+        assert batch["span_labels"][row, : len(spans)].tolist() == spans
+    loss = model(**batch).loss
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad), "every weight is trained"
 
 
 def test_counting_entities() -> None:
@@ -64,8 +87,21 @@ def test_counting_entities() -> None:
     assert count_entities(proposed[:0], gold).tolist() == [[0, 0, 2], [0, 0, 1], [0, 0, 0]]
 
 
+def test_metrics_are_micro_averages_of_each_member_and_means_over_members() -> None:
+    counts = torch.tensor([[[1, 1, 2], [0, 0, 2]], [[2, 3, 3], [1, 4, 3]]]).numpy()
+    metrics = entity_metrics(counts, ("a", "b"))
+    assert metrics["precision_a"] == 3 / 4
+    assert metrics["recall_a"] == 3 / 5
+    assert metrics["f1_a"] == 2 * 3 / (4 + 5)
+    assert (metrics["precision_b"], metrics["recall_b"], metrics["f1_b"]) == (1 / 4, 1 / 5, 2 / 9)
+    for measure in ("precision", "recall", "f1"):
+        assert metrics[measure] == (metrics[f"{measure}_a"] + metrics[f"{measure}_b"]) / 2
+
+
 def test_what_a_member_cannot_learn_is_counted(make_member: Callable) -> None:
     record = Record("天" * 30, (Span(0, 10, "State"), Span(2, 4, "Place"), Span(20, 21, "Place"), Span(22, 23, "State")))
-    for model_type, share in (("bert-bilstm-crf", 0.25), ("spanner", 0.25)):
-        member = make_member(model_type)
-        assert inexpressible_share(make_features([record], member), member) == share
+    for model_type in ("bert-bilstm-crf", "spanner"):
+        assert unrepresentable_share(make_member(model_type), [record], 64) == 0.25
+    assert unrepresentable_share(make_member("bert-bilstm-crf"), [record], 9) == 0.25, "the long one, and no other inside it"
+    assert unrepresentable_share(make_member("spanner"), [record], 9) == 0.25
+    assert unrepresentable_share(make_member("spanner"), [Record("天")], 9) == 0

@@ -15,15 +15,16 @@ from transformers import pipeline
 from hybridner import HybridNerModel
 from hybridner.errors import RecipeError
 from hybridner.models import MEMBER_CLASSES
-from hybridner.training import recipe_from_dict, run_recipe
-from hybridner.training.shared import SharedTrainer
+from hybridner.training import HybridNerTrainer, recipe_from_dict, run_recipe
 from tests.training.test_run import environment, recipe_data, weights
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*finds next to nothing")
 
 ALL = tuple(MEMBER_CLASSES)
 
 
 def shared_data(folder: Path, members: tuple[str, ...] = ALL, **training: object) -> dict:
-    data = recipe_data(folder, members, **{"shared_encoder": True, "epochs": 16, "patience": 16, **training})
+    data = recipe_data(folder, members, **{"shared_encoder": True, "epochs": 16, "early_stopping_patience": 16, **training})
     if "macbert-attn-bilstm-crf" in members:
         section = data["members"]["macbert-attn-bilstm-crf"]
         section["settings"] = {**section["settings"], "attention_heads": 2}
@@ -78,14 +79,14 @@ def test_a_second_run_finds_everything_done(finished: Path) -> None:
 
 def test_a_run_that_was_stopped_goes_on_and_ends_where_it_would_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = shared_data(tmp_path, ("bert-bilstm-crf", "spanner"), epochs=3)
-    evaluate = SharedTrainer.prediction_step
+    evaluate = HybridNerTrainer.prediction_step
 
-    def cut_off(self: SharedTrainer, *args: object, **kwargs: object) -> object:
+    def cut_off(self: HybridNerTrainer, *args: object, **kwargs: object) -> object:
         if self.state.epoch > 1:
             raise KeyboardInterrupt
         return evaluate(self, *args, **kwargs)
 
-    monkeypatch.setattr(SharedTrainer, "prediction_step", cut_off)
+    monkeypatch.setattr(HybridNerTrainer, "prediction_step", cut_off)
     with pytest.raises(KeyboardInterrupt):
         run_recipe(recipe_from_dict(data))
     monkeypatch.undo()
@@ -119,7 +120,7 @@ def test_two_processes_train_one_encoder(tmp_path: Path) -> None:
     [
         ({"encoder": "another"}, "members.spanner.encoder: 'another' is not the first member's"),
         ({"num_hidden_layers": 2}, r"members.spanner.num_hidden_layers: 2 is not"),
-        ({"head_lr": 1e-4}, r"members.spanner.head_lr: .* the rates are those of training"),
+        ({"encoder_learning_rate": 1e-4}, r"members.spanner.encoder_learning_rate: .* that of training"),
     ],
 )
 def test_members_that_cannot_share_say_why(tmp_path: Path, change: dict, problem: str) -> None:

@@ -14,7 +14,6 @@ from hybridner.spans import RESOLVERS
 if TYPE_CHECKING:
     from hybridner.annotation import Source
 
-
 DESCRIPTION = "Find the entities of whole corpora."
 EPILOG = f"""\
 examples:
@@ -29,7 +28,6 @@ why; DIR/manifest.json says what the job is and, at the end, what was done. A jo
 the same command is given again, on any number of processes. Several machines need one DIR that all of them see.
 
 {LLM_FILE}"""
-
 
 #: `hybridner.annotation.KINDS`, whose import takes long.
 _KINDS = ("text", "jsonl", "parquet")

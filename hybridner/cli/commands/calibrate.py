@@ -15,7 +15,6 @@ from hybridner.errors import DataError, MissingPackageError, ModelError
 if TYPE_CHECKING:
     from hybridner.ensemble import Predictions
 
-
 DESCRIPTION = (
     "Fit what is fitted after training: the weights of the combining strategies, the temperature of SpanNER's "
     "scores, and the threshold above which an entity is doubtful."

@@ -17,7 +17,6 @@ from hybridner.spans import Record
 if TYPE_CHECKING:
     from hybridner.hybrid import CompositeModel
 
-
 #: Small enough for two cores: one encoder layer with random weights under each head.
 _ENCODER = {
     "model_type": "bert",
@@ -42,8 +41,6 @@ DESCRIPTION = (
     "it and use that. Needs neither a network nor a GPU. The members of --train start from random weights, so what they find "
     "shows the way, not what a pretrained encoder reaches."
 )
-
-
 EPILOG = """\
 examples:
   hybridner demo
@@ -100,7 +97,7 @@ def _print_scores(console: Console, model: CompositeModel, test: Sequence[Record
 def _train(options: argparse.Namespace, splits: Mapping[str, Sequence[Record]]) -> Path:
     """Train and assemble four small members; the folder of the composite."""
     from hybridner.data.corpora.catalog import label_set
-    from hybridner.training import recipe_from_dict, train_and_assemble
+    from hybridner.training import TrainingData, recipe_from_dict, train_and_assemble
 
     logging.getLogger("transformers.trainer").setLevel(logging.WARNING)
     recipe = recipe_from_dict(
@@ -110,10 +107,10 @@ def _train(options: argparse.Namespace, splits: Mapping[str, Sequence[Record]]) 
             "training": {
                 "output": options.output,
                 "epochs": options.epochs,
-                "encoder_lr": 1e-3,
-                "head_lr": 3e-3,
+                "encoder_learning_rate": 1e-3,
+                "head_learning_rate": 3e-3,
                 "batch_size": 16,
             },
         }
     )
-    return train_and_assemble(recipe, splits["train"], splits["validation"], label_set("sncm"))
+    return train_and_assemble(recipe, TrainingData(splits["train"], splits["validation"], label_set("sncm")))

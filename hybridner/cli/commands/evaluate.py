@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from hybridner.evaluation.runs import Run
     from hybridner.hybrid import CompositeModel
 
-
 DESCRIPTION = (
     "Compare a model with gold: every member, every combining strategy, and each label. An entity counts when "
     "start, end and label are all right."

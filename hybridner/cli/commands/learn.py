@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         raise DataError("holds answers of an LLM (llm_label): say which with --llm", options.feedback)
     verdicts = Counter(entity.review for review in reviews for entity in review.entities)
     console.print(f"{len(reviews)} texts: " + ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in VERDICTS))
-    before = model.config.temperature, model.config.review_threshold.value()
+    temperature, threshold = model.config.temperature, model.config.review_threshold
     model, report = learn(
         model,
         reviews,
@@ -78,8 +78,11 @@ def run(options: argparse.Namespace) -> int:
         replay=read_records(options.replay) if options.members else None,
         share=options.share,
     )
-    after = model.config.temperature, model.config.review_threshold.value()
-    console.print(f"temperature {before[0]:.3f} -> {after[0]:.3f}, threshold {before[1]:.3f} -> {after[1]:.3f}")
+    learned = model.config.review_threshold
+    console.print(f"temperature {temperature:.3f} -> {model.config.temperature:.3f}")
+    console.print(f"threshold {threshold.value():.3f} -> {learned.value():.3f}")
+    for label in learned.by_label:
+        console.print(f"  {label}: {threshold.value(label):.3f} -> {learned.value(label):.3f}")
     if options.llm is not None:
         console.print(f"{report['llm_answers']} answers of {options.llm} are known")
     output = Path(options.output)

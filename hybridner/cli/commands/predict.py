@@ -19,7 +19,6 @@ from hybridner.spans import RESOLVERS
 if TYPE_CHECKING:
     from hybridner.llm import LlmReport
 
-
 DESCRIPTION = "Find the entities of texts."
 EPILOG = f"""\
 examples:

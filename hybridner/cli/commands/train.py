@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -30,24 +31,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from hybridner.hub import push_folder
     from hybridner.launch import processes
     from hybridner.training import run_recipe
-    from hybridner.training.run import REPORT
+    from hybridner.training.folders import REPORT
+    from hybridner.training.reports import read_report
 
     recipe = recipe_of(options)
     composite = run_recipe(recipe, options.member, options.overwrite)
     if not processes().is_main_process:
         return 0
-    output = Path(recipe.training.output)
-    table = Table(title=f"best entity F1 on dev (seed {recipe.training.seed})")
+    folders = {name: Path(recipe.training.output) / name for name in recipe.members}
+    reports = {name: read_report(folder) for name, folder in folders.items() if (folder / REPORT).exists()}
+    console = Console(highlight=False)
+    console.print(_members_table(reports, f"best entity F1 on dev (seed {recipe.training.seed})"))
+    if (composite / REPORT).exists():
+        dev = read_report(composite)["dev"]
+        console.print(_strategies_table(dev))
+        console.print(f"composite: {composite} (strategy {dev['strategy']}{', the best on dev' if dev['chosen_on_dev'] else ''})")
+        if recipe.hub is not None:
+            console.print(f"pushed: {push_folder(composite, recipe.hub.repo_id, private=recipe.hub.private)}")
+    return 0
+
+
+def _members_table(reports: Mapping[str, Mapping[str, Any]], title: str) -> Table:
+    table = Table(title=title)
     for column in ("member", "F1", "seconds"):
         table.add_column(column, justify="left" if column == "member" else "right")
-    for name in recipe.members:
-        if (output / name / REPORT).exists():
-            report = json.loads((output / name / REPORT).read_text(encoding="utf-8"))
-            table.add_row(name, f"{report['best_dev_f1']:.4f}", f"{report['seconds']:.0f}")
-    console = Console()
-    console.print(table)
-    if (composite / "config.json").exists():
-        console.print(f"composite: {composite}", highlight=False)
-    return 0
+    for name, report in reports.items():
+        table.add_row(name, f"{report['best_dev_f1']:.4f}", f"{report['seconds']:.0f}")
+    return table
+
+
+def _strategies_table(dev: Mapping[str, Any]) -> Table:
+    table = Table(title=f"entity F1 of the composite on {dev['records']} dev records")
+    table.add_column("strategy")
+    table.add_column("F1", justify="right")
+    for name, f1 in dev["strategies"].items():
+        table.add_row(name, f"{f1:.4f}", style="bold" if name == dev["strategy"] else None)
+    return table

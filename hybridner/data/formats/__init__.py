@@ -111,7 +111,7 @@ def detect_format(path: str | Path, options: ReadOptions | None = None) -> Recog
 
 
 def is_single(path: Path) -> bool:
-    """Whether a folder is one data set of its own, and not one of splits."""
+    """Whether a folder is one data set of its own and not one of splits, or a file one of a pair."""
     return (path / "state.json").is_file() or brat.is_brat(path)
 
 

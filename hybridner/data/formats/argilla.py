@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridner.data.formats.base import BY_HAND, AnnotatedRecord, Conventions, Format, JsonObject, RawEntity, RawRecord
-from hybridner.data.formats.json_fields import Annotations, find_text, raw_entities
+from hybridner.data.formats.json_fields import Annotations, find_only_text, find_text, raw_entities
 from hybridner.data.formats.json_records import id_of, json_reader, write_array
 from hybridner.data.options import ReadOptions
 from hybridner.data.repairs import RepairLog
@@ -35,24 +35,14 @@ def _parse(item: JsonObject, where: str, id: str, options: ReadOptions) -> RawRe
             return None
         if any(value != kept[0] for value in kept[1:]):
             options.repairs.add("several_annotations", where)
-        entities = _entities(kept[-1], where)
+        entities = [entity._replace(score=None) for entity in _entities(kept[-1], where) or ()]
     if entities is None:
         return None
-    fields = item["fields"] if isinstance(item.get("fields"), dict) else item
     metadata = item["metadata"] if isinstance(item.get("metadata"), dict) else {}
-    text = find_text(fields if _has_text(fields, options) else _only_text(fields), where, options)
+    fields = item.get("fields")
+    text = find_only_text(fields, where, options) if isinstance(fields, dict) else find_text(item, where, options)
     group, proposed = str(metadata.get("group") or ""), None if options.predictions else proposed
     return RawRecord(text, entities, where, id_of(item, id), group, proposed)
-
-
-def _has_text(fields: JsonObject, options: ReadOptions) -> bool:
-    return bool(options.text_field) or isinstance(fields.get(FIELD), str)
-
-
-def _only_text(fields: JsonObject) -> JsonObject:
-    """The fields, and under the usual name the only one that is a text."""
-    texts = [value for value in fields.values() if isinstance(value, str)]
-    return {**fields, FIELD: texts[0]} if len(texts) == 1 else fields
 
 
 def _answers(item: JsonObject) -> Iterator[tuple[Any, str]]:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hybridner.data.decoding import detect_encoding
+from hybridner.data.decoding import detect_encoding_of
 from hybridner.data.formats.base import BY_HAND, AnnotatedRecord, Conventions, Format, RawEntity, RawRecord
 from hybridner.data.options import ReadOptions
 from hybridner.data.repairs import RepairLog
@@ -84,10 +84,8 @@ def _entity(line: str, where: str) -> RawEntity:
 def _read(path: Path, options: ReadOptions) -> str:
     """The whole file, with its line ends as they are: brat counts them."""
     try:
-        if path.stat().st_size == 0:
-            return ""
-        with path.open(encoding=options.encoding or detect_encoding(path), newline="") as file:
-            return file.read()
+        data = path.read_bytes()
+        return data.decode(options.encoding or detect_encoding_of(data, str(path)))
     except (OSError, UnicodeError) as error:
         raise DataError(f"cannot be read: {error}", str(path)) from error
 

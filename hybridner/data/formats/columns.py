@@ -47,8 +47,14 @@ def read_saved(path: Path, options: ReadOptions) -> Iterator[RawRecord]:
     """The records of one folder that `Dataset.save_to_disk` wrote; it is read by memory mapping."""
     from datasets import Dataset
 
-    saved = Dataset.load_from_disk(str(path))
-    return _records(iter(saved), _label_names(saved.features.to_dict()), path, options)
+    return read_dataset(Dataset.load_from_disk(str(path)), path, options)
+
+
+def read_dataset(dataset: Any, path: Path, options: ReadOptions) -> Iterator[RawRecord]:
+    """The records of a `datasets.Dataset`, or of any rows with the columns of the common schema; `path` stands in messages."""
+    features = getattr(dataset, "features", None)
+    names = () if features is None else _label_names(features.to_dict())
+    return _records(iter(dataset), names, path, options)
 
 
 def saved_splits(path: Path) -> list[str]:

@@ -77,6 +77,14 @@ def find_text(item: JsonObject, where: str, options: ReadOptions) -> Any:
     )
 
 
+def find_only_text(fields: JsonObject, where: str, options: ReadOptions) -> Any:
+    """As `find_text`, for the fields of a tool's record: one that is the only text among them may have any name."""
+    texts = [value for value in fields.values() if isinstance(value, str)]
+    if len(texts) == 1 and not options.text_field:
+        return texts[0]
+    return find_text(fields, where, options)
+
+
 def find_annotations(item: JsonObject, where: str) -> Annotations | None:
     """The field that holds a record's annotations; None where no field is there for them.
 

@@ -52,7 +52,7 @@ def iter_objects(path: Path, encoding: str | None = None) -> Iterator[tuple[str,
 
 
 def _objects_in(where: str, item: Any) -> Iterator[tuple[str, JsonObject]]:
-    if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], dict):
+    if is_pair(item):
         item = {"text": item[0], **item[1]}
     if not isinstance(item, dict):
         raise DataError(f"expected a JSON object, not {type(item).__name__}", where)
@@ -64,6 +64,11 @@ def _objects_in(where: str, item: Any) -> Iterator[tuple[str, JsonObject]]:
         yield from _objects_in(f"{where}, item {number}", inner)
 
 
+def is_pair(item: Any) -> bool:
+    """Whether this is a text and its annotations, as in spaCy's older training data."""
+    return isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], dict)
+
+
 def _wrapped(item: JsonObject, where: str) -> list[Any] | None:
     """The records of an object that is none itself: all it holds beside a list of objects is about the file.
 
@@ -73,7 +78,7 @@ def _wrapped(item: JsonObject, where: str) -> list[Any] | None:
     lists = {
         key: value
         for key, value in item.items()
-        if key not in _ABOUT_FILE and isinstance(value, list) and value and isinstance(value[0], dict)
+        if key not in _ABOUT_FILE and isinstance(value, list) and value and (isinstance(value[0], dict) or is_pair(value[0]))
     }
     if not lists or any(key not in lists and key not in _ABOUT_FILE for key in item):
         return None

@@ -44,7 +44,9 @@ def _parse(item: JsonObject, where: str, id: str, options: ReadOptions) -> RawRe
         entities = proposed
     else:
         results = _decided(item, where, options)
-        entities = None if results is None else list(_regions(results, where, options))
+        # A score that is still there is that of the model whose region was accepted.
+        regions = _regions(results or (), where, options)
+        entities = None if results is None else [entity._replace(score=None) for entity in regions]
     if entities is None:
         return None
     text = find_task_text(data, results or (), where, options)

@@ -6,6 +6,7 @@ Examples that were rejected or ignored are left out and counted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from hybridner.data.formats.base import AnnotatedRecord, Conventions, Format, JsonObject, RawRecord
@@ -22,7 +23,13 @@ def _parse(item: JsonObject, where: str, id: str, options: ReadOptions) -> RawRe
         return None
     if item.get("relations"):
         options.repairs.add("relations_left_out", where)
-    return _parse_fields(item, where, id, options)
+    record = _parse_fields(item, where, id, options)
+    if record is None or "answer" not in item:
+        return record
+    # Somebody decided: what still has a model's score is what was accepted of its spans. Those that were removed are not known.
+    proposed = [entity for entity in record.entities if entity.score is not None]
+    decided = [entity._replace(score=None) for entity in record.entities]
+    return replace(record, entities=decided, proposed=proposed or None)
 
 
 def _items(records: Iterable[AnnotatedRecord], predictions: bool) -> Iterator[JsonObject]:
