@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from hybridner import HybridNerModel
+from hybridner.data import write_jsonl
 from hybridner.training import recipe_from_dict
+from tests.support.tiny import save_tiny_encoder, small_records
 
 ROOT = Path(__file__).parent.parent
 READMES = ("README.md", "README_zh.md")
@@ -26,6 +28,10 @@ def test_the_python_of_the_readme_runs(
 ) -> None:
     shutil.copytree(composite_folder, tmp_path / "hybridner-demo" / "composite")
     monkeypatch.chdir(tmp_path)
+    # What a reader has: labelled sentences, and an encoder, here a tiny one in a folder of that name.
+    write_jsonl(small_records(), tmp_path / "train.jsonl")
+    write_jsonl(small_records()[:4], tmp_path / "dev.jsonl")
+    save_tiny_encoder(tmp_path / "bert-base-chinese")
     scope: dict[str, object] = {}
     code = blocks(name, "python")
     assert len(code) >= 2

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, BertConfig, BertModel, BertTokenizer
+from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification, BertModel
 
 from hybridner import LabelSet
 from hybridner.errors import HybridNerError, ModelError
 from hybridner.models import MEMBER_CLASSES, MemberModel, SpannerModel, TaggerModel
 from hybridner.models.encoders import character_mask, encode_characters
 from hybridner.models.layers import BidirectionalRnn, FeatureNorm
-from tests.support.tiny import ENCODER, LABELS
+from tests.support.tiny import ENCODER, LABELS, save_tiny_encoder
 
 TYPES = list(MEMBER_CLASSES)
 
@@ -151,17 +151,8 @@ def test_feature_norm_spreads_real_characters_only() -> None:
 
 @pytest.fixture
 def encoder_folder(tmp_path: Path) -> Path:
-    """A pretrained encoder as the Hub would have it."""
-    torch.manual_seed(1)
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"中国人民在北京的"]
-    folder = tmp_path / "encoder"
-    folder.mkdir()
-    (folder / "vocab.txt").write_text("\n".join(tokens), encoding="utf-8")
-    BertModel(BertConfig(**{**ENCODER, "num_hidden_layers": 3, "vocab_size": len(tokens), "model_type": "bert"})).save_pretrained(
-        folder
-    )
-    BertTokenizer(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
-    return folder
+    save_tiny_encoder(tmp_path / "encoder", "中国人民在北京的", num_hidden_layers=3)
+    return tmp_path / "encoder"
 
 
 def test_a_member_starts_from_pretrained_weights(encoder_folder: Path) -> None:

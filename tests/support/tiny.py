@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from transformers import BertConfig, BertModel, BertTokenizer
 
 from hybridner import LabelSet
 from hybridner.models import MEMBER_CLASSES, MemberModel
@@ -54,3 +57,14 @@ def small_records() -> list[Record]:
         spans = (Span(0, len(state), "State"), Span(start, start + len(place), "Place"))
         records.append(Record(text, spans, str(number), f"document {number // 2}"))
     return records
+
+
+def save_tiny_encoder(folder: Path, characters: str = TEXT, **sizes: int) -> None:
+    """A pretrained encoder as the Hub would have it."""
+    torch.manual_seed(1)
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *dict.fromkeys(characters)]
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(tokens), encoding="utf-8")
+    settings = {name: value for name, value in {**ENCODER, **sizes}.items() if name != "model_type"}
+    BertModel(BertConfig(**settings, vocab_size=len(tokens))).save_pretrained(folder)
+    BertTokenizer(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
