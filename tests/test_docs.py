@@ -16,7 +16,7 @@ import yaml
 
 from hybridner import LabelSet
 from hybridner.cli.main import command_parser
-from hybridner.data import read_records
+from hybridner.data import RepairLog, read_records
 from hybridner.data.feedback import read_feedback
 from hybridner.data.labels import load_label_set
 from hybridner.llm import as_verifier
@@ -60,7 +60,7 @@ def workplace(composite_folder: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_all_pages_are_looked_at() -> None:
-    assert set(PAGES) == {"README.md", "cli.md", "concepts.md", "faq.md", "recipes.md"}
+    assert set(PAGES) == {"README.md", "cli.md", "concepts.md", "data_formats.md", "faq.md", "recipes.md"}
     known = {"python", "bash", "yaml", "json", "text"}
     assert {kind for name in PAGES for kind, _ in _FENCE.findall((DOCS / name).read_text(encoding="utf-8"))} <= known
 
@@ -126,6 +126,16 @@ def test_json_is_read(tmp_path: Path) -> None:
             (record,) = read_records(path)
             seen += [record.text[span.start : span.end] for span in record.entities]
     assert seen == ["2号主变", "轻瓦斯告警", "accepted", "corrected", "added"]
+
+
+def test_every_form_of_the_page_on_formats_gives_the_same_entities(tmp_path: Path) -> None:
+    forms = [*blocks("data_formats.md", "json"), *blocks("data_formats.md", "text")]
+    assert len(forms) == 11
+    for block in forms:
+        (tmp_path / "file").write_text(block, encoding="utf-8")
+        (record,) = read_records(tmp_path / "file", repairs=RepairLog(strict=True))
+        assert record.text == "李明在上海工作。"
+        assert [(record.text[s.start : s.end], s.label) for s in record.entities] == [("李明", "PER"), ("上海", "LOC")]
 
 
 @pytest.mark.parametrize("name", PAGES)
