@@ -13,7 +13,7 @@ from hybridner.spans import Record
 _FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
 
 
-def as_text(description: Description) -> str:
+def format_description(description: Description) -> str:
     """The description for a terminal or a card, in Markdown."""
     parts = [line for split, stats in description.splits.items() for line in _split_lines(split, stats)]
     for leak in description.leaks:
