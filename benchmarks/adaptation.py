@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.side_by_side import RESULTS, kept, report
 from hybridner import HybridNerModel, LabelSet
 from hybridner.adaptation import AdaptationSettings, adapt, fine_tune
-from hybridner.data import labels_of, read_records
+from hybridner.data import collect_labels, read_records
 from hybridner.evaluation import evaluate_systems
 from hybridner.spans import Record
 
@@ -100,7 +100,7 @@ def main() -> None:
 
     base = HybridNerModel.from_pretrained(options.base)
     pool, dev = read_records(options.train), read_records(options.dev)
-    labels = labels_of(pool)
+    labels = collect_labels(pool)
     random.Random(0).shuffle(pool)
     held_out, pool = pool[:TUNING_SENTENCES], pool[TUNING_SENTENCES:]
     settings = AdaptationSettings(head_lr=HEAD_RATE, mixed_precision="bf16")

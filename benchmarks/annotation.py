@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.side_by_side import RESULTS, machine
 from hybridner.annotation.shards import DATA, Shards
-from hybridner.data.sncm.corpus import corpus_splits
+from hybridner.data.sncm.corpus import read_corpus_splits
 
 #: Seconds between two looks at the process.
 _EVERY = 1.0
@@ -44,7 +44,7 @@ class Look:
 
 def synthesise(count: int, seed: int = 42) -> Iterator[str]:
     """Sentences of two or three clauses from different sentences of the corpus."""
-    sentences = [sentence.record.text for split in corpus_splits().values() for sentence in split]
+    sentences = [sentence.record.text for split in read_corpus_splits().values() for sentence in split]
     clauses = [clause for text in sentences for clause in re.split("[，。；！？：]", text) if len(clause) > 3]
     rng = random.Random(seed)
     for _ in range(count):

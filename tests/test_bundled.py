@@ -16,7 +16,7 @@ from hybridner import HybridNerModel
 from hybridner.bundled import BUNDLED_FOLDER
 from hybridner.cli.main import main
 from hybridner.data import write_jsonl
-from hybridner.data.sncm.corpus import corpus_splits
+from hybridner.data.sncm.corpus import read_corpus_splits
 from hybridner.evaluation import evaluate_systems
 from hybridner.hub import read_model
 from hybridner.hub.cards import existing_card
@@ -39,7 +39,7 @@ def test_it_is_small_and_loads_in_single_precision(bundled: HybridNerModel) -> N
 
 def test_its_vocabulary_holds_the_characters_of_the_corpus(bundled: HybridNerModel) -> None:
     (vocabulary,) = bundled.vocabularies
-    text = "".join(sentence.record.text for sentences in corpus_splits().values() for sentence in sentences)
+    text = "".join(sentence.record.text for sentences in read_corpus_splits().values() for sentence in sentences)
     unknown = [character for character in text if vocabulary.id_of(character) == vocabulary.unk]
     assert len(unknown) < 1e-3 * len(text), unknown
 
@@ -50,7 +50,7 @@ def test_its_card_is_about_these_weights_and_says_what_was_measured() -> None:
     assert card is not None
     assert record.evaluation is not None
     assert record.evaluation["split"] == "test"
-    assert {report["records"]["train"] for report in record.training.values()} == {len(corpus_splits()["train"])}
+    assert {report["records"]["train"] for report in record.training.values()} == {len(read_corpus_splits()["train"])}
     assert card.data.license == "apache-2.0"
 
 
@@ -60,7 +60,7 @@ def test_it_is_calibrated(bundled: HybridNerModel) -> None:
 
 
 def test_it_finds_on_the_test_sentences_what_its_card_says(bundled: HybridNerModel) -> None:
-    test = [sentence.record for sentence in corpus_splits()["test"]]
+    test = [sentence.record for sentence in read_corpus_splits()["test"]]
     evaluation = json.loads((BUNDLED_FOLDER / "evaluation.json").read_text(encoding="utf-8"))
     scores = evaluate_systems(bundled, test, [bundled.config.strategy])
     found = scores[f"strategy:{bundled.config.strategy}"].micro
@@ -85,7 +85,7 @@ def test_commands_without_a_model_use_it(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out == unnamed
     assert "俄罗斯" in {entity["word"] for entity in json.loads(unnamed)["entities"]}
     gold = tmp_path / "gold.jsonl"
-    write_jsonl([sentence.record for sentence in corpus_splits()["test"]][:8], gold)
+    write_jsonl([sentence.record for sentence in read_corpus_splits()["test"]][:8], gold)
     assert main(["evaluate", str(gold), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"] == "bundled"
 

@@ -11,7 +11,7 @@ from typing import Any
 from accelerate.utils import set_seed
 
 from hybridner.adaptation.heads import carry_over
-from hybridner.data import labels_of
+from hybridner.data import collect_labels
 from hybridner.data.labels import load_label_set
 from hybridner.ensemble import UNFITTED
 from hybridner.errors import DataError, ModelError
@@ -154,7 +154,7 @@ def labels_for(base: LabelSet, records: Sequence[Record], source: str | None) ->
 def _check_records(records: Sequence[Record], labels: LabelSet) -> None:
     if not records:
         raise DataError("there is no sentence to adapt to")
-    unknown = sorted(set(labels_of(records).names) - set(labels.names))
+    unknown = sorted(set(collect_labels(records).names) - set(labels.names))
     if unknown:
         raise DataError(f"labels {', '.join(unknown)} occur in the sentences but not in the label set")
 

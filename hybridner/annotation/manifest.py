@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hybridner.annotation.shards import Shards, whole
+from hybridner.annotation.shards import Shards
 from hybridner.errors import DataError
+from hybridner.files import write_json
 
 FORMAT = "hybridner-annotation-1"
 MANIFEST = "manifest.json"
@@ -75,8 +76,7 @@ def finish(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write(folder: Path, manifest: Mapping[str, Any]) -> None:
-    with whole(folder / MANIFEST) as path:
-        path.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
+    write_json(folder / MANIFEST, manifest, indent=1)
 
 
 def _first_difference(a: Any, b: Any, where: str) -> tuple[str, Any, Any]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hybridner.annotation.records import Reject
 from hybridner.errors import DataError
+from hybridner.files import atomic_write
 
 #: Folders of the output.
 DATA, REJECTS = "data", "rejects"
@@ -23,24 +21,10 @@ _METADATA = b"hybridner"
 _PREFIX, _ENDING = "part-", ".parquet"
 
 
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A name to write under; at the end the file is on the disk and takes its own name in one step.
-
-    A process that is killed leaves a file whose name begins with a dot, which nobody reads and `sweep` removes.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-    yield unfinished
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
 def sweep(folder: Path) -> None:
     """Remove what killed processes left; only while no job is at work in the folder."""
     for part in (folder, folder / DATA, folder / REJECTS):
-        for unfinished in part.glob(".*.*.????????"):
+        for unfinished in part.glob(".*.part"):
             unfinished.unlink()
 
 
@@ -57,12 +41,12 @@ def write_shard(folder: Path, key: str, table: pa.Table, rejects: Sequence[Rejec
     """
     kept = folder / REJECTS / f"{_PREFIX}{key}.jsonl"
     if rejects:
-        with whole(kept) as path:
+        with atomic_write(kept) as path:
             lines = (json.dumps({"source": source, **reject._asdict()}, ensure_ascii=False) + "\n" for reject in rejects)
             path.write_text("".join(lines), encoding="utf-8")
     else:
         kept.unlink(missing_ok=True)
-    with whole(folder / DATA / f"{_PREFIX}{key}{_ENDING}") as path:
+    with atomic_write(folder / DATA / f"{_PREFIX}{key}{_ENDING}") as path:
         pq.write_table(table.replace_schema_metadata({_METADATA: json.dumps(about, ensure_ascii=False).encode()}), path)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from hybridner.calibration.stackers import fit_stacker
 from hybridner.calibration.temperature import fit_temperature
 from hybridner.calibration.weights import fit_combiner
-from hybridner.data import fold_numbers
+from hybridner.data import assign_folds
 from hybridner.ensemble import Candidate, DecisionSettings, Predictions, decide_predictions, select_entities
 from hybridner.spans import Span
 
@@ -40,7 +40,7 @@ def cross_fit(predictions: Predictions, stackers: Sequence[str] = (), decoding: 
     """
     folds = predictions.folds
     if len(np.unique(folds)) < 2:
-        folds = np.array(fold_numbers(predictions.records, _FOLDS, _SEED))
+        folds = np.array(assign_folds(predictions.records, _FOLDS, _SEED))
     return [
         (
             predictions.select_records(np.flatnonzero(folds == fold)),

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hybridner.data.options import ReadOptions
-from hybridner.data.texts import is_json_line, iter_texts, text_of
+from hybridner.data.texts import extract_text, is_json_line, iter_texts
 from hybridner.errors import DataError
 from hybridner.text.surrogates import replace_surrogates
 
@@ -50,7 +50,7 @@ def _texts_of_input() -> Iterator[str]:
 
 def _text_of_line(line: str, where: str) -> str:
     try:
-        text = text_of(json.loads(line), where, ReadOptions())
+        text = extract_text(json.loads(line), where, ReadOptions())
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise DataError('expected a JSON object with a "text"', where) from error
     if not isinstance(text, str):

@@ -134,25 +134,25 @@ def open_text(path: Path, encoding: str | None = None) -> Iterator[str]:
     Raises:
         DataError: see `detect_encoding`; or the file is not in the encoding that was given.
     """
-    encoding = known_encoding(encoding) if encoding else detect_encoding(path)
+    encoding = resolve_encoding(encoding) if encoding else detect_encoding(path)
     check_readable(path)
     try:
         with path.open(encoding=encoding) as lines:
             for line in lines:
-                yield without_mark(line.rstrip("\n"))
+                yield strip_mark(line.rstrip("\n"))
     except UnicodeError as error:
         raise DataError(f"not {encoding} throughout: {error}; convert the file to UTF-8", str(path)) from error
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}", str(path)) from error
 
 
-def without_mark(line: str) -> str:
+def strip_mark(line: str) -> str:
     """A line without the byte order marks at its start; one that is a token of its own (before a space or tab) stays."""
     bare = line.lstrip(BYTE_ORDER_MARK)
     return line if bare[:1] in (" ", "\t") else bare
 
 
-def known_encoding(name: str) -> str:
+def resolve_encoding(name: str) -> str:
     """The codec of that name.
 
     Raises:

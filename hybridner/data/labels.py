@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from hybridner.data.corpora.catalog import SOURCES, label_set
-from hybridner.data.splitting import labels_of
+from hybridner.data.splitting import collect_labels
 from hybridner.errors import DataError
 from hybridner.spans import LabelSet, Record
 
@@ -25,7 +25,7 @@ def load_label_set(source: str | None, records: Sequence[Record]) -> LabelSet:
     """
     if not any(record.entities for record in records):
         raise DataError("the labelled data holds no entity at all; check the file and its format")
-    found = labels_of(records)
+    found = collect_labels(records)
     if source is None:
         return found
     labels = label_set(source) if source in SOURCES else _read_label_set(source)

@@ -28,7 +28,7 @@ def is_astral(text: str) -> bool:
     return not text.isascii() and max(text) > "\uffff"
 
 
-def utf16_places(text: str) -> dict[int, int]:
+def map_utf16_units(text: str) -> dict[int, int]:
     """The number of the character at each offset in UTF-16 units, up to the text's end; inside a character there is none."""
     places, unit = {}, 0
     for number, character in enumerate(text):
@@ -45,7 +45,7 @@ def to_characters(text: str, start: int, end: int, offsets: Offsets) -> tuple[in
     if offsets == "one-based":
         return start - 1, end
     if offsets == "utf-16" and is_astral(text):
-        places = utf16_places(text)
+        places = map_utf16_units(text)
         return (places[start], places[end]) if start in places and end in places else None
     return start, end
 

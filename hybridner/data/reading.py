@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from hybridner.data.decoding import detect_encoding, known_encoding
+from hybridner.data.decoding import detect_encoding, resolve_encoding
 from hybridner.data.formats import detect_format, get_format, is_single
 from hybridner.data.formats.base import AnnotatedRecord
 from hybridner.data.formats.columns import is_parquet, saved_splits
@@ -57,7 +57,7 @@ def _with_encoding(path: Path, options: ReadOptions) -> ReadOptions:
     if path.is_dir() or is_parquet(path) or is_single(path):
         return options
     if options.encoding is not None:
-        return replace(options, encoding=known_encoding(options.encoding))
+        return replace(options, encoding=resolve_encoding(options.encoding))
     encoding = detect_encoding(path)
     if not encoding.startswith("utf-8"):
         options.repairs.add("recoded", f"{path} ({encoding})")

@@ -14,7 +14,7 @@ from hybridner.spans import LabelSet, Record, Span
 _SENTENCE_END = re.compile(r"[。！？!?]+[”’」』）)】》\"']*|\n+")
 
 
-def labels_of(records: Iterable[Record], domain: str = "") -> LabelSet:
+def collect_labels(records: Iterable[Record], domain: str = "") -> LabelSet:
     """The label set of the records, names in alphabetical order.
 
     Raises:
@@ -52,7 +52,7 @@ def split_records(records: Sequence[Record], fraction: float, seed: int) -> tupl
     return rest, [record for record in records if _unit(record) in held]
 
 
-def fold_numbers(records: Sequence[Record], folds: int, seed: int) -> list[int]:
+def assign_folds(records: Sequence[Record], folds: int, seed: int) -> list[int]:
     """For each record the number of its fold, 0 to `folds` - 1.
 
     Records of one group stay together, as in `split_records`. Units are dealt out rarest label first, each to the fold that

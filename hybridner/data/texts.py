@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hybridner.data.decoding import detect_encoding, known_encoding, open_text
+from hybridner.data.decoding import detect_encoding, open_text, resolve_encoding
 from hybridner.data.formats import conll, label_studio
 from hybridner.data.formats.base import JsonObject
 from hybridner.data.formats.columns import is_parquet
@@ -58,7 +58,7 @@ def _texts(path: Path, options: ReadOptions) -> Iterator[tuple[Any, str]]:
     if is_parquet(path):
         yield from _of_parquet(path, options)
         return
-    encoding = known_encoding(options.encoding) if options.encoding else detect_encoding(path)
+    encoding = resolve_encoding(options.encoding) if options.encoding else detect_encoding(path)
     if not encoding.startswith("utf-8") and options.encoding is None:
         options.repairs.add("recoded", f"{path} ({encoding})")
     options = ReadOptions(options.repairs, text_field=options.text_field, encoding=encoding)
@@ -66,7 +66,7 @@ def _texts(path: Path, options: ReadOptions) -> Iterator[tuple[Any, str]]:
     if not head:
         raise DataError("the file is empty", str(path))
     if is_json_line(head[0]):
-        yield from ((text_of(item, where, options), where) for where, item in iter_objects(path, encoding))
+        yield from ((extract_text(item, where, options), where) for where, item in iter_objects(path, encoding))
     elif len(head) > 1 and all(map(conll.looks_like_conll, head)):
         yield from ((record.text, record.where) for record in conll.read(path, options))
     else:
@@ -83,7 +83,7 @@ def is_json_line(line: str) -> bool:
     return line in ("{", "[") or (line[0] == "{" and after in ('"', "}")) or (line[0] == "[" and after in ("{", "["))
 
 
-def text_of(item: JsonObject, where: str, options: ReadOptions) -> Any:
+def extract_text(item: JsonObject, where: str, options: ReadOptions) -> Any:
     """The text of an object of any format.
 
     Raises:

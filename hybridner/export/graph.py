@@ -7,7 +7,6 @@ code whichever runtime gives the scores.
 from __future__ import annotations
 
 import copy
-import importlib
 import logging
 import warnings
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from hybridner.export.operators import ATTENTION, in_exported_form, register_att
 from hybridner.export.outliers import EXACT, split_outliers
 from hybridner.hybrid import HybridNerModel
 from hybridner.models.encoders import SPECIAL_TOKENS
+from hybridner.optional import require
 
 #: The first operator set that knows GELU; onnxruntime reads it since 1.17.
 OPSET = 20
@@ -68,7 +68,8 @@ def write_graph(model: HybridNerModel, path: Path, *, int8: bool) -> None:
     # A TorchVersion, which knows that 2.10 comes after 2.8.
     if torch.__version__ < _OLDEST_TORCH:
         raise ModelError(f"exporting to ONNX needs torch {_OLDEST_TORCH} or later, and this is {torch.__version__}; update torch")
-    require("onnx", "onnxscript", "onnxruntime")
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        require(package, "onnx")
     register_attention()
     with _quietly():
         program = _exported(model, int8=int8)
@@ -119,15 +120,6 @@ def _quantize(source: Path, target: Path) -> None:
         op_types_to_quantize=list(QUANTIZED),
         nodes_to_exclude=[node.name for node in nodes if any(name.endswith(EXACT) for name in node.input)],
     )
-
-
-def require(*names: str) -> None:
-    """Raise a ModelError that says how to install what is missing."""
-    for name in names:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise ModelError(f'{name} is not installed; ONNX needs `pip install "hybridner[onnx]"`') from error
 
 
 @contextmanager

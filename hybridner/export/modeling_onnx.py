@@ -16,13 +16,14 @@ from transformers.utils import logging
 
 from hybridner.errors import ModelError
 from hybridner.export.configuration_onnx import OnnxHybridNerConfig
-from hybridner.export.graph import INPUTS, require, write_graph
+from hybridner.export.graph import INPUTS, write_graph
 from hybridner.hybrid import AdaptedHybridNerModel, CompositeModel, HybridNerModel
 from hybridner.hybrid.modeling_composite import refuse_no_members
 from hybridner.models import MEMBER_CLASSES, HybridNerOutput, MemberModel
 from hybridner.models.decoders import Decoder
 from hybridner.models.encoders import max_encoder_characters
 from hybridner.models.loading import companion_file
+from hybridner.optional import require
 
 GRAPH_FILE = "model.onnx"
 
@@ -67,7 +68,7 @@ class OnnxHybridNerModel(CompositeModel):
         Raises:
             ModelError: onnxruntime is not installed or cannot read the file.
         """
-        require("onnxruntime")
+        require("onnxruntime", "onnx")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hybridner.data.corpora.card import CARD_FILE, placed
-from hybridner.data.corpora.prepare import LABEL_SET_FILE, prepared_label_set
+from hybridner.data.corpora.card import CARD_FILE, fill_repo_id
+from hybridner.data.corpora.prepare import LABEL_SET_FILE, load_prepared_label_set
 from hybridner.errors import DataError
 from hybridner.hub.cards import checked
 from hybridner.hub.committing import Contents, Target, publish
@@ -48,7 +48,7 @@ def push_data_set(
         HubError: no token, no right, no connection, or the repository is not for this data set.
     """
     folder = Path(folder)
-    prepared_label_set(folder)  # raises for any other folder
+    load_prepared_label_set(folder)  # raises for any other folder
     data = sorted(folder.glob("data/*.parquet"))
     if not data or not (folder / CARD_FILE).is_file():
         raise DataError(
@@ -58,7 +58,7 @@ def push_data_set(
 
     def contents(full_id: str) -> Contents:
         return {
-            CARD_FILE: str(checked(placed(card, full_id), str(folder / CARD_FILE))).encode(),
+            CARD_FILE: str(checked(fill_repo_id(card, full_id), str(folder / CARD_FILE))).encode(),
             **{file.relative_to(folder).as_posix(): file for file in (*data, folder / LABEL_SET_FILE)},
         }
 

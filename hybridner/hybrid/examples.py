@@ -21,6 +21,7 @@ from torch.nn import functional
 from hybridner.data import read_records
 from hybridner.ensemble import Candidate
 from hybridner.errors import DataError, ModelError
+from hybridner.files import atomic_write
 from hybridner.hybrid.engine import text_logits
 from hybridner.hybrid.modeling_composite import CompositeModel
 from hybridner.hybrid.modeling_hybrid import HybridNerModel, require_torch
@@ -157,10 +158,8 @@ class ExampleIndex:
             },
             schema=pa.schema([*_COLUMNS, pa.field("vector", pa.list_(pa.float16(), self.vectors.shape[1]))]),
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".part")
-        pq.write_table(table, unfinished)
-        unfinished.replace(path)
+        with atomic_write(path) as unfinished:
+            pq.write_table(table, unfinished)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> ExampleIndex:

@@ -27,7 +27,7 @@ from hybridner.hybrid.configuration_hybrid import HybridNerConfig
 from hybridner.hybrid.modeling_composite import load_stackers
 from hybridner.hybrid.modeling_hybrid import HybridNerModel
 from hybridner.models import MEMBER_CLASSES
-from hybridner.models.loading import FETCH_AGAIN, companion_file, read_model_type, readable_errors
+from hybridner.models.loading import FETCH_AGAIN, check_finite, companion_file, read_model_type, readable_errors
 from hybridner.models.safety import check_fits, read_shapes
 
 _HEADS_FILE = "model.safetensors"
@@ -118,6 +118,7 @@ class AdaptedHybridNerModel(HybridNerModel):
             model = cls._over(base, config, encoders)
             heads = load_file(heads_file)
         model.members.load_state_dict({name: heads[_HEADS + name] for name in model.members.state_dict()})
+        check_finite(model, source)
         model.stackers = load_stackers(config, source, kwargs)
         return model.eval()
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig
 from transformers.utils import logging
 
 from hybridner.errors import ModelError
+from hybridner.models.files import optional_file, weight_files
+from hybridner.models.safety import check_amount, check_encoder_settings
 from hybridner.text import CharacterVocabulary
 
 #: [CLS] before and [SEP] after the characters.
@@ -45,6 +47,7 @@ def pretrained_encoder(
     """
     changes = {} if num_hidden_layers is None else {"num_hidden_layers": num_hidden_layers}
     try:
+        _check_encoder(source)
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         deepest = getattr(config, "num_hidden_layers", None)
         if num_hidden_layers is not None and not 1 <= num_hidden_layers <= (deepest or num_hidden_layers):
@@ -59,6 +62,24 @@ def pretrained_encoder(
             f"cannot load the encoder {str(source)!r}: {problem}; give the folder of an encoder with its tokenizer, or its Hub id"
         ) from error
     return config, model.state_dict(), CharacterVocabulary.from_tokenizer(tokenizer)
+
+
+def _check_encoder(source: str | os.PathLike[str]) -> None:
+    """Refuse an encoder that would cost more than the weights that are stored.
+
+    Raises:
+        ModelError: its configuration describes more, or no text encoder of transformers.
+        OSError: a file is missing.
+    """
+    # Where there is no safetensors file: PyTorch's own format, which transformers reads without running code that is in it.
+    files = weight_files(source, {}) or [optional_file(source, "pytorch_model.bin", {})]
+    size = sum(os.path.getsize(file) for file in files if file is not None)
+    try:
+        check_encoder_settings(PreTrainedConfig.get_config_dict(source)[0])
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        check_amount(lambda: AutoModel.from_config(config, trust_remote_code=False), size)
+    except ModelError as error:
+        raise ModelError(f"cannot load the encoder {str(source)!r}: {error}") from error
 
 
 def stored_encoder_config(encoder_config: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from transformers.utils.hub import cached_file
 
 from hybridner.errors import ModelError
 from hybridner.models.encoders import without_load_report
+from hybridner.models.files import hub_options, weight_files
 from hybridner.models.heads import init_head_weights
 from hybridner.models.safety import check_fits, check_numbers, read_shapes
 from hybridner.models.tokenization import TOKENIZER_FILES, character_tokenizer, read_vocabulary
@@ -28,7 +28,6 @@ from hybridner.text import CharacterVocabulary
 
 #: What helps where files are missing or damaged.
 FETCH_AGAIN = "fetch the whole folder again, or save the model there again with save_pretrained"
-_HUB_OPTIONS = ("revision", "token", "cache_dir", "force_download", "local_files_only", "subfolder", "proxies")
 
 
 class CharacterModel(PreTrainedModel):
@@ -214,37 +213,6 @@ def companion_file(model: Any, name: str, options: Mapping[str, Any]) -> str:
         raise ModelError(
             f"{model} has no {name}; was it saved with save_pretrained of hybridner? If so, {FETCH_AGAIN}"
         ) from error
-
-
-def hub_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the keyword arguments of `from_pretrained` that are about finding files on the Hub."""
-    return {option: options[option] for option in _HUB_OPTIONS if options.get(option) is not None}
-
-
-def weight_files(source: Any, options: Mapping[str, Any]) -> list[str]:
-    """Paths of a model's safetensors files, from a folder or the Hub; none where there are none.
-
-    Args:
-        source: folder or Hub id.
-        options: the keyword arguments of `from_pretrained`.
-
-    Raises:
-        OSError: a file that the index names is missing.
-        ModelError: the index is damaged.
-    """
-    suffix = f".{options['variant']}" if options.get("variant") else ""
-    hub = {**hub_options(options), "_raise_exceptions_for_missing_entries": False}
-    single = cached_file(source, f"model{suffix}.safetensors", **hub)
-    if single is not None:
-        return [single]
-    index = cached_file(source, f"model.safetensors.index{suffix}.json", **hub)
-    if index is None:
-        return []
-    try:
-        names = sorted(set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{index} is damaged ({error!r}); {FETCH_AGAIN}") from error
-    return [companion_file(source, name, options) for name in names]
 
 
 def check_finite(model: nn.Module, source: Any) -> None:

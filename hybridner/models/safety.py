@@ -25,6 +25,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 #: More than any size, count or token id in the configuration of a real encoder.
 _LARGEST_NUMBER = 10_000_000
+#: More tensors than any encoder has.
+_MOST_TENSORS = 10_000
 #: transformers writes down a name for each of so many labels.
 _MOST_LABELS = 10_000
 
@@ -88,18 +90,16 @@ def read_shapes(files: Iterable[str | PathLike[str]]) -> dict[str, tuple[int, ..
     return shapes
 
 
-def build_skeleton(make: Callable[[], nn.Module], stored: Shapes) -> nn.Module:
-    """A module without memory, of about as many tensors as are stored for it.
+def build_skeleton(make: Callable[[], nn.Module], limit: int) -> nn.Module:
+    """A module without memory.
 
     Args:
         make: makes the module.
-        stored: what is stored.
+        limit: the most parameters that may be registered on the way.
 
     Raises:
-        ModelError: it has many more.
+        ModelError: there are more, or PyTorch cannot even describe their sizes.
     """
-    # Layers that are made and dropped again, such as an encoder's pooler, count as well.
-    limit = 2 * len(stored) + 64
     thread, made = threading.get_ident(), 0
 
     def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
@@ -107,14 +107,13 @@ def build_skeleton(make: Callable[[], nn.Module], stored: Shapes) -> nn.Module:
         if threading.get_ident() == thread:
             made += 1
             if made > limit:
-                raise ModelError(f"config.json describes a model of more than {limit} tensors, but {len(stored)} are stored")
+                raise ModelError(f"config.json describes a model of more than {limit} tensors, which are not stored")
 
     handle = register_module_parameter_registration_hook(count)
     try:
         with torch.device("meta"):
             return make()
     except (RuntimeError, OverflowError) as error:
-        # PyTorch cannot even describe such sizes.
         raise ModelError(f"config.json describes no possible model: {str(error).splitlines()[0]}") from error
     finally:
         handle.remove()
@@ -131,8 +130,25 @@ def check_fits(make: Callable[[], nn.Module], stored: Shapes, problem: str = "th
     Raises:
         ModelError: weights are missing or of another size.
     """
-    wanted = {name: tuple(tensor.shape) for name, tensor in build_skeleton(make, stored).state_dict().items()}
+    # Layers that are made and dropped again, such as an encoder's pooler, count as well.
+    skeleton = build_skeleton(make, limit=2 * len(stored) + 64)
+    wanted = {name: tuple(tensor.shape) for name, tensor in skeleton.state_dict().items()}
     check_same_shapes(wanted, stored, problem)
+
+
+def check_amount(make: Callable[[], nn.Module], size: int) -> None:
+    """Make sure that a model has no more weights than a file of any kind can hold; where it is not known what is in the file.
+
+    Args:
+        make: makes the model that a configuration describes.
+        size: of the file in bytes.
+
+    Raises:
+        ModelError: it has more.
+    """
+    weights = sum(weight.numel() for weight in build_skeleton(make, _MOST_TENSORS).parameters())
+    if weights > size:
+        raise ModelError(f"config.json describes {weights:,} weights, more than a file of {size:,} bytes can hold")
 
 
 def check_same_shapes(wanted: Shapes, stored: Shapes, problem: str) -> None:

@@ -13,7 +13,8 @@ from hybridner.space.components import Components, component_texts, lay_out
 from hybridner.space.examples import EXAMPLES
 from hybridner.space.handlers import Handlers
 from hybridner.space.proxy_warning import ProxyWarning
-from hybridner.space.texts import page_texts, preferred_language
+from hybridner.space.request_checks import EXCEPTION_HANDLERS, CheckedBlocks
+from hybridner.space.texts import preferred_language
 
 _FONTS = ("Noto Sans SC", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "system-ui", "sans-serif")
 #: Where gradio's own colors are too faint to read (WCAG asks for a contrast of 4.5).
@@ -31,23 +32,10 @@ _READABLE = {
 _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
-class Page(gr.Blocks):
-    """Blocks that answer impossible input with a message; gradio itself prints a traceback into the operator's log."""
-
-    async def preprocess_data(self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False) -> Any:
-        """As gradio's, which turns what a browser sent into what handlers are given."""
-        try:
-            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
-        except Exception as error:  # whatever a component makes of it: the visitor's input is the reason
-            languages = [value for block, value in zip(block_fn.inputs, inputs, strict=False) if block.elem_id == "language"]
-            language = languages[0] if languages else "en"
-            raise gr.Error(page_texts(language)("problems.bad_request"), print_exception=False) from error
-
-
-def build(analyzer: Analyzer) -> Page:
+def build(analyzer: Analyzer) -> gr.Blocks:
     """The page, ready to be launched with `launch_settings`."""
     limits = analyzer.limits
-    page = Page(title="hybridner", analytics_enabled=False, delete_cache=(600, limits.session_seconds))
+    page = CheckedBlocks(title="hybridner", analytics_enabled=False, delete_cache=(600, limits.session_seconds))
     with page:
         handlers = Handlers(analyzer)
         # First, for its name. Documented under /?view=api and open to gradio_client; the page's own events are not.
@@ -138,7 +126,7 @@ def _connect_review(part: Components, handlers: Handlers) -> None:
     )
 
 
-def _connect_language(page: Page, part: Components, handlers: Handlers) -> None:
+def _connect_language(page: gr.Blocks, part: Components, handlers: Handlers) -> None:
     translated = list(component_texts(handlers.analyzer, None))
 
     def set_language(language: object) -> list[Any]:
@@ -170,5 +158,8 @@ def launch_settings(analyzer: Analyzer) -> dict[str, Any]:
         "max_file_size": analyzer.limits.file_bytes,
         "state_session_capacity": analyzer.limits.sessions,
         "show_error": True,
-        "app_kwargs": {"middleware": [ProxyWarning.as_middleware(is_public=analyzer.llm_hosts is not None)]},
+        "app_kwargs": {
+            "middleware": [ProxyWarning.as_middleware(is_public=analyzer.llm_hosts is not None)],
+            "exception_handlers": EXCEPTION_HANDLERS,
+        },
     }

@@ -18,7 +18,7 @@ import numpy as np
 from accelerate import PartialState
 from numpy.typing import NDArray
 
-from hybridner.data import fold_numbers
+from hybridner.data import assign_folds
 from hybridner.ensemble import Predictions, concat_predictions
 from hybridner.errors import RecipeError
 from hybridner.hybrid import predict_records
@@ -78,7 +78,7 @@ def run_crossval(recipe: Recipe, only: Sequence[int] = (), overwrite: bool = Fal
             raise RecipeError(f"there is no fold {number}; the recipe has folds 0 to {folds - 1}")
     check_encoders(recipe.members)
     data = load_data(recipe)
-    numbers = np.array(fold_numbers(data.train, folds, recipe.training.seed))
+    numbers = np.array(assign_folds(data.train, folds, recipe.training.seed))
     output = Path(recipe.training.output)
     paths = [output / _FOLDS / f"{fold}-of-{folds}.parquet" for fold in range(folds)]
     state = processes()

@@ -128,7 +128,7 @@ def test_a_killed_job_goes_on_with_nothing_lost_and_nothing_doubled(
     kept = {shard: shard.stat().st_mtime_ns for shard in out.glob("data/part-*")}
     assert 4 <= len(kept) < 60
     assert json.loads((out / "manifest.json").read_text())["finished"] is None
-    (out / "data" / ".part-00000-000007.parquet.1a2b3c4d").write_text("half of a shard")
+    (out / "data" / ".part-00000-000007.parquet.1a2b3c4d.part").write_text("half of a shard")
     assert main(arguments) == 0
     assert kept == {shard: shard.stat().st_mtime_ns for shard in kept}
     assert {path.name for path in (out / "data").iterdir()} == {f"part-00000-{number:06d}.parquet" for number in range(60)}

@@ -6,7 +6,7 @@ import pytest
 
 from hybridner.data.statistics.describe import describe
 from hybridner.data.statistics.near_duplicates import grams, jaccard, near_duplicate_pairs
-from hybridner.data.statistics.report import as_text, plot
+from hybridner.data.statistics.report import format_description, plot
 from hybridner.spans import Record, Span
 
 LONG = "在城市峡谷里面接收机收不到卫星信号于是用惯性导航顶上"
@@ -64,7 +64,7 @@ def test_empty_splits_are_described():
 
 
 def test_the_report_says_it_in_words(description):
-    text = as_text(description)
+    text = format_description(description)
     assert "## train" in text
     assert "4 records (2 without entities), 6 entities" in text
     assert "| bod | 2 | 1 | 0.500 | 1 | 肺 (2) |" in text

@@ -13,9 +13,9 @@ import yaml
 from hybridner.data import RepairLog, read_splits, write_jsonl
 from hybridner.data.corpora.catalog import SOURCES, Source, label_set
 from hybridner.data.corpora.plans import open_plan
-from hybridner.data.corpora.prepare import prepare, prepared_label_set
+from hybridner.data.corpora.prepare import load_prepared_label_set, prepare
 from hybridner.data.formats.markup import Document, Sentence
-from hybridner.data.sncm.corpus import corpus_splits, draft_label_map, split_documents
+from hybridner.data.sncm.corpus import read_corpus_splits, read_draft_label_map, split_documents
 from hybridner.data.sncm.ontology import load_ontology
 from hybridner.errors import DataError
 from hybridner.spans import Record, Span
@@ -199,15 +199,15 @@ def test_label_maps_are_checked(draft, write):
         open_plan("sncm", draft)
     write("label_map.json", "[]", folder=draft)
     with pytest.raises(DataError, match="expected an object"):
-        draft_label_map(draft)
+        read_draft_label_map(draft)
     (draft / "label_map.json").unlink()
-    assert draft_label_map(draft) == {name: name for name in label_set("sncm").names}
+    assert read_draft_label_map(draft) == {name: name for name in label_set("sncm").names}
     with pytest.raises(DataError, match="line 1: unknown label '国家'"):
         open_plan("sncm", draft)
 
 
 def test_the_corpus_is_split_by_document_within_each_genre(corpus):
-    splits = corpus_splits(corpus)
+    splits = read_corpus_splits(corpus)
     groups = {split: {sentence.record.group for sentence in part} for split, part in splits.items()}
     assert {split: len(ids) for split, ids in groups.items()} == {"train": 16, "validation": 2, "test": 2}
     assert all(len({id.split("-")[0] for id in ids}) == 2 for ids in groups.values())
@@ -228,7 +228,7 @@ def test_a_split_list_decides_and_must_be_complete(corpus, write):
     ids = [f"{genre}-{number:03}" for genre in ("news", "report") for number in range(10)]
     listed = {"train": ids[:18], "validation": ids[18:19], "test": ids[19:]}
     write("splits.yaml", json.dumps(listed), folder=corpus)
-    assert {s.record.group for s in corpus_splits(corpus)["test"]} == {"report-009"}
+    assert {s.record.group for s in read_corpus_splits(corpus)["test"]} == {"report-009"}
     for wrong, message in (
         ({**listed, "test": []}, "document 'report-009' is in no split"),
         ({**listed, "test": ["report-009", "news-000"]}, "document 'news-000' is listed more than once"),
@@ -236,13 +236,13 @@ def test_a_split_list_decides_and_must_be_complete(corpus, write):
     ):
         write("splits.yaml", json.dumps(wrong), folder=corpus)
         with pytest.raises(DataError, match=rf"splits\.yaml: {message}"):
-            corpus_splits(corpus)
+            read_corpus_splits(corpus)
 
 
 def test_a_corpus_that_breaks_the_ontology_is_refused(corpus, write):
     write("bad.txt", "# doc bad | genre=news | title=t", "{俄军|STATE}{昨天|TIME}", "> 2 deploys 1", folder=corpus)
     with pytest.raises(DataError, match=r"rules are broken 2 times; first: .*bad\.txt, line 2"):
-        corpus_splits(corpus)
+        read_corpus_splits(corpus)
 
 
 def test_the_corpus_has_relations_and_one_fixed_split(corpus, tmp_path):
@@ -262,10 +262,10 @@ def test_a_prepared_folder_opens_without_a_script_and_reads_back(corpus, tmp_pat
     opened = datasets.load_dataset(str(prepared.folder))
     assert {split: part.num_rows for split, part in opened.items()} == prepared.records
     assert opened["train"].features["entities"].feature["label"].names == list(label_set("sncm").names)
-    expected = {split: [sentence.record for sentence in part] for split, part in corpus_splits(corpus).items()}
+    expected = {split: [sentence.record for sentence in part] for split, part in read_corpus_splits(corpus).items()}
     assert read_splits(prepared.folder) == expected
     assert {record.group for record in read_splits(prepared.folder)["test"]} == {r.group for r in expected["test"]}
-    assert prepared_label_set(prepared.folder) == label_set("sncm")
+    assert load_prepared_label_set(prepared.folder) == label_set("sncm")
     assert stat.S_IMODE(prepared.folder.stat().st_mode) == 0o755
 
 
@@ -286,7 +286,7 @@ def test_conll_takes_its_labels_from_the_files_and_counts_repairs_once(msra, tmp
     prepared = prepare("conll", msra, tmp_path / "out")
     assert prepared.records == {"train": 41, "test": 1}
     assert prepared.entities == {"train": 80, "test": 1}
-    assert prepared_label_set(prepared.folder).names == ("LOC", "ORG", "PER")
+    assert load_prepared_label_set(prepared.folder).names == ("LOC", "ORG", "PER")
     assert dict(prepared.repairs.counts) == {"empty_tag": 1}
 
 
@@ -320,7 +320,7 @@ def test_unknown_names_and_variants(tmp_path):
     with pytest.raises(DataError, match="the files of conll are needed"):
         open_plan("conll")
     with pytest.raises(DataError, match="make the folder with `hybridner data prepare`"):
-        prepared_label_set(tmp_path)
+        load_prepared_label_set(tmp_path)
 
 
 @pytest.mark.parametrize(("name", "size"), [("msra", 3), ("cluener", 10), ("cmeee", 9), ("sncm", 13)])

@@ -4,9 +4,9 @@ import datasets
 import pytest
 
 from hybridner.data import (
+    collect_labels,
     detect_format,
     iter_records,
-    labels_of,
     read_records,
     read_splits,
     split_files,
@@ -138,10 +138,10 @@ def test_reading_is_lazy(write):
 
 
 def test_labels_of():
-    assert labels_of(RECORDS, "news").names == ("LOC", "PER")
-    assert labels_of(RECORDS, "news").domain == "news"
+    assert collect_labels(RECORDS, "news").names == ("LOC", "PER")
+    assert collect_labels(RECORDS, "news").domain == "news"
     with pytest.raises(DataError, match="at least one label"):
-        labels_of([Record("无")])
+        collect_labels([Record("无")])
 
 
 GROUPED = [Record(f"文本{n}", (), str(n), f"d{n // 4}") for n in range(80)]

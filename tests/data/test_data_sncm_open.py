@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from hybridner.data.sncm.corpus import corpus_splits
+from hybridner.data.sncm.corpus import read_corpus_splits
 from hybridner.data.sncm.ontology import SNCM_OPEN
 from hybridner.data.statistics.describe import describe
 
@@ -30,7 +30,7 @@ ORDER = [
 
 @pytest.fixture(scope="module")
 def splits():
-    return corpus_splits()
+    return read_corpus_splits()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridner.data import fold_numbers
+from hybridner.data import assign_folds
 from hybridner.errors import DataError
 from hybridner.spans import Record, Span
 
@@ -30,9 +30,9 @@ def test_documents_and_copies_of_a_text_stay_in_one_fold(records: list[Record], 
     units = {record.group or record.text for record in records}
     if len(units) < folds:
         with pytest.raises(DataError, match="folds"):
-            fold_numbers(records, folds, seed)
+            assign_folds(records, folds, seed)
         return
-    numbers = fold_numbers(records, folds, seed)
+    numbers = assign_folds(records, folds, seed)
     assert set(numbers) == set(range(folds))
     for key in (lambda r: r.group or None, lambda r: None if r.group else r.text):
         homes: dict[str, set[int]] = {}
@@ -41,7 +41,7 @@ def test_documents_and_copies_of_a_text_stay_in_one_fold(records: list[Record], 
                 homes.setdefault(key(record), set()).add(number)
         assert all(len(home) == 1 for home in homes.values())
     # The same whatever the order of the records.
-    assert fold_numbers(records[::-1], folds, seed)[::-1] == numbers
+    assert assign_folds(records[::-1], folds, seed)[::-1] == numbers
 
 
 def test_a_rare_label_is_in_every_fold_and_sizes_are_even() -> None:
@@ -51,9 +51,9 @@ def test_a_rare_label_is_in_every_fold_and_sizes_are_even() -> None:
     ]
     records += [Record(f"稀{number}", (Span(0, 1, "RARE"),), f"r{number}") for number in range(5)]
     for seed in (0, 1):
-        numbers = fold_numbers(records, 5, seed)
+        numbers = assign_folds(records, 5, seed)
         rare = Counter(n for r, n in zip(records, numbers, strict=True) for s in r.entities if s.label == "RARE")
         assert max(rare.values()) - min(rare[fold] for fold in range(5)) <= 1
         sizes = Counter(numbers)
         assert max(sizes.values()) - min(sizes.values()) <= 2
-    assert fold_numbers(records, 5, 0) != fold_numbers(records, 5, 1)
+    assert assign_folds(records, 5, 0) != assign_folds(records, 5, 1)

@@ -19,7 +19,7 @@ from transformers import AutoModel, pipeline
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.cli.main import main
 from hybridner.ensemble import Candidate, select_entities
-from hybridner.errors import ModelError
+from hybridner.errors import HybridNerError, ModelError
 from hybridner.export import GRAPH_FILE, OnnxHybridNerModel, export_onnx
 from hybridner.hub import read_model
 from hybridner.hub.publishing import published_files
@@ -156,7 +156,7 @@ def test_an_older_torch_is_told_apart(
     """The next thing that is looked for is onnx, which is not there either."""
     monkeypatch.setattr(torch, "__version__", TorchVersion(version))
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ModelError, match="needs torch 2.8 or later" if old else "onnx is not installed"):
+    with pytest.raises(HybridNerError, match="needs torch 2.8 or later" if old else "onnx is not installed"):
         export_onnx(composite, tmp_path)
 
 

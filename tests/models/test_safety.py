@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import resource
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,15 @@ from torch import nn
 from transformers import AutoConfig
 
 from hybridner.errors import ModelError
-from hybridner.models.modeling_member import new_encoder
-from hybridner.models.safety import build_skeleton, check_encoder_settings, check_fits, check_numbers, read_shapes
+from hybridner.models.encoders import new_encoder
+from hybridner.models.safety import (
+    build_skeleton,
+    check_amount,
+    check_encoder_settings,
+    check_fits,
+    check_numbers,
+    read_shapes,
+)
 from tests.support.tiny import ENCODER
 
 SETTINGS = {**ENCODER, "vocab_size": 40}
@@ -67,10 +75,17 @@ def test_sizes_that_are_not_stored_are_refused_without_being_allocated(change: d
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kilobytes
 
 
+def test_of_a_file_only_the_size_may_be_known() -> None:
+    check_amount(encoder, 4 * sum(weight.numel() for weight in encoder().parameters()))
+    for change in ({"vocab_size": 4_000_000}, {"num_hidden_layers": 2_000_000}, {"intermediate_size": 10**9}):
+        with pytest.raises(ModelError, match=r"config\.json describes"):
+            check_amount(partial(encoder, **change), 100_000)
+
+
 def test_a_skeleton_has_no_memory_and_leaves_nothing_behind() -> None:
-    assert all(tensor.is_meta for tensor in build_skeleton(encoder, shapes_of(encoder())).state_dict().values())
+    assert all(tensor.is_meta for tensor in build_skeleton(encoder, 100).state_dict().values())
     with pytest.raises(ModelError, match="tensors"):
-        build_skeleton(lambda: encoder(num_hidden_layers=100), {})
+        build_skeleton(lambda: encoder(num_hidden_layers=100), 100)
     # No limit holds any longer.
     assert len(list(encoder(num_hidden_layers=100).parameters())) > 1000
     assert not next(nn.Linear(2, 2).parameters()).is_meta

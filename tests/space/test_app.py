@@ -18,7 +18,7 @@ from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.cli.commands import space as command
 from hybridner.cli.main import command_parser
 from hybridner.errors import MissingPackageError, ModelError
-from hybridner.space import Limits
+from hybridner.space import PUBLIC_HOSTS, Limits
 from hybridner.space.serving import MODEL_VARIABLE
 from tests.support.page import ROOT, quiet_environment
 from tests.support.tiny import TEXT
@@ -111,6 +111,23 @@ def test_the_command_takes_the_model_from_option_or_environment(composite_folder
     assert [(one["server_name"], one["server_port"]) for one in launched] == [("0.0.0.0", 1234), *[("127.0.0.1", None)] * 2]
     # What the browser keeps of a run would hold the key of the LLM.
     assert all(one["run_history"] is False for one in launched)
+
+
+def test_a_public_page_uses_public_llm_servers_only(composite_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gradio import Blocks
+
+    from hybridner.space import page
+
+    hosts: list[object] = []
+    monkeypatch.setattr(Blocks, "launch", lambda self, **settings: None)
+    build = page.build
+    monkeypatch.setattr(page, "build", lambda analyzer: hosts.append(analyzer.llm_hosts) or build(analyzer))
+    model = ("--model", str(composite_folder), "--device", "cpu")
+    for arguments in ((), ("--public",), ("--public", "--llm-host", "llm.example.org"), ("--host", "0.0.0.0")):
+        assert command.run(parsed(*model, *arguments)) == 0
+    assert hosts == [None, PUBLIC_HOSTS, (*PUBLIC_HOSTS, "llm.example.org"), PUBLIC_HOSTS]
+    with pytest.raises(ModelError, match=r"--llm-host 127\.0\.0\.1"):
+        command.run(parsed(*model, "--public", "--llm-host", "127.0.0.1"))
 
 
 def test_the_command_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

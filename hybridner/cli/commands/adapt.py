@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from rich.console import Console
+
+from hybridner.files import write_json
 
 #: The encoders' learning rate when all their weights are trained.
 _FULL_LR = 3e-4
@@ -76,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         }
         for name, result in scores.items():
             console.print(f"{100 * result.micro.f1:5.1f} % F1 on dev  {name.removeprefix('strategy:')}")
-    (output / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
+    write_json(output / REPORT, report)
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file()) / 1e6
     kind = "composite" if options.full else "adapter"
     console.print(f"{kind} of {size:.1f} MB for {len(labels)} types, from {len(records)} sentences: {output}")

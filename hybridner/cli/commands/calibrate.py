@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hybridner.errors import DataError, MissingPackageError, ModelError
+from hybridner.files import write_json
 
 if TYPE_CHECKING:
     from hybridner.ensemble import Predictions
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.output or options.model)
     model.save_pretrained(folder)
     report = {"model": fingerprint(folder), **report}
-    (folder / CALIBRATION_FILE).write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
+    write_json(folder / CALIBRATION_FILE, report)
     console = Console(highlight=False)
     try:
         draw_report(report, folder / CALIBRATION_PLOT_FILE)

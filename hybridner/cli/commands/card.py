@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybridner.errors import ModelError
+from hybridner.files import write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
     from hybridner.hub.cards import Power
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     if output is None:
         sys.stdout.write(str(card))
     else:
-        output.write_text(str(card), encoding="utf-8")
+        write_text(output, str(card))
         print(f"card: {output}")
     return 0
 
@@ -90,9 +90,9 @@ def _measure(folder: Path, options: argparse.Namespace) -> None:
         data=options.dataset or Path(options.data).name,
         split=options.split,
     )
-    (folder / EVALUATION_FILE).write_text(json.dumps(evaluation, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / EVALUATION_FILE, evaluation)
     picture = draw(evaluation)
     if picture is None:
         (folder / PLOT_FILE).unlink(missing_ok=True)  # of earlier figures
     else:
-        (folder / PLOT_FILE).write_bytes(picture)
+        write_bytes(folder / PLOT_FILE, picture)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from hybridner.cli.texts import read_texts
+from hybridner.files import write_json
 
 DESCRIPTION = "Make a composite small: drop rare characters from its encoders' tables and store weights in half precision."
 EPILOG = """\
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     reports = training_reports(Path(options.model), model.config.member_configs())
     if reports:
         shown = {"members": {name: public_report(report) for name, report in reports.items()}}
-        (output / TRAINING_FILE).write_text(json.dumps(shown, indent=2, ensure_ascii=False), encoding="utf-8")
+        write_json(output / TRAINING_FILE, shown)
     size = sum(path.stat().st_size for path in output.iterdir())
     print(f"{sum(p.numel() for p in model.parameters()):,} weights, {size / 1e6:.1f} MB: {options.output}")
     return 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from importlib.util import find_spec
 from pathlib import Path
+
+from hybridner.files import write_bytes, write_json, write_text
 
 DESCRIPTION = (
     "Compare every member, combining strategy and hybrid in runs that `hybridner evaluate --save` wrote: "
@@ -36,16 +37,14 @@ def run(options: argparse.Namespace) -> int:
 
     comparison = compare([Run.load(path) for path in options.runs], options.baseline)
     folder = Path(options.output)
-    folder.mkdir(parents=True, exist_ok=True)
     pictures: list[tuple[str, str]] = []
     if find_spec("matplotlib") is None:
-        print("no plots: they need matplotlib (pip install 'hybridner[plots]')")
+        print('no plots: they need matplotlib (`pip install "hybridner[plots]"`)')
     else:
         for title, name, draw in (("F1", "f1.png", draw_scores), ("Differences", "differences.png", draw_differences)):
-            (folder / name).write_bytes(draw(comparison))
+            write_bytes(folder / name, draw(comparison))
             pictures.append((title, name))
-    content = json.dumps(comparison.to_dict(), ensure_ascii=False, indent=2)
-    (folder / "comparison.json").write_text(content + "\n", encoding="utf-8")
-    (folder / "comparison.md").write_text(to_markdown(comparison, pictures), encoding="utf-8")
+    write_json(folder / "comparison.json", comparison.to_dict())
+    write_text(folder / "comparison.md", to_markdown(comparison, pictures))
     print(f"comparison: {folder / 'comparison.md'}")
     return 0

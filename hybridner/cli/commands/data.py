@@ -157,7 +157,7 @@ def _describe(options: argparse.Namespace) -> int:
     from hybridner.data import RepairLog, iter_annotated
     from hybridner.data.reading import find_files
     from hybridner.data.statistics.describe import describe
-    from hybridner.data.statistics.report import as_text, plot
+    from hybridner.data.statistics.report import format_description, plot
 
     repairs = RepairLog()
     reading = _read_options(options, repairs)
@@ -169,7 +169,7 @@ def _describe(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({**description.to_dict(), "repairs": repairs.counts}, ensure_ascii=False, indent=2))
     else:
-        print(as_text(description))
+        print(format_description(description))
         print(repairs)
     if options.plot:
         plot(splits, description, options.plot)
@@ -244,13 +244,13 @@ def _convert(options: argparse.Namespace) -> int:
 
 def _agree(options: argparse.Namespace) -> int:
     from hybridner.data import read_records
-    from hybridner.data.statistics.agreement import agreement, disagreements, same_texts
+    from hybridner.data.statistics.agreement import align_texts, find_disagreements, measure_agreement
 
     second = read_records(options.second)
-    first = same_texts(read_records(options.first), second)
-    found = agreement(first, second)
+    first = align_texts(read_records(options.first), second)
+    found = measure_agreement(first, second)
     if options.json:
-        differing = [asdict(one) for one in disagreements(first, second)]
+        differing = [asdict(one) for one in find_disagreements(first, second)]
         print(json.dumps({**_agreement_table(found), "disagreements": differing}, ensure_ascii=False, indent=2))
         return 0
     print("| label | first | second | both | F1 | kappa |\n|---|---|---|---|---|---|")

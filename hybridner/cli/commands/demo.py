@@ -57,12 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from hybridner.data.sncm.corpus import corpus_splits
+    from hybridner.data.sncm.corpus import read_corpus_splits
     from hybridner.hybrid.loading import load_composite
     from hybridner.pipeline import HybridNerPipeline
 
     console = Console(highlight=False)
-    splits = {name: [sentence.record for sentence in sentences] for name, sentences in corpus_splits().items()}
+    splits = {name: [sentence.record for sentence in sentences] for name, sentences in read_corpus_splits().items()}
     console.print(
         f"SNCM-open: {len(splits['train'])} sentences to train on, {len(splits['validation'])} to choose the best epoch, "
         f"{len(splits['test'])} to test; 13 types of satellite-navigation countermeasures"

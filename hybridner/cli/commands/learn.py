@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
 
 from hybridner.errors import DataError
+from hybridner.files import write_json
 
 _REPORT = "learning.json"
 
@@ -87,6 +87,6 @@ def run(options: argparse.Namespace) -> int:
         console.print(f"{report['llm_answers']} answers of {options.llm} are known")
     output = Path(options.output)
     model.save_pretrained(output)
-    (output / _REPORT).write_text(json.dumps({**report, "verdicts": verdicts}, indent=2, ensure_ascii=False), encoding="utf-8")
+    write_json(output / _REPORT, {**report, "verdicts": verdicts})
     console.print(f"written to {output}")
     return 0

@@ -21,7 +21,7 @@ import datasets
 
 from hybridner.data.corpora.catalog import SOURCES
 from hybridner.data.corpora.plans import VARIANTS, Plan, open_plan, plan_files
-from hybridner.data.corpora.rows import features_of, rows_of
+from hybridner.data.corpora.rows import iter_rows, make_features
 from hybridner.data.reading import split_files
 from hybridner.data.repairs import RepairLog
 from hybridner.data.sncm.ontology import SNCM_OPEN
@@ -85,14 +85,14 @@ class RecordBuilder(datasets.GeneratorBasedBuilder):
             self._plan = plan_files(self.SOURCE, fetch(self.SOURCE, dl_manager), self.config.name, self.repairs)
         else:
             self._plan = open_plan(self.SOURCE, self.config.data_dir, variant=self.config.name, repairs=self.repairs)
-        self.info.features = features_of(self._plan)
+        self.info.features = make_features(self._plan)
         if self._plan.about is not None:
             self.info.license = self._plan.about.license
         return [datasets.SplitGenerator(name=split, gen_kwargs={"split": split}) for split in self._plan.splits]
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
         assert self._plan is not None
-        yield from enumerate(rows_of(self._plan, split))
+        yield from enumerate(iter_rows(self._plan, split))
 
 
 def fetch(name: str, dl_manager: datasets.DownloadManager) -> dict[str, Path]:

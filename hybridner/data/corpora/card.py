@@ -24,7 +24,7 @@ _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "
 
 
 @dataclass
-class Tally:
+class SplitCounts:
     """What was counted of a split; lengths are in characters.
 
     Attributes:
@@ -51,11 +51,11 @@ class Tally:
                 self.labels[entity["label"]] += 1
 
 
-def make_card(name: str, variant: str, plan: Plan, tallies: Mapping[str, Tally], repairs: RepairLog) -> DatasetCard:
+def make_card(name: str, variant: str, plan: Plan, splits: Mapping[str, SplitCounts], repairs: RepairLog) -> DatasetCard:
     """The card of what `prepare` wrote; its metadata are checked by huggingface_hub."""
     source = plan.about
     licence = _OPEN.get(source.license) if source else None
-    records = sum(tally.records for tally in tallies.values())
+    records = sum(counts.records for counts in splits.values())
     title = source.title if source else name
     metadata = DatasetCardData(
         language="zh",
@@ -68,7 +68,7 @@ def make_card(name: str, variant: str, plan: Plan, tallies: Mapping[str, Tally],
         configs=[
             {
                 "config_name": "default",
-                "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in tallies],
+                "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits],
             }
         ],
     )
@@ -79,15 +79,15 @@ def make_card(name: str, variant: str, plan: Plan, tallies: Mapping[str, Tally],
         "variant": variant,
         "place": SOMEWHERE,
         "records": records,
-        "entities": sum(tally.entities for tally in tallies.values()),
+        "entities": sum(counts.entities for counts in splits.values()),
         "relations": plan.relations,
-        "splits": [{"name": split, **vars(tally)} for split, tally in tallies.items()],
+        "splits": [{"name": split, **vars(counts)} for split, counts in splits.items()],
         "labels": [
             {
                 "name": label.name,
                 "title": _cell(label.title),
                 "description": _cell(label.description),
-                "counts": [tally.labels[number] for tally in tallies.values()],
+                "counts": [counts.labels[number] for counts in splits.values()],
             }
             for number, label in enumerate(plan.labels.labels)
         ],
@@ -102,7 +102,7 @@ def make_card(name: str, variant: str, plan: Plan, tallies: Mapping[str, Tally],
     return DatasetCard(str(DatasetCard.from_template(metadata, template_path=str(TEMPLATE), **content)).rstrip() + "\n")
 
 
-def placed(card: str, repo_id: str) -> str:
+def fill_repo_id(card: str, repo_id: str) -> str:
     """A card whose example says where the data set is."""
     return card.replace(SOMEWHERE, repo_id)
 

@@ -10,9 +10,9 @@ from hybridner.data.corpora.catalog import SNCM_DRAFT, SOURCES, Source, label_se
 from hybridner.data.formats.markup import Sentence
 from hybridner.data.reading import iter_records, split_files
 from hybridner.data.repairs import RepairLog
-from hybridner.data.sncm.corpus import corpus_splits, draft_label_map, draft_splits
+from hybridner.data.sncm.corpus import read_corpus_splits, read_draft_label_map, read_draft_splits
 from hybridner.data.sncm.ontology import SNCM_OPEN, load_ontology
-from hybridner.data.splitting import labels_of, split_records
+from hybridner.data.splitting import collect_labels, split_records
 from hybridner.errors import DataError
 from hybridner.spans import LabelSet, Record
 
@@ -70,7 +70,7 @@ def open_plan(
     if name == "sncm" and any(folder.glob("*.txt")):
         if variant != "official":
             raise DataError("a corpus of marked-up text has one fixed split; leave the variant out", str(folder))
-        return Plan(SOURCES[name], label_set(name), _relation_names(), corpus_splits(folder))
+        return Plan(SOURCES[name], label_set(name), _relation_names(), read_corpus_splits(folder))
     return plan_files(name, split_files(folder), variant, repairs if repairs is not None else RepairLog())
 
 
@@ -79,8 +79,8 @@ def plan_files(name: str, files: Mapping[str, Path], variant: str, repairs: Repa
     labels = _labels_in(files) if name == CONLL else label_set(name)
     parts: dict[str, Iterable[Record]]
     if name == "sncm":
-        label_map = draft_label_map(next(iter(files.values())).parent)
-        parts = {**draft_splits(files, label_map, repairs)}
+        label_map = read_draft_label_map(next(iter(files.values())).parent)
+        parts = {**read_draft_splits(files, label_map, repairs)}
     else:
         format = "conll" if name == CONLL else None
         known = {label: label for label in labels.names}
@@ -112,7 +112,7 @@ def _held_out(parts: Mapping[str, Iterable[Record]]) -> dict[str, Iterable[Recor
 def _labels_in(files: Mapping[str, Path]) -> LabelSet:
     # A reading of its own, so that nothing is counted twice; the files are too large to be kept.
     log = RepairLog()
-    return labels_of(record for path in files.values() for record in iter_records(path, "conll", repairs=log))
+    return collect_labels(record for path in files.values() for record in iter_records(path, "conll", repairs=log))
 
 
 def _sentences(records: Iterable[Record]) -> Iterator[Sentence]:

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from hybridner.data.corpora.card import CARD_FILE, Tally, make_card
+from hybridner.data.corpora.card import CARD_FILE, SplitCounts, make_card
 from hybridner.data.corpora.catalog import SOURCES
 from hybridner.data.corpora.plans import Plan, open_plan, plan_files
-from hybridner.data.corpora.rows import features_of, rows_of
+from hybridner.data.corpora.rows import iter_rows, make_features
 from hybridner.data.repairs import RepairLog
 from hybridner.errors import DataError
 from hybridner.spans import LabelSet
@@ -71,10 +71,10 @@ def prepare(
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
     try:
-        tallies = {split: _write_parquet(plan, split, unfinished) for split in plan.splits}
+        splits = {split: _write_parquet(plan, split, unfinished) for split in plan.splits}
         text = yaml.safe_dump(plan.labels.to_dict(), allow_unicode=True, sort_keys=False)
         (unfinished / LABEL_SET_FILE).write_text(text, encoding="utf-8")
-        (unfinished / CARD_FILE).write_text(str(make_card(name, variant, plan, tallies, repairs)), encoding="utf-8")
+        (unfinished / CARD_FILE).write_text(str(make_card(name, variant, plan, splits, repairs)), encoding="utf-8")
         if output.exists():
             output.rmdir()
         # mkdtemp gives a folder that only its owner can read.
@@ -82,11 +82,11 @@ def prepare(
         unfinished.rename(output)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    records, entities = ({split: getattr(tally, part) for split, tally in tallies.items()} for part in ("records", "entities"))
+    records, entities = ({split: getattr(counts, part) for split, counts in splits.items()} for part in ("records", "entities"))
     return Prepared(output, records, entities, repairs)
 
 
-def prepared_label_set(folder: str | Path) -> LabelSet:
+def load_prepared_label_set(folder: str | Path) -> LabelSet:
     """The label set of a folder that `prepare` wrote.
 
     Raises:
@@ -106,20 +106,20 @@ def _fetched(name: str, variant: str, repairs: RepairLog) -> Plan:
     return plan_files(name, fetch(name, DownloadManager()), variant, repairs)
 
 
-def _write_parquet(plan: Plan, split: str, folder: Path) -> Tally:
+def _write_parquet(plan: Plan, split: str, folder: Path) -> SplitCounts:
     """Write one split; returns what was counted meanwhile."""
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
     path = folder / "data" / f"{split}-00000-of-00001.parquet"
     path.parent.mkdir(exist_ok=True)
-    schema = features_of(plan).arrow_schema
-    tally = Tally()
+    schema = make_features(plan).arrow_schema
+    counts = SplitCounts()
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-        for rows in _batches(rows_of(plan, split)):
+        for rows in _batches(iter_rows(plan, split)):
             writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
-            tally.add(rows)
-    return tally
+            counts.add(rows)
+    return counts
 
 
 def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

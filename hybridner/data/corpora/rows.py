@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datasets import Features
 
 
-def features_of(plan: Plan) -> Features:
+def make_features(plan: Plan) -> Features:
     """The `datasets` features of a plan's rows."""
     from datasets import ClassLabel, Features, List, Value
 
@@ -27,7 +27,7 @@ def features_of(plan: Plan) -> Features:
     return Features(columns)
 
 
-def rows_of(plan: Plan, split: str) -> Iterator[dict[str, Any]]:
+def iter_rows(plan: Plan, split: str) -> Iterator[dict[str, Any]]:
     """The rows of one split; label and relation names as their numbers in the features."""
     labels = {name: number for number, name in enumerate(plan.labels.names)}
     relations = {name: number for number, name in enumerate(plan.relations)}

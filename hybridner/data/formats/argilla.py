@@ -12,7 +12,7 @@ from typing import Any
 
 from hybridner.data.formats.base import BY_HAND, AnnotatedRecord, Conventions, Format, JsonObject, RawEntity, RawRecord
 from hybridner.data.formats.json_fields import Annotations, find_only_text, find_text, raw_entities
-from hybridner.data.formats.json_records import id_of, json_reader, write_array
+from hybridner.data.formats.json_records import find_id, json_reader, write_array
 from hybridner.data.options import ReadOptions
 from hybridner.data.repairs import RepairLog
 
@@ -42,7 +42,7 @@ def _parse(item: JsonObject, where: str, id: str, options: ReadOptions) -> RawRe
     fields = item.get("fields")
     text = find_only_text(fields, where, options) if isinstance(fields, dict) else find_text(item, where, options)
     group, proposed = str(metadata.get("group") or ""), None if options.predictions else proposed
-    return RawRecord(text, entities, where, id_of(item, id), group, proposed)
+    return RawRecord(text, entities, where, find_id(item, id), group, proposed)
 
 
 def _answers(item: JsonObject) -> Iterator[tuple[Any, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from hybridner.data.decoding import check_readable
 from hybridner.data.formats.base import Format, RawEntity, RawRecord
-from hybridner.data.formats.json_fields import score_of
+from hybridner.data.formats.json_fields import read_score
 from hybridner.data.options import ReadOptions
 from hybridner.errors import DataError
 
@@ -88,8 +88,8 @@ def _records(rows: Iterator[Any], names: Sequence[str], path: Path, options: Rea
         id = str(row["id"]) if "id" in row else options.numbered_id(path, number)
         document, colon, _ = id.rpartition(":")
         raw = [
-            RawEntity(entity["start"], entity["end"], _name(entity["label"], names, where), entity.get("word"), score_of(entity))
-            for entity in entities
+            RawEntity(one["start"], one["end"], _name(one["label"], names, where), one.get("word"), read_score(one))
+            for one in entities
         ]
         yield RawRecord(row["text"], raw, where, id, document if colon else "")
 

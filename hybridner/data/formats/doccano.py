@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hybridner.data.formats.base import BY_HAND, AnnotatedRecord, Conventions, Format, JsonObject, RawEntity, RawRecord
 from hybridner.data.formats.json_fields import find_annotations
-from hybridner.data.formats.json_records import fields_parser, json_reader, names_of, write_lines
+from hybridner.data.formats.json_records import fields_parser, id_fields, json_reader, write_lines
 from hybridner.data.options import ReadOptions
 from hybridner.data.repairs import RepairLog
 from hybridner.errors import DataError
@@ -69,7 +69,7 @@ def _recognize(item: JsonObject) -> str:
 
 def _write(records: Iterable[AnnotatedRecord], path: Path, log: RepairLog, predictions: bool) -> int:
     items = (
-        {**names_of(record), "text": record.record.text, "label": [list(span) for span in record.record.entities]}
+        {**id_fields(record), "text": record.record.text, "label": [list(span) for span in record.record.entities]}
         for record in records
     )
     return write_lines(items, path)

@@ -200,7 +200,7 @@ def _of_object(entry: Any, where: str) -> RawEntity | None:
     label = _first_key(entry, (*_LABEL_KEYS, "entity") if "word" in entry else _LABEL_KEYS, where)
     words = [entry[key] for key in _WORD_KEYS if key in entry and key != label]
     word = next((word for word in words if isinstance(word, str)), None)
-    return RawEntity(entry[start], end, entry[label], word, score_of(entry))
+    return RawEntity(entry[start], end, entry[label], word, read_score(entry))
 
 
 def _first_key(entry: JsonObject, keys: Sequence[str], where: str) -> str:
@@ -210,7 +210,7 @@ def _first_key(entry: JsonObject, keys: Sequence[str], where: str) -> str:
     return found
 
 
-def score_of(entry: JsonObject) -> EntityScore | None:
+def read_score(entry: JsonObject) -> EntityScore | None:
     """What a model said about an entity, where its object has a `score`."""
     score, uncertainty, review = (entry.get(key) for key in ("score", "uncertainty", "needs_review"))
     if not is_number(score):

@@ -28,14 +28,14 @@ def json_reader(parse: Parser) -> Callable[[Path, ReadOptions], Iterator[RawReco
 
     def read(path: Path, options: ReadOptions) -> Iterator[RawRecord]:
         for number, (where, item) in enumerate(iter_objects(path, options.encoding)):
-            record = parse(item, where, id_of(item, options.numbered_id(path, number)), options)
+            record = parse(item, where, find_id(item, options.numbered_id(path, number)), options)
             if record is not None:
                 yield record
 
     return read
 
 
-def id_of(item: JsonObject, default: str = "") -> str:
+def find_id(item: JsonObject, default: str = "") -> str:
     """The id an object gives itself."""
     return next((str(item[key]) for key in ("id", "doc_id") if item.get(key) not in (None, "")), default)
 
@@ -104,7 +104,7 @@ def _write(items: Iterable[JsonObject], path: str | Path, begin: str, between: s
     return written
 
 
-def names_of(record: AnnotatedRecord) -> dict[str, Any]:
+def id_fields(record: AnnotatedRecord) -> dict[str, Any]:
     """`id` and `group`, as far as the record has them."""
     return {key: value for key, value in (("id", record.record.id), ("group", record.record.group)) if value}
 

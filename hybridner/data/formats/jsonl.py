@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hybridner.data.formats.base import AnnotatedRecord, Conventions, Format, JsonObject, RawRecord
 from hybridner.data.formats.json_fields import find_annotations
-from hybridner.data.formats.json_records import fields_parser, json_reader, names_of, recognizer, score_fields, write_lines
+from hybridner.data.formats.json_records import fields_parser, id_fields, json_reader, recognizer, score_fields, write_lines
 from hybridner.data.options import ReadOptions
 from hybridner.data.repairs import RepairLog
 from hybridner.spans import Record
@@ -32,7 +32,7 @@ def _parse(item: JsonObject, where: str, id: str, options: ReadOptions) -> RawRe
 def _items(records: Iterable[AnnotatedRecord]) -> Iterable[JsonObject]:
     for record in records:
         entities = [{**span._asdict(), **score_fields(record, span)} for span in record.record.entities]
-        yield {**names_of(record), "text": record.record.text, "entities": entities}
+        yield {**id_fields(record), "text": record.record.text, "entities": entities}
 
 
 def _write(records: Iterable[AnnotatedRecord], path: Path, log: RepairLog, predictions: bool) -> int:

@@ -21,8 +21,8 @@ from hybridner.data.formats.base import (
     RawEntity,
     RawRecord,
 )
-from hybridner.data.formats.json_fields import TEXT_FIELDS, find_text, score_of
-from hybridner.data.formats.json_records import id_of, json_reader, names_of, write_array
+from hybridner.data.formats.json_fields import TEXT_FIELDS, find_text, read_score
+from hybridner.data.formats.json_records import find_id, id_fields, json_reader, write_array
 from hybridner.data.options import ReadOptions
 from hybridner.data.repairs import RepairLog
 from hybridner.errors import DataError
@@ -51,7 +51,7 @@ def _parse(item: JsonObject, where: str, id: str, options: ReadOptions) -> RawRe
         return None
     text = find_task_text(data, results or (), where, options)
     group, proposed = str(data.get("group") or ""), None if options.predictions else proposed
-    return RawRecord(text, entities, where, id_of(data, id), group, proposed)
+    return RawRecord(text, entities, where, find_id(data, id), group, proposed)
 
 
 def _decided(item: JsonObject, where: str, options: ReadOptions) -> Sequence[Any] | None:
@@ -97,7 +97,7 @@ def _entities(value: JsonObject, region: JsonObject, where: str, options: ReadOp
         options.repairs.add("unlabeled_region", where)
         return
     word = value.get("text") if isinstance(value.get("text"), str) else None
-    score = score_of({**_meta(region), **{key: region[key] for key in ("score",) if key in region}})
+    score = read_score({**_meta(region), **{key: region[key] for key in ("score",) if key in region}})
     for label in labels if isinstance(labels, list) else [labels]:
         yield RawEntity(value["start"], value["end"], label, word, score)
 
@@ -169,7 +169,7 @@ def _tasks(records: Iterable[AnnotatedRecord], predictions: bool) -> Iterator[Js
         scores = list(annotated.scores.values())
         uncertain = [score.uncertainty for score in scores if score.uncertainty is not None]
         data = {
-            **names_of(annotated),
+            **id_fields(annotated),
             "text": annotated.record.text,
             **({"uncertainty": max(uncertain), "needs_review": sum(bool(s.needs_review) for s in scores)} if uncertain else {}),
         }

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hybridner.data.formats.base import AnnotatedRecord, Conventions, Format, JsonObject, RawRecord
-from hybridner.data.formats.json_records import fields_parser, json_reader, names_of, recognizer, score_fields, write_lines
+from hybridner.data.formats.json_records import fields_parser, id_fields, json_reader, recognizer, score_fields, write_lines
 from hybridner.data.options import ReadOptions
 from hybridner.data.repairs import RepairLog
 
@@ -36,7 +36,7 @@ def _items(records: Iterable[AnnotatedRecord], predictions: bool) -> Iterator[Js
     for record in records:
         spans = [{**span._asdict(), **score_fields(record, span)} for span in record.record.entities]
         answer = {} if predictions else {"answer": "accept"}
-        yield {**names_of(record), "text": record.record.text, "spans": spans, **answer}
+        yield {**id_fields(record), "text": record.record.text, "spans": spans, **answer}
 
 
 def _write(records: Iterable[AnnotatedRecord], path: Path, log: RepairLog, predictions: bool) -> int:

@@ -26,7 +26,7 @@ LABEL_MAP = "label_map.json"
 _SHARES = {"test": 0.1, "validation": 0.1}
 
 
-def corpus_splits(folder: Path = SNCM_OPEN) -> dict[str, list[Sentence]]:
+def read_corpus_splits(folder: Path = SNCM_OPEN) -> dict[str, list[Sentence]]:
     """The sentences of each split of a corpus of marked-up text, under the full names of the entity types.
 
     The splits are those of `SPLIT_LIST` in the folder, else those of `split_documents`.
@@ -78,7 +78,7 @@ def _check_list(splits: Mapping[str, Sequence[str]], documents: Sequence[str], w
         raise DataError(f"document {min(missing)!r} is in no split", where)
 
 
-def draft_label_map(folder: Path) -> dict[str, str | None]:
+def read_draft_label_map(folder: Path) -> dict[str, str | None]:
     """The label map of a draft: its `LABEL_MAP` file, else the thirteen names as they are.
 
     Raises:
@@ -89,7 +89,9 @@ def draft_label_map(folder: Path) -> dict[str, str | None]:
     return read_label_map(path, names) if path.is_file() else {name: name for name in names}
 
 
-def draft_splits(files: Mapping[str, Path], label_map: Mapping[str, str | None], repairs: RepairLog) -> dict[str, list[Record]]:
+def read_draft_splits(
+    files: Mapping[str, Path], label_map: Mapping[str, str | None], repairs: RepairLog
+) -> dict[str, list[Record]]:
     """The sentences of each split of a draft.
 
     A text that comes again in its split is left out, and so is a training document whose text stands in another split.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from hybridner.data.formats.markup import Sentence
 from hybridner.data.sncm.ontology import ONTOLOGY, load_ontology
-from hybridner.errors import DataError, HybridNerError
+from hybridner.errors import DataError, HybridNerError, MissingPackageError
+from hybridner.optional import require
 
 
 def reasoner_missing() -> str:
@@ -16,9 +17,9 @@ def reasoner_missing() -> str:
     if shutil.which("java") is None:
         return "HermiT needs Java; install a Java runtime (version 8 or later) and put `java` on the PATH"
     try:
-        import owlready2  # noqa: F401
-    except ImportError:
-        return 'the reasoner check needs owlready2; install it with `pip install "hybridner[ontology]"`'
+        require("owlready2", "ontology")
+    except MissingPackageError as error:
+        return str(error)
     return ""
 
 

@@ -52,7 +52,7 @@ class Disagreement:
     only_second: tuple[Span, ...]
 
 
-def same_texts(first: Iterable[Record], second: Iterable[Record]) -> list[Record]:
+def align_texts(first: Iterable[Record], second: Iterable[Record]) -> list[Record]:
     """The records of the first annotation for the texts of the second one, in its order; the second may cover a part only.
 
     Raises:
@@ -69,7 +69,7 @@ def same_texts(first: Iterable[Record], second: Iterable[Record]) -> list[Record
     return found
 
 
-def agreement(first: Sequence[Record], second: Sequence[Record]) -> Agreement:
+def measure_agreement(first: Sequence[Record], second: Sequence[Record]) -> Agreement:
     """Agreement of two annotations.
 
     Raises:
@@ -81,7 +81,7 @@ def agreement(first: Sequence[Record], second: Sequence[Record]) -> Agreement:
     return Agreement(_agreement(first, second, names), labels)
 
 
-def disagreements(first: Sequence[Record], second: Sequence[Record]) -> Iterator[Disagreement]:
+def find_disagreements(first: Sequence[Record], second: Sequence[Record]) -> Iterator[Disagreement]:
     """The texts on which two annotations differ, for adjudication.
 
     Raises:

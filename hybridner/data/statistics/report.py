@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hybridner.data.statistics.describe import NEAR, Description, SplitStats
-from hybridner.errors import HybridNerError
+from hybridner.optional import require
 from hybridner.spans import Record
 
 #: Fonts with Chinese characters, of which the first ones that are installed are used.
 _FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
 
 
-def as_text(description: Description) -> str:
+def format_description(description: Description) -> str:
     """The description for a terminal or a card, in Markdown."""
     parts = [line for split, stats in description.splits.items() for line in _split_lines(split, stats)]
     for leak in description.leaks:
@@ -59,14 +59,12 @@ def plot(splits: Mapping[str, Sequence[Record]], description: Description, path:
     """Draw entities a label, text lengths and entity lengths of every split; the path's ending gives the format.
 
     Raises:
-        HybridNerError: matplotlib is not installed.
+        MissingPackageError: matplotlib is not installed.
     """
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-        from matplotlib.font_manager import fontManager
-    except ImportError as error:
-        raise HybridNerError('plots need matplotlib; install it with `pip install "hybridner[plots]"`') from error
+    matplotlib = require("matplotlib", "plots")
+    from matplotlib.figure import Figure
+    from matplotlib.font_manager import fontManager
+
     installed = {font.name for font in fontManager.ttflist}
     fonts = [font for font in _FONTS if font in installed]
     with matplotlib.rc_context({"font.sans-serif": [*fonts, "DejaVu Sans"]}):

@@ -1,0 +1,182 @@
+"""Whatever visitors send, typed or made up, they get a message and the operator's log no traceback."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("gradio", reason="gradio is not installed")
+
+Space = tuple[str, Path]
+
+#: Values that a component of the page can or cannot have.
+VALUES: list[Any] = [
+    None,
+    5,
+    -0.5,
+    1e308,
+    True,
+    "",
+    "guess",
+    "俄罗斯" * 2000,
+    "\x00\ud83d",
+    [],
+    [[1, "x"]],
+    {},
+    {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
+    {"path": "/etc/passwd"},
+    {"url": "http://169.254.169.254/", "meta": {"_type": "gradio.FileData"}, "path": "x"},
+    {"headers": [1], "data": 5, "metadata": []},
+    {"headers": ["a"], "data": [[1], [1, 2, 3]], "metadata": None},
+    {"__type__": "update"},
+]
+
+
+def request(url: str, body: object = None, *, raw: bytes | None = None, method: str = "POST") -> tuple[int, str]:
+    """Status and body of the answer."""
+    data = raw if raw is not None else None if body is None else json.dumps(body).encode()
+    message = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(message, timeout=60) as answer:
+            return answer.status, answer.read().decode("utf-8", "replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode("utf-8", "replace")
+
+
+#: What a visitor has filled in, by the ids of the page's elements.
+FILLED_IN = {"text": "北约在叙利亚", "use-llm": True, "endpoint": "http://127.0.0.1:9/v1", "llm-model": "some-model"}
+
+
+class Program:
+    """A visitor's program that calls the page's events as its browser would."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        config = json.loads(request(url + "config", method="GET")[1])
+        self.events: list[dict[str, Any]] = config["dependencies"]
+        self.components = {component["id"]: component for component in config["components"]}
+        self._numbers = itertools.count()
+
+    def name(self, component: int) -> str | None:
+        """The id of its element on the page."""
+        name: str | None = self.components[component]["props"].get("elem_id")
+        return name
+
+    def usual_inputs(self, event: dict[str, Any], **changed: Any) -> list[Any]:
+        """What the browser would send, but for the components that are named."""
+        inputs = []
+        for number in event["inputs"]:
+            name = self.name(number) or ""
+            value = FILLED_IN.get(name, self.components[number]["props"].get("value"))
+            inputs.append(changed.get(name.replace("-", "_"), value))
+        return inputs
+
+    def event(self, name: str) -> dict[str, Any]:
+        return next(event for event in self.events if event["api_name"] == name)
+
+    def call_after_analysis(self, event: dict[str, Any], data: object) -> dict[str, Any]:
+        """As `call`; where it matters, in a session in which a text has been analyzed before."""
+        if not any(self.components[number]["type"] == "state" for number in event["inputs"]):
+            return self.call(event, data)
+        session, before = f"visitor{next(self._numbers)}", self.event("analyze_1")
+        assert self.call(before, self.usual_inputs(before), session)["success"]
+        return self.call(event, data, session)
+
+    def call(self, event: dict[str, Any], data: object, session: str = "") -> dict[str, Any]:
+        """The last message about an event: its outputs, or its error."""
+        session = session or f"visitor{next(self._numbers)}"
+        body = {"data": data, "fn_index": event["id"], "session_hash": session, "event_data": None, "trigger_id": None}
+        status, answer = request(self.url + "gradio_api/queue/join", body)
+        if status != 200:
+            return {"status": status, "answer": answer}
+        with urllib.request.urlopen(self.url + f"gradio_api/queue/data?session_hash={session}", timeout=60) as stream:
+            for line in stream:
+                if line.startswith(b"data:"):
+                    message: dict[str, Any] = json.loads(line[5:])
+                    if message["msg"] in ("process_completed", "unexpected_error", "close_stream"):
+                        return message
+        return {}
+
+
+@pytest.fixture(scope="module")
+def program(space: Space) -> Program:
+    return Program(space[0])
+
+
+@pytest.fixture(autouse=True)
+def log_without_traceback(space: Space) -> Any:
+    before = len(space[1].read_text(encoding="utf-8"))
+    yield
+    assert "Traceback" not in space[1].read_text(encoding="utf-8")[before:]
+
+
+def test_no_event_has_input_that_ends_in_a_traceback(program: Program) -> None:
+    # The same handler may belong to several buttons.
+    events = {(tuple(event["inputs"]), tuple(event["outputs"])): event for event in program.events if event["inputs"]}
+    calls: list[tuple[dict[str, Any], object]] = []
+    for event in events.values():
+        usual = program.usual_inputs(event)
+        for place, number in enumerate(event["inputs"]):
+            if program.components[number]["type"] != "state":
+                calls += [(event, [*usual[:place], value, *usual[place + 1 :]]) for value in VALUES]
+        calls += [(event, data) for data in (usual, [], usual[:-1], [*usual, 1], None, "text", {"a": 1})]
+    assert len(calls) > 100
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda call: program.call_after_analysis(*call), calls))
+    assert all(answers)
+
+
+@pytest.mark.parametrize("value", [5, None, -1, "0.5", "x"])
+@pytest.mark.parametrize(("language", "message"), [("zh", "0 到 1 之间"), ("en", "from 0 to 1")])
+def test_an_impossible_threshold_gives_a_plain_message(program: Program, value: object, language: str, message: str) -> None:
+    event = program.event("analyze_1")
+    answer = program.call(event, program.usual_inputs(event, threshold=value, language=language))
+    assert answer["success"]
+    assert message in answer["output"]["data"][1]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "gradio_api/queue/join",
+        "gradio_api/run/analyze",
+        "gradio_api/call/nothing",
+        "gradio_api/upload",
+        "gradio_api/component_server",
+        "gradio_api/reset",
+        "gradio_api/cancel",
+    ],
+)
+def test_requests_that_are_none_are_refused(space: Space, path: str) -> None:
+    bodies = (b"", b"{", b"[]", b'{"data": 5}', b"\xff\xfe", b'{"data": [], "fn_index": 99999}', b'{"fn_index": "x", "data": []}')
+    for raw in bodies:
+        status, _ = request(space[0] + path, raw=raw)
+        assert status >= 400, raw
+
+
+def test_a_call_without_its_arguments_is_refused(space: Space) -> None:
+    for raw in (b"", b"{", b'{"data": 5}', b'{"data": []}', b'{"data": [], "fn_index": 99999}'):
+        status, answer = request(space[0] + "gradio_api/call/analyze", raw=raw)
+        if status == 200:  # gradio has queued it
+            event = json.loads(answer)["event_id"]
+            assert "event: error" in request(space[0] + f"gradio_api/call/analyze/{event}", method="GET")[1]
+
+
+@pytest.mark.parametrize(
+    "path", ["gradio_api/file=/etc/passwd", "gradio_api/file=../../etc/passwd", "nothing", "gradio_api/queue/data"]
+)
+def test_addresses_that_are_none_are_refused(space: Space, path: str) -> None:
+    assert request(space[0] + path, method="GET")[0] >= 400
+
+
+def test_no_file_of_the_server_is_read(program: Program) -> None:
+    for file in ({"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, {"path": "/etc/passwd"}):
+        event = program.event("analyze_file")
+        assert "root:" not in json.dumps(program.call(event, program.usual_inputs(event, file=file)))
