@@ -54,4 +54,5 @@ def compact(model: HybridNerModel, characters: Collection[str], max_characters: 
     smaller.load_state_dict({name: tensor[: len(wanted[name])] if tensor.dim() else tensor for name, tensor in state.items()})
     smaller.vocabularies = [vocabulary for vocabulary, _ in cuts]
     smaller.stackers = model.stackers
-    return smaller.eval()
+    smaller.eval()
+    return smaller

@@ -90,7 +90,8 @@ class HybridNerModel(CompositeModel):
             encoder.load_state_dict(owner.encoder.state_dict())
         for name, member in members.items():
             model.members[name].load_state_dict(member.head.state_dict())
-        return model.eval()
+        model.eval()
+        return model
 
     def member(self, name: str) -> MemberModel:
         """One member by itself, as it was assembled; its weights stay shared with the composite (and members' encoders with each
@@ -101,7 +102,8 @@ class HybridNerModel(CompositeModel):
             member = MEMBER_CLASSES[head.config.model_type](head.config)
         member.encoder, member.head = self.encoders[encoder], head
         member.vocabularies = [self.vocabularies[self.config.encoders[encoder]["vocabulary"]]]
-        return member.train(self.training)
+        member.train(self.training)
+        return member
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
         """As `PreTrainedModel.save_pretrained`, with tokenizers and stackers beside the weights."""

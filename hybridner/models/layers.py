@@ -70,7 +70,8 @@ class SelfAttention(nn.Module):
         # A row without any character would give NaN: it attends to its first position, which nobody reads.
         ignored = ~mask & ~_first_of_empty_rows(mask)
         mixed, _ = self.attention(hidden, hidden, hidden, key_padding_mask=ignored, need_weights=False)
-        return self.norm(hidden + mixed)
+        normed: Tensor = self.norm(hidden + mixed)
+        return normed
 
 
 def _first_of_empty_rows(mask: Tensor) -> Tensor:
