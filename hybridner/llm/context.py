@@ -1,4 +1,4 @@
-"""The piece of a text that a span is shown in: its sentence, with its neighbours where that is short, cut where it is long."""
+"""The piece of a text that a span is shown in: its sentence, with its neighbors where that is short, cut where it is long."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 #: A sentence reaches up to and includes its closing punctuation and what closes a quotation after it.
 _SENTENCE = re.compile(r"[^。！？!?；;\n]*(?:[。！？!?；;\n]+[”’」』）)\"']*|\Z)")
+_MARKS = "。！？!?；;\n”’」』）)\"'"
+#: A longer run of such marks is not looked through.
+_MAX_MARKS = 1_000
 #: What could break the layout of a prompt when it stands in a text: line ends, tabs, control and zero-width characters.
 _LAYOUT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\ufeff]")
 #: Pairs to enclose a span with; the first pair that the sentence does not use itself is taken.
@@ -22,22 +25,19 @@ class Context:
 
 
 def select_context(text: str, start: int, end: int, *, min_context_chars: int, max_context_chars: int) -> Context:
-    """The sentence that holds the span, grown by whole neighbouring sentences while it is shorter than `min_context_chars`.
+    """The sentence that holds the span, grown by whole neighboring sentences while it is shorter than `min_context_chars`.
 
     Args:
         text: the whole text.
         start, end: the span, [start, end).
-        min_context_chars: characters below which neighbours are taken in, while the result stays within `max_context_chars`.
+        min_context_chars: characters below which neighbors are taken in, while the result stays within `max_context_chars`.
         max_context_chars: characters beyond which the sentence is cut around the span; the span itself is never cut.
     """
-    borders = [0]
-    for match in _SENTENCE.finditer(text):
-        if match.end() > borders[-1]:
-            borders.append(match.end())
+    borders = _borders(text, start - max_context_chars - 1, end + max_context_chars + 1)
     first = max(i for i, border in enumerate(borders) if border <= start)
     last = min(i for i, border in enumerate(borders) if border >= end)
     while borders[last] - borders[first] < min_context_chars:
-        # The shorter neighbour first: it is the more likely to leave room for the other.
+        # The shorter neighbor first: it is the more likely to leave room for the other.
         sizes = []
         if first > 0:
             sizes.append((borders[first] - borders[first - 1], first - 1, last))
@@ -53,6 +53,24 @@ def select_context(text: str, start: int, end: int, *, min_context_chars: int, m
         low = max(low, min(start - spare // 2, high - max_context_chars))
         high = min(high, max(end, low + max_context_chars))
     return Context(low, high)
+
+
+def _borders(text: str, low: int, high: int) -> list[int]:
+    """Where sentences begin or end within [low, high), and the ends of that stretch.
+
+    Only that far does the text matter: what reaches beyond it is longer than a context may be, and is cut or left out.
+    """
+    low, high = max(0, low), min(len(text), high)
+    # Not amid the marks that end a sentence: they belong together.
+    for _ in range(_MAX_MARKS):
+        if low == 0 or text[low - 1] not in _MARKS:
+            break
+        low -= 1
+    borders = [low]
+    for match in _SENTENCE.finditer(text, low, high):
+        if match.end() > borders[-1]:
+            borders.append(match.end())
+    return borders
 
 
 def to_single_line(text: str) -> str:

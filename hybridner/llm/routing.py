@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -30,17 +31,21 @@ class RoutedCandidate:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """One question, the routed candidates it asks about (in its order), and its estimated use (nothing when it is cached)."""
+    """One question, the routed candidates it asks about (in its order), and its estimated use (nothing when it is cached).
+
+    `bound` is the use where every attempt but the last gives no usable answer and the question is asked once more.
+    """
 
     question: Question
     routed: tuple[RoutedCandidate, ...]
     cached: bool
     estimate: Usage
+    bound: Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would be asked, before anybody is.
+    """What would be asked, before any request is sent.
 
     Attributes:
         calls: in the order in which they are made, most uncertain first.
@@ -58,6 +63,11 @@ class Plan:
         return sum((call.estimate for call in self.calls), Usage())
 
     @property
+    def max_usage(self) -> Usage:
+        """The same where every question has to be repeated as often as it may be: budgets can be set by it."""
+        return sum((call.bound for call in self.calls), Usage())
+
+    @property
     def cost(self) -> float | None:
         """Estimated price in `price.currency`; None without a price."""
         return self.price.of(self.usage) if self.price else None
@@ -68,7 +78,8 @@ class Plan:
         money = f"about {self.cost:.4f} {self.price.currency}" if self.price else "price unknown"
         return (
             f"{spans} spans in {usage.calls} calls ({cached} more from the cache), about {usage.prompt_tokens} tokens in and "
-            f"{usage.completion_tokens} out, {money}; {len(self.over_budget)} spans over budget"
+            f"{usage.completion_tokens} out, {money} (with every repeat at most {self.max_usage.calls} requests and "
+            f"{self.max_usage.tokens} tokens); {len(self.over_budget)} spans over budget"
         )
 
 
@@ -175,9 +186,22 @@ def _call(
             shown.update(dict.fromkeys(examples(item.text, candidate)))
     spans = [(candidate.start, candidate.end) for candidate in asked]
     question = prompter.build_question(text, spans, prompter.select_context(text, *spans[0]), list(shown))
-    cached = cache is not None and cache.get(question_key(verifier, question)) is not None
-    estimate = Usage() if cached else estimate_usage(question)
-    return PlannedCall(question, group, cached, estimate)
+    cached = _is_cached(cache, question_key(verifier, question))
+    if cached:
+        return PlannedCall(question, group, cached, Usage(), Usage())
+    estimate = estimate_usage(question)
+    repeated = estimate_usage(prompter.build_retry(question, question.options[0]))
+    # Verifiers that send a question again by themselves say how often.
+    attempts = 1 + getattr(verifier, "max_retries", 0)
+    bound = sum([estimate + repeated] * attempts, Usage())
+    return PlannedCall(question, group, cached, estimate, bound)
+
+
+def _is_cached(cache: AnswerCache | None, key: str) -> bool:
+    try:
+        return cache is not None and cache.get(key) is not None
+    except sqlite3.Error:
+        return False  # a cache that fails costs a call, and nothing else
 
 
 def estimate_usage(question: Question) -> Usage:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridner.llm import Example, LlmError, Prompter, PromptTemplate
+from hybridner.llm.context import _borders as find_borders
 from hybridner.llm.context import mark_span, select_context, to_single_line
 from hybridner.spans import Label, LabelSet
 
@@ -77,6 +79,28 @@ def test_a_context_holds_its_span_and_keeps_to_its_size(text: str, data: st.Data
         to_single_line(text[start:end]) in mark_span(text, start, end, context).replace("[", "").replace("]", "")
         or text[start:end].isspace()
     )
+
+
+@given(
+    st.lists(st.sampled_from(["文", "字字", "。", "！", "”", "\n", ")", "a b "]), min_size=1, max_size=150).map("".join),
+    st.integers(0, 300),
+    st.integers(1, 4),
+    st.integers(0, 30),
+    st.integers(1, 40),
+)
+def test_the_text_far_from_a_span_does_not_matter(text: str, at: int, size: int, low: int, high: int) -> None:
+    start = at % len(text)
+    limits = {"min_context_chars": min(low, high), "max_context_chars": high}
+    near = select_context(text, start, min(len(text), start + size), **limits)
+    with mock.patch("hybridner.llm.context._borders", lambda text, low, high: find_borders(text, 0, len(text))):
+        assert select_context(text, start, min(len(text), start + size), **limits) == near
+
+
+def test_spans_of_an_endless_text_cost_what_those_of_a_short_one_do() -> None:
+    text = "文" * 1_000_000  # with a look at the whole text for each span this would take hours
+    limits = {"min_context_chars": 40, "max_context_chars": 400}
+    for start in range(0, len(text) - 1, 50):
+        assert select_context(text, start, start + 2, **limits).end > start
 
 
 def test_a_users_own_template(tmp_path: Path, labels: LabelSet) -> None:
