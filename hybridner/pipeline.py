@@ -148,6 +148,11 @@ class HybridNerPipeline(Pipeline):
         stream = super().__call__(_items(inputs), *args, **kwargs)
         return list(stream) if isinstance(inputs, Sequence) and not isinstance(inputs, Dataset) else iter(stream)
 
+    def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:
+        """As `push_to_hub` of the model, with which everything is saved that the pipeline needs."""
+        push: Any = self.model.push_to_hub
+        return str(push(repo_id, **kwargs))
+
     def preprocess(self, input_: Any, **preprocess_parameters: Any) -> dict[str, Any]:
         """A text as the input of `_forward`; an empty one, with a warning, for what is no text.
 

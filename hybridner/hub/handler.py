@@ -24,7 +24,9 @@ class EndpointHandler:
     """
 
     def __init__(self, path: str = "") -> None:
-        self.pipeline = pipeline("hybrid-ner", model=path or ".", trust_remote_code=False)
+        # As a dict, for type checkers that know only the tasks of transformers.
+        options: dict[str, Any] = {"task": "hybrid-ner", "model": path or ".", "trust_remote_code": False}
+        self.pipeline = pipeline(**options)
 
     def __call__(self, data: dict[str, Any]) -> Any:
         """Answer one request.

@@ -205,7 +205,7 @@ def is_hub_id(encoder: object) -> bool:
 
 def public_report(report: Mapping[str, Any]) -> dict[str, Any]:
     """A training report for everybody's eyes: of files and folders only the last part of the name stays."""
-    shown = _without_folders(dict(report))
+    shown: dict[str, Any] = _without_folders(dict(report))
     recipe = shown.get("recipe", {})
     data, training = recipe.get("data", {}), recipe.get("training", {})
     for section, names in ((data, ("train", "dev", "labels")), (training, ("output",))):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.utils._validators import validate_repo_id
 
 from hybridner.bundled import BUNDLED
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
@@ -32,14 +32,14 @@ class AdaptedHybridNerConfig(HybridNerConfig):
         """The base's Hub id; None where the base is a folder or comes with hybridner."""
         return self.base if is_hub_id(self.base) else None
 
-    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> None:
+    def save_pretrained(self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any) -> None:
         """As `PreTrainedConfig.save_pretrained`; a base in a folder is stored relative to the adapter's, so that both can be
         moved together and no path of this machine is written down."""
         stored = copy.copy(self)
         if self.base not in (None, BUNDLED) and not is_hub_id(self.base):
             relative = Path(os.path.relpath(str(self.base), save_directory)).as_posix()
             stored.base = relative if relative.startswith(".") else f"./{relative}"
-        super(AdaptedHybridNerConfig, stored).save_pretrained(save_directory, **kwargs)
+        super(AdaptedHybridNerConfig, stored).save_pretrained(save_directory, push_to_hub, **kwargs)
 
     def resolve_base(self, folder: str) -> None:
         """Find a base that was stored relative to the adapter's folder.

@@ -55,7 +55,7 @@ def save_lora(encoder: PeftModel, folder: str | PathLike[str]) -> None:
     """Write the two files of PEFT; the folder is made when it is not there."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    config = copy.copy(encoder.peft_config["default"])
+    config: Any = copy.copy(encoder.peft_config["default"])
     # A set has another order in every process.
     config.target_modules, config.inference_mode = sorted(config.target_modules), True
     config.save_pretrained(str(folder))
@@ -112,8 +112,8 @@ def read_lora_config(path: str | PathLike[str]) -> LoraConfig:
     names, rank, alpha = stored.get("target_modules"), stored.get("r"), stored.get("lora_alpha")
     if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
         raise ModelError(f"target_modules in {path} must be a list of names, not {str(names)[:80]!r}")
-    if not (isinstance(rank, int) and rank > 0 and isinstance(alpha, (int, float))):
-        raise ModelError(f"r and lora_alpha in {path} must be positive numbers, not {rank!r} and {alpha!r}")
+    if not (isinstance(rank, int) and rank > 0 and isinstance(alpha, int)):
+        raise ModelError(f"r and lora_alpha in {path} must be positive whole numbers, not {rank!r} and {alpha!r}")
     return LoraConfig(
         r=rank,
         lora_alpha=alpha,

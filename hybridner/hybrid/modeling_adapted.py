@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors.torch import load_file
@@ -29,6 +29,9 @@ from hybridner.hybrid.modeling_hybrid import HybridNerModel
 from hybridner.models import MEMBER_CLASSES
 from hybridner.models.loading import FETCH_AGAIN, check_finite, companion_file, read_model_type, readable_errors
 from hybridner.models.safety import check_fits, read_shapes
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 _HEADS_FILE = "model.safetensors"
 _HEADS = "members."
@@ -61,7 +64,9 @@ class AdaptedHybridNerModel(HybridNerModel):
         """
         _check_base(base, config)
         encoders = [lora.add_lora(e, rank, base_model=config.base_model, trainable=trainable) for e in base.encoders]
-        return cls._over(base, config, encoders).train(base.training)
+        model = cls._over(base, config, encoders)
+        model.train(base.training)
+        return model
 
     @classmethod
     def _over(cls, base: HybridNerModel, config: AdaptedHybridNerConfig, encoders: list[Any]) -> Self:
@@ -120,18 +125,19 @@ class AdaptedHybridNerModel(HybridNerModel):
         model.members.load_state_dict({name: heads[_HEADS + name] for name in model.members.state_dict()})
         check_finite(model, source)
         model.stackers = load_stackers(config, source, kwargs)
-        return model.eval()
+        model.eval()
+        return model
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
         """Save the adapter alone: its configuration, the heads and the files that every composite has, and LoRA matrices."""
         heads = {f"{_HEADS}{name}": tensor for name, tensor in self.members.state_dict().items()}
         result = super().save_pretrained(save_directory, *args, **{**kwargs, "state_dict": heads})
         if kwargs.get("is_main_process", True):
-            for number, encoder in enumerate(self.encoders):
+            for number, encoder in enumerate(cast("list[PeftModel]", self.encoders)):
                 lora.save_lora(encoder, Path(save_directory) / f"encoder-{number}")
         return result
 
-    def push_to_hub(self, *args: Any, **kwargs: Any) -> Any:
+    def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:  # type: ignore[override] # theirs is a wrapper of no clear type
         """As `PreTrainedModel.push_to_hub`.
 
         Raises:
@@ -139,17 +145,19 @@ class AdaptedHybridNerModel(HybridNerModel):
         """
         if self.config.base != BUNDLED and self.config.base_model is None:
             raise ModelError(missing_base(self.config.base))
-        return super().push_to_hub(*args, **kwargs)
+        push: Any = super().push_to_hub
+        return str(push(repo_id, **kwargs))
 
     def merged(self) -> HybridNerModel:
         """An ordinary composite that gives the same, with the changes added to the encoders' weights."""
         kept = {name: value for name, value in self.config.to_dict().items() if name not in _ADAPTER_FIELDS}
         with torch.device("meta"):
             model = HybridNerModel(HybridNerConfig(**kept))
-        model.encoders = nn.ModuleList(map(lora.merge_lora, self.encoders))
+        model.encoders = nn.ModuleList(map(lora.merge_lora, cast("list[PeftModel]", self.encoders)))
         model.members = copy.deepcopy(self.members)
         model.vocabularies, model.stackers = self.vocabularies, self.stackers
-        return model.train(self.training)
+        model.train(self.training)
+        return model
 
 
 def base_fingerprint(base: HybridNerModel) -> str:

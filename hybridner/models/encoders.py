@@ -72,7 +72,7 @@ def _check_encoder(source: str | os.PathLike[str]) -> None:
         OSError: a file is missing.
     """
     # Where there is no safetensors file: PyTorch's own format, which transformers reads without running code that is in it.
-    files = weight_files(source, {}) or [optional_file(source, "pytorch_model.bin", {})]
+    files: list[str | None] = [*weight_files(source, {})] or [optional_file(source, "pytorch_model.bin", {})]
     size = sum(os.path.getsize(file) for file in files if file is not None)
     try:
         check_encoder_settings(PreTrainedConfig.get_config_dict(source)[0])

@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
-from transformers.utils import find_adapter_config_file
 from transformers.utils.hub import cached_file
+from transformers.utils.peft_utils import find_adapter_config_file
 
 from hybridner.errors import ModelError
 from hybridner.models.encoders import without_load_report
@@ -105,7 +105,8 @@ class CharacterModel(PreTrainedModel):
         config = options.get("config")
         if not isinstance(config, PreTrainedConfig):
             check_numbers(PreTrainedConfig.get_config_dict(source, **hub)[0])
-            config = cls.config_class.from_pretrained(source, **hub)
+            config_class: Any = cls.config_class
+            config = config_class.from_pretrained(source, **hub)
         files = weight_files(source, options)
         # Without files, and with an empty configuration where there is no config.json, others say what is wrong.
         if files and not options.get("ignore_mismatched_sizes"):

@@ -155,6 +155,12 @@ def test_each_encoder_has_its_own_changes(tmp_path: Path) -> None:
     assert len({hidden_states(encoder).sum().item() for encoder in model.encoders}) == len(base.encoders) == 4
 
 
+def test_an_adapter_whose_base_others_do_not_have_is_not_pushed(adapted: AdaptedHybridNerModel) -> None:
+    for push in (adapted.push_to_hub, HybridNerPipeline(adapted, device="cpu").push_to_hub):
+        with pytest.raises(ModelError, match="others do not have"):
+            push("me/adapter")
+
+
 def test_the_base_stands_in_the_metadata_by_its_name_on_the_hub(base: HybridNerModel, tmp_path: Path) -> None:
     def stored(name: str) -> object:
         model = fresh(base, NEW_LABELS, name)
