@@ -263,7 +263,7 @@ def test_damaged_files_are_noticed(adapter_folder: Path, base: HybridNerModel, n
     [
         ({"r": 2_000_000}, "of another size"),
         ({"r": 10**12}, "no model has more"),
-        ({"r": "8"}, "positive number"),
+        ({"r": "8"}, "positive whole number"),
         ({"target_modules": "(a+)+$|(.*.*)*x"}, "list of names"),
         ({"target_modules": [["query"]]}, "list of names"),
         ({"target_modules": ["no_such_layer"]}, "does not fit the encoder"),
