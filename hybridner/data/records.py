@@ -128,7 +128,8 @@ def _wrong_word(text: str, place: Place, offsets: Offsets, fitting: Sequence[Off
     if others:
         problem += (
             f"; all words of this record are where they should be if offsets are counted as {others[0]} ({MEANING[others[0]]}): "
-            f'read the file with --offsets {others[0]} (in Python: offsets="{others[0]}")'
+            f"`hybridner data convert FILE OUT.jsonl --to jsonl --offsets {others[0]}` puts them right "
+            f'(in Python: offsets="{others[0]}")'
         )
     elif word and word in text:
         problem += f"; {word!r} stands at {text.index(word)}, so the offsets or the text were changed"

@@ -270,7 +270,7 @@ def test_with_words_beside_them_offsets_are_never_read_as_other_words(tmp_path_f
     except DataError as error:
         # The remedy that the message names works.
         assert offsets in ("inclusive", "one-based")
-        named = str(error).partition("--offsets ")[2].split()[0]
+        named = str(error).partition("--offsets ")[2].split()[0].rstrip("`")
         (found,) = read_records(path, offsets=named)
     words = sorted((record.text[s.start : s.end].split(), s.label) for s in record.entities)
     assert sorted((found.text[s.start : s.end].split(), s.label) for s in found.entities) == words

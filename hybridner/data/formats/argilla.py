@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridner.data.formats.base import BY_HAND, AnnotatedRecord, Conventions, Format, JsonObject, RawEntity, RawRecord
-from hybridner.data.formats.json_fields import Annotations, find_only_text, find_text, raw_entities
+from hybridner.data.formats.json_fields import Annotations, as_list, find_only_text, find_text, raw_entities
 from hybridner.data.formats.json_records import find_id, json_reader, write_array
 from hybridner.data.options import ReadOptions
 from hybridner.data.repairs import RepairLog
@@ -60,7 +60,7 @@ def _answers(item: JsonObject) -> Iterator[tuple[Any, str]]:
     elif isinstance(responses, list):
         for response in responses:
             values = response.get("values") if isinstance(response, dict) else None
-            for answer in (values or {}).values():
+            for answer in values.values() if isinstance(values, dict) else ():
                 if isinstance(answer, dict) and _is_spans(answer.get("value")):
                     yield answer["value"], str(response.get("status") or "").lower()
     for field, values in item.items():
@@ -102,8 +102,9 @@ def _is_spans(value: Any) -> bool:
 def _entities(value: Any, where: str) -> list[RawEntity] | None:
     if value is None:
         return None
-    label_first = bool(value) and isinstance(value[0], (list, tuple))
-    return list(raw_entities(Annotations("", "label-first lists" if label_first else "objects", value), where))
+    spans = as_list(value, "value", where)
+    label_first = bool(spans) and isinstance(spans[0], list)
+    return list(raw_entities(Annotations("", "label-first lists" if label_first else "objects", spans), where))
 
 
 def _recognize(item: JsonObject) -> str:

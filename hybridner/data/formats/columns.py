@@ -34,13 +34,17 @@ def is_parquet(path: Path) -> bool:
 
 def read_parquet(path: Path, options: ReadOptions) -> Iterator[RawRecord]:
     """The records of one Parquet file."""
+    import pyarrow
     import pyarrow.parquet as parquet
 
-    file = parquet.ParquetFile(path)
-    metadata = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
-    names = _label_names(metadata.get("info", {}).get("features", {}))
-    rows = (row for batch in file.iter_batches(batch_size=_ROWS) for row in batch.to_pylist())
-    return _records(rows, names, path, options)
+    try:
+        file = parquet.ParquetFile(path)
+        metadata = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
+        names = _label_names(metadata.get("info", {}).get("features", {}))
+        rows = (row for batch in file.iter_batches(batch_size=_ROWS) for row in batch.to_pylist())
+        yield from _records(rows, names, path, options)
+    except pyarrow.ArrowException as error:
+        raise DataError(f"cannot be read as Parquet: {error}", str(path)) from error
 
 
 def read_saved(path: Path, options: ReadOptions) -> Iterator[RawRecord]:

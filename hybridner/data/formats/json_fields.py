@@ -72,7 +72,7 @@ def find_text(item: JsonObject, where: str, options: ReadOptions) -> Any:
         return item[named]
     raise DataError(
         f"unknown format: an object with the fields {', '.join(item) or '(none)'} but no `{names[0]}`; where the text has "
-        'another name, say which with --text-field (in Python: text_field="...")',
+        "another name, say which: `hybridner data convert FILE OUT.jsonl --to jsonl --text-field NAME`",
         where,
     )
 
@@ -201,6 +201,19 @@ def _of_object(entry: Any, where: str) -> RawEntity | None:
     words = [entry[key] for key in _WORD_KEYS if key in entry and key != label]
     word = next((word for word in words if isinstance(word, str)), None)
     return RawEntity(entry[start], end, entry[label], word, read_score(entry))
+
+
+def as_list(value: Any, name: str, where: str) -> list[Any]:
+    """A list that a record holds; nothing stands for an empty one.
+
+    Raises:
+        DataError: it is something else.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise DataError(f"`{name}` must be a list, not {type(value).__name__}", where)
+    return value
 
 
 def _first_key(entry: JsonObject, keys: Sequence[str], where: str) -> str:

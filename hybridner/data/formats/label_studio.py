@@ -21,7 +21,7 @@ from hybridner.data.formats.base import (
     RawEntity,
     RawRecord,
 )
-from hybridner.data.formats.json_fields import TEXT_FIELDS, find_text, read_score
+from hybridner.data.formats.json_fields import TEXT_FIELDS, as_list, find_text, read_score
 from hybridner.data.formats.json_records import find_id, id_fields, json_reader, write_array
 from hybridner.data.options import ReadOptions
 from hybridner.data.repairs import RepairLog
@@ -56,26 +56,28 @@ def _parse(item: JsonObject, where: str, id: str, options: ReadOptions) -> RawRe
 
 def _decided(item: JsonObject, where: str, options: ReadOptions) -> Sequence[Any] | None:
     """The regions of the annotation that counts; None (and a count) where there is none."""
-    done = item.get("annotations", item.get("completions")) or []
+    field = "annotations" if "annotations" in item else "completions"
+    done = as_list(item.get(field), field, where)
     kept = [one for one in done if isinstance(one, dict) and not (one.get("was_cancelled") or one.get("skipped"))]
     if not kept:
         options.repairs.add("rejected_task" if done else "unlabeled_task", where)
         return None
-    if len(kept) > 1 and any(_places(one) != _places(kept[0]) for one in kept[1:]):
+    results = [as_list(one.get("result"), "result", where) for one in kept]
+    if any(_places(result) != _places(results[0]) for result in results[1:]):
         options.repairs.add("several_annotations", where)
-    chosen = next((one for one in kept if one.get("ground_truth")), kept[-1])
-    return list(chosen.get("result") or ())
+    return next((result for one, result in zip(kept, results, strict=True) if one.get("ground_truth")), results[-1])
 
 
 def _proposed(item: JsonObject, where: str, options: ReadOptions) -> list[RawEntity] | None:
-    predictions = [one for one in item.get("predictions") or [] if isinstance(one, dict)]
+    where = f"{where}, predictions"
+    predictions = [one for one in as_list(item.get("predictions"), "predictions", where) if isinstance(one, dict)]
     if not predictions:
         return None
-    return list(_regions(predictions[-1].get("result") or (), f"{where}, predictions", options))
+    return list(_regions(as_list(predictions[-1].get("result"), "result", where), where, options))
 
 
-def _places(annotation: JsonObject) -> list[str]:
-    return sorted(repr(region.get("value")) for region in annotation.get("result") or () if isinstance(region, dict))
+def _places(results: Sequence[Any]) -> list[str]:
+    return sorted(repr(region.get("value")) for region in results if isinstance(region, dict))
 
 
 def _regions(results: Iterable[Any], where: str, options: ReadOptions) -> Iterator[RawEntity]:
