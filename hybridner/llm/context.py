@@ -37,7 +37,7 @@ def select_context(text: str, start: int, end: int, *, min_context_chars: int, m
     first = max(i for i, border in enumerate(borders) if border <= start)
     last = min(i for i, border in enumerate(borders) if border >= end)
     while borders[last] - borders[first] < min_context_chars:
-        # The shorter neighbor first: it is the more likely to leave room for the other.
+        # The shorter neighbor first: it is the more likely to leave space for the other.
         sizes = []
         if first > 0:
             sizes.append((borders[first] - borders[first - 1], first - 1, last))

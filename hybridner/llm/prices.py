@@ -135,7 +135,7 @@ class BudgetTracker:
         self._lock = threading.Lock()
 
     def reserve(self, estimate: Usage) -> bool:
-        """Set the estimate aside where the budget still has room for it."""
+        """Set the estimate aside where it still fits the budget."""
         with self._lock:
             total = self._total + estimate
             if not self._fits(total):

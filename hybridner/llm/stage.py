@@ -136,7 +136,7 @@ class LlmStage:
     def plan(
         self, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], examples: ExampleFinder | None = None
     ) -> Plan:
-        """What `submit` would ask now, with calls, tokens and price; nobody is asked and no budget used (a dry run)."""
+        """What `submit` would ask now, with calls, tokens and price; no request is sent and no budget used (a dry run)."""
         # Neither the budget nor an adaptive threshold moves.
         threshold = copy.deepcopy(self.settings.threshold)
         doubtful = [find_doubtful(row, threshold, self.settings.kinds) for row in candidates]

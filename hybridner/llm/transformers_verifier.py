@@ -112,9 +112,9 @@ class TransformersVerifier:
         import torch
 
         longest = max(map(len, options))
-        room = getattr(model.config, "max_position_embeddings", None)
-        if room is not None and len(prompt) + longest > room:
-            raise VerifierError(f"a prompt of {len(prompt)} tokens is too long for {self._name}, which takes {room}")
+        limit = getattr(model.config, "max_position_embeddings", None)
+        if limit is not None and len(prompt) + longest > limit:
+            raise VerifierError(f"a prompt of {len(prompt)} tokens is too long for {self._name}, which takes {limit}")
         with torch.inference_mode():
             # The last token of the prompt goes with the options, whose first token it predicts.
             head = torch.tensor([prompt[:-1]], device=model.device)

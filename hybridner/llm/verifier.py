@@ -27,7 +27,7 @@ class Question:
         messages: the chat so far; what is the same in all questions comes first, so that providers can cache it.
         options: the closed list of answers, as written in the prompt; empty when any text may be answered.
         count: how many spans are asked about; with more than one, each line of the answer is "number: option".
-        max_tokens: room that the answer needs, where the verifier's own limit may be too small for it.
+        max_tokens: tokens that the answer needs, where the verifier's own limit may be too small for it.
     """
 
     messages: tuple[Message, ...]
@@ -70,7 +70,7 @@ class FailureKind(str, Enum):
 
     #: The key, the account or the model's name is refused.
     REFUSED = "refused"
-    #: Nobody listens at the address, or the connection broke.
+    #: No server answers at the address, or the connection broke.
     UNREACHABLE = "unreachable"
     #: No answer within the time limit of the request or of the whole call.
     TIMED_OUT = "timed_out"

@@ -15,6 +15,7 @@ from hybridner.llm import (
     AnswerCache,
     Budget,
     ConfusionMatrix,
+    FailureKind,
     LlmError,
     LlmSettings,
     LlmStage,
@@ -457,3 +458,50 @@ def test_a_budget_may_be_given_by_its_fields() -> None:
     assert LlmSettings(budget={"calls": 3}).budget == Budget(calls=3)  # type: ignore[arg-type]
     with pytest.raises(LlmError, match=r"budget\.cals: unknown key; did you mean 'calls'"):
         LlmSettings(budget={"cals": 3})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "failure"),
+    [
+        (chat("LO", finish="content_filter"), "failed", "filtered"),
+        (problem(401), "failed", "refused"),
+        (problem(429), "failed", "rate_limited"),
+        (chat(" "), "failed", "bad_response"),
+        (chat("perhaps"), "unparsed", "unreadable"),
+        (chat("LOC"), "asked", None),
+    ],
+)
+def test_the_kind_of_a_failure_stands_beside_its_text(
+    reply: Reply, status: str, failure: str | None, serve: Serve, labels: LabelSet
+) -> None:
+    (result,) = run_one(serve(reply), labels)
+    provenance = result.provenance
+    assert (provenance.status, provenance.failure) == (status, failure and FailureKind(failure))
+    assert (provenance.llm_error is None) == (failure is None)
+
+
+def test_a_filtered_span_keeps_its_label_and_the_others_are_asked(serve: Serve, labels: LabelSet) -> None:
+    server = serve(
+        lambda body, _: problem(400, "Content Exists Risk") if "[俄罗斯]" in body["messages"][-1]["content"] else chat("PER")
+    )
+    candidates = [[candidate(0, 3), candidate(4, 7)]]
+    with LlmStage(verifier(server), labels, LlmSettings(fusion="replace")) as stage:
+        ((first, second),) = stage.run(["俄罗斯在叙利亚。"], candidates)
+    assert (first.candidate.label, first.provenance.failure) == ("LOC", FailureKind.FILTERED)
+    assert (second.candidate.label, second.provenance.failure) == ("PER", None)
+    assert len(server.requests) == 2
+
+
+def run_one(server: ScriptedServer, labels: LabelSet) -> list[VerifiedCandidate]:
+    with LlmStage(verifier(server, max_retries=0), labels, LlmSettings(fusion="replace")) as stage:
+        (row,) = stage.run(["他在叙利亚。"], [[candidate(2, 5)]])
+    return row
+
+
+def test_a_plan_says_what_every_repeat_may_cost(serve: Serve, labels: LabelSet) -> None:
+    server = serve([chat(""), chat("?"), chat(""), chat("LOC")])
+    with LlmStage(verifier(server, max_retries=1), labels, LlmSettings()) as stage:
+        plan = stage.plan(["他在叙利亚。"], [[candidate(2, 5)]])
+        stage.run(["他在叙利亚。"], [[candidate(2, 5)]])
+        assert (plan.usage.calls, plan.max_usage.calls, len(server.requests)) == (1, 4, 4)
+    assert plan.max_usage.tokens > 4 * plan.usage.tokens
