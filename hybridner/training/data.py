@@ -86,13 +86,17 @@ def hold_out(records: Sequence[Record], section: DataSection, seed: int) -> tupl
 def _splits(records: Sequence[Record], fraction: float, seed: int) -> Iterator[tuple[list[Record], list[Record]]]:
     """Ever less careful ways of holding out a part."""
     yield split_records(records, fraction, seed)
-    # What tells the records apart again after the split, in which records of one text stay together.
+    # The number as id tells after a split, in which records of one text stay together, which ones were held out.
     alone = [replace(record, group="", id=str(number)) for number, record in enumerate(records)]
-    share = fraction
-    while share <= 0.5:
-        parts = split_records(alone, share, seed)
-        yield tuple([records[int(record.id)] for record in part] for part in parts)  # type: ignore[misc]
-        share = max(2 * share, 1 / len(records))
+    labelled = [record for record in alone if record.entities]
+    _, dev_unlabelled = split_records([record for record in alone if not record.entities], fraction, seed)
+    share = max(fraction, 1 / max(len(labelled), 2))
+    while share < 1:
+        _, dev = split_records(labelled, min(share, 0.5), seed)
+        held = {int(record.id) for record in (*dev, *dev_unlabelled)}
+        numbered = list(enumerate(records))
+        yield [r for number, r in numbered if number not in held], [r for number, r in numbered if number in held]
+        share *= 2
 
 
 def _check_entities(records: Sequence[Record], name: str, consequence: str) -> None:
