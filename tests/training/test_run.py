@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from transformers import pipeline
 
 from hybridner.data import write_jsonl
 from hybridner.errors import DataError, RecipeError
-from hybridner.spans import Record
+from hybridner.hybrid import HybridNerModel
+from hybridner.spans import Record, Span
 from hybridner.training import recipe_from_dict, run_recipe
 from tests.support.tiny import ENCODER, small_records
 
@@ -179,3 +181,82 @@ def test_data_without_entities_or_with_unknown_labels_stops_at_once(tmp_path: Pa
 def test_the_recipe_in_the_report_makes_the_same_run(finished: Path) -> None:
     report = json.loads((finished / "run" / "spanner" / "training.json").read_text())
     assert recipe_from_dict(report["recipe"]).to_dict() == report["recipe"]
+
+
+def test_the_strategy_is_the_best_on_dev_and_written_down(finished: Path) -> None:
+    report = json.loads((finished / "run" / "composite" / "training.json").read_text())
+    dev = report["dev"]
+    assert set(dev["strategies"]) == {"score", "majority", "mean"}
+    assert dev["strategies"][dev["strategy"]] == max(dev["strategies"].values())
+    assert dev["chosen_on_dev"]
+    assert dev["records"] == 6
+    model = HybridNerModel.from_pretrained(finished / "run" / "composite")
+    assert model.config.strategy == dev["strategy"]
+    for name in MEMBERS:
+        member = json.loads((finished / "run" / name / "training.json").read_text())
+        assert report["members"][name] == member
+        assert dev["members"][name] == pytest.approx(member["best_dev_f1"])
+
+
+def test_a_dead_member_is_told_and_does_not_kill_the_composite(finished: Path, tmp_path: Path) -> None:
+    """SpanNER has learned nothing, so what leans on its scores finds nothing; the taggers' votes still do."""
+    data = recipe_data(tmp_path, epochs=12)
+    data["members"]["spanner"] |= {"encoder_learning_rate": 1e-9, "head_learning_rate": 1e-9}
+    # Two votes against SpanNER's and the one for O.
+    for name in ("first", "second", "third"):
+        data["members"][name] = data["members"]["bert-bilstm-crf"]
+        shutil.copytree(finished / "run" / "bert-bilstm-crf", tmp_path / "run" / name)
+    del data["members"]["bert-bilstm-crf"]
+    with pytest.warns(UserWarning, match=r"spanner: the entity F1 on dev never rose above 0\.0.*learning_rate"):
+        run_recipe(recipe_from_dict({**data, "data": {**data["data"], "train": str(finished / "train.jsonl")}}))
+    dev = json.loads((tmp_path / "run" / "composite" / "training.json").read_text())["dev"]
+    assert dev["strategies"]["score"] < 0.1 < dev["strategies"][dev["strategy"]]
+    assert dev["strategy"] != "score"
+
+
+def test_a_strategy_that_the_recipe_names_is_kept(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished / "run", tmp_path / "run")
+    data = recipe_data(finished, output=str(tmp_path / "run"))
+    composite = run_recipe(recipe_from_dict({**data, "composite": {"strategy": "mean", "threshold": 0.3}}))
+    config = HybridNerModel.from_pretrained(composite).config
+    assert (config.strategy, config.threshold) == ("mean", 0.3)
+    assert not json.loads((composite / "training.json").read_text())["dev"]["chosen_on_dev"]
+
+
+def test_a_composite_that_was_calibrated_since_stays(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished / "run", tmp_path / "run")
+    model = HybridNerModel.from_pretrained(tmp_path / "run" / "composite")
+    model.config.temperature = 1.7
+    model.save_pretrained(tmp_path / "run" / "composite")
+    run_recipe(recipe_from_dict(recipe_data(finished, output=str(tmp_path / "run"))))
+    assert HybridNerModel.from_pretrained(tmp_path / "run" / "composite").config.temperature == 1.7
+
+
+def test_a_run_of_other_data_is_not_taken_for_finished(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished / "run", tmp_path / "run")
+    write_jsonl(small_records()[:-1], tmp_path / "train.jsonl")
+    with pytest.raises(RecipeError, match="other data"):
+        run_recipe(recipe_from_dict(recipe_data(tmp_path)))
+
+
+def test_what_cannot_work_is_one_line_before_anything_is_trained(tmp_path: Path) -> None:
+    data = recipe_data(tmp_path)
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(RecipeError, match=r"training\.output: .*run"):
+        run_recipe(recipe_from_dict(data))
+    data["members"]["spanner"]["encoder"] = "/no/such/encoder"
+    with pytest.raises(RecipeError, match=r"members\.spanner\.encoder: there is no folder"):
+        run_recipe(recipe_from_dict(data))
+
+
+def test_entities_that_no_piece_holds_are_told(tmp_path: Path) -> None:
+    text = "北约在叙利亚部署了干扰机。" * 8
+    long = Record(text, (Span(0, 2, "State"), Span(3, 90, "Place")), "long", "long")
+    write_jsonl([*small_records(), long], tmp_path / "train.jsonl")
+    write_jsonl(small_records()[:4], tmp_path / "dev.jsonl")
+    data = recipe_data(tmp_path, ("bert-bilstm-crf",), epochs=1)
+    data["data"] = {"train": str(tmp_path / "train.jsonl"), "dev": str(tmp_path / "dev.jsonl")}
+    with pytest.warns(UserWarning, match="1 entities in train are left out: they are longer than the 64 characters"):
+        run_recipe(recipe_from_dict(data))
+    report = json.loads((tmp_path / "run" / "bert-bilstm-crf" / "training.json").read_text())
+    assert report["unrepresentable"] == pytest.approx(1 / 50)
