@@ -139,7 +139,8 @@ def open_text(path: Path, encoding: str | None = None) -> Iterator[str]:
     try:
         with path.open(encoding=encoding) as lines:
             for line in lines:
-                yield strip_mark(line.rstrip("\n"))
+                line = line.rstrip("\n")
+                yield strip_mark(line) if line[:1] == BYTE_ORDER_MARK else line
     except UnicodeError as error:
         raise DataError(f"not {encoding} throughout: {error}; convert the file to UTF-8", str(path)) from error
     except OSError as error:

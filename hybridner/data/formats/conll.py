@@ -82,14 +82,19 @@ class _Survey:
     digits: bool = True
     spaced: bool = True
     names: set[str] = field(default_factory=set)
+    prefixes: dict[int, dict[str, int]] = field(default_factory=dict)
     place: int = 0
 
     def blank(self) -> None:
         self.place = 0
 
-    def add(self, line: str, columns: list[str]) -> None:
+    def add(self, number: int, line: str, columns: list[str]) -> None:
         self.lines += 1
         self.tags_at = {at for at in self.tags_at if len(columns) >= 1 - at and is_tag(columns[at].strip() or "O")}
+        for at in self.tags_at:
+            tag = columns[at].strip()
+            if tag[1:2] in ("-", "_"):
+                self.prefixes.setdefault(at, {}).setdefault(tag[0], number)
         self.index = self.index and len(columns) > 2 and columns[0].isdigit() and int(columns[0]) - self.place in (0, 1)
         # Numbers may begin at 0 or at 1, and go on by one.
         self.place = int(columns[0]) + 1 if self.index else self.place
@@ -105,11 +110,11 @@ def find_layout(path: Path, encoding: str | None = None) -> Layout:
         DataError: the prefixes of its tags fit no scheme.
     """
     survey = _Survey()
-    for _, line in _token_lines(path, encoding):
+    for number, line in _token_lines(path, encoding):
         if line is None:
             survey.blank()
         else:
-            survey.add(line, _split(line))
+            survey.add(number, line, _split(line))
     spaced = survey.spaced and not survey.tags_at
     layout = Layout(
         tag=max(survey.tags_at, default=-1),
@@ -118,14 +123,20 @@ def find_layout(path: Path, encoding: str | None = None) -> Layout:
         digits=survey.digits and len(survey.names) > 1 and any(not name.isdigit() for name in survey.names),
         spaced_labels=spaced,
     )
+    prefixes = survey.prefixes.get(layout.tag, {}) if survey.tags_at else _prefixes(path, encoding, layout)
+    layout.scheme = find_scheme(prefixes, str(path))
+    return layout
+
+
+def _prefixes(path: Path, encoding: str | None, layout: Layout) -> dict[str, int]:
+    """Where each prefix stands first, in a file none of whose columns holds nothing but known tags."""
     prefixes: dict[str, int] = {}
     for number, line in _token_lines(path, encoding):
         if line is not None:
             tag = _columns(line, layout, f"{path}, line {number}")[1]
             if tag[1:2] in ("-", "_"):
                 prefixes.setdefault(tag[0], number)
-    layout.scheme = find_scheme(prefixes, str(path))
-    return layout
+    return prefixes
 
 
 def _token_lines(path: Path, encoding: str | None) -> Iterator[tuple[int, str | None]]:
