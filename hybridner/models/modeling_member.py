@@ -37,6 +37,8 @@ class MemberModel(CharacterModel):
     base_model_prefix = "encoder"
     main_input_name = "input_ids"
     head_class: ClassVar[type[MemberHead]]
+    #: The loss is a mean over the batch whatever else `forward` takes, so that Trainer has to average accumulated batches.
+    accepts_loss_kwargs = False
 
     def __init__(self, config: MemberConfig) -> None:
         super().__init__(config)

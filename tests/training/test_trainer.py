@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
+from transformers import Trainer, TrainingArguments
 
 from hybridner import HybridNerModel, HybridNerTrainer, HybridNerTrainingArguments
 from hybridner.errors import DataError, RecipeError
@@ -186,3 +187,9 @@ def test_gradients_of_accumulated_batches_are_averaged(tmp_path: Path) -> None:
     assert not torch.equal(results[0]["members.spanner.boundary.start.weight"], start["members.spanner.boundary.start.weight"])
     for name, tensor in results[0].items():
         torch.testing.assert_close(results[1][name], tensor, msg=name, rtol=1e-4, atol=1e-6)
+
+
+def test_transformers_own_trainer_averages_accumulated_batches_too(tmp_path: Path) -> None:
+    (tagger,) = members("bert-bilstm-crf").values()
+    trainer = Trainer(tagger, TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none"))
+    assert not trainer.model_accepts_loss_kwargs
