@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers.utils import logging
 
 from hybridner.errors import ModelError
@@ -101,6 +102,18 @@ class OnnxHybridNerModel(CompositeModel):
         """
         if self._session is None:
             raise ModelError("this model has no ONNX graph; load one that `hybridner export` wrote")
+        if self.config.precision != "int8":
+            return self._run(input_ids, attention_mask)
+        # Activations are quantized with one scale for a whole batch: alone and without padding, a text gets its own, and what is
+        # found in it does not depend on its neighbors.
+        lengths = attention_mask.sum(1).tolist()
+        rows = [
+            self._run(ids[None, :, :length], mask[None, :length])
+            for ids, mask, length in zip(input_ids, attention_mask, lengths, strict=True)
+        ]
+        return tuple(pad_sequence([part[0] for part in parts], batch_first=True) for parts in zip(*rows, strict=True))
+
+    def _run(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
         inputs = (part.cpu().numpy().astype(np.int64, copy=False) for part in (input_ids, attention_mask))
         outputs = self._session.run(None, dict(zip(INPUTS, inputs, strict=True)))
         return tuple(torch.from_numpy(output).to(self.device) for output in outputs)

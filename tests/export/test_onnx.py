@@ -190,6 +190,12 @@ def test_int8_by_the_command_line_with_one_shared_encoder(tmp_path: Path, make_m
     pairs = [[set(found(row)) for row in candidates_of(m, texts, batch_size=4)] for m in (model, exported)]
     shared = sum(len(a & b) for a, b in zip(*pairs, strict=True))
     assert shared > 0.8 * max(sum(map(len, rows)) for rows in pairs)
+    # What is found in a text does not depend on its neighbors, though activations are quantized as they come.
+    alone = [candidates_of(exported, [text])[0] for text in texts]
+    for batch_size in (1, 7, 32):
+        for ours, theirs in zip(candidates_of(exported, texts, batch_size=batch_size), alone, strict=True):
+            assert [(c.start, c.end, c.label, c.votes) for c in ours] == [(c.start, c.end, c.label, c.votes) for c in theirs]
+            assert [c.uncertainty for c in ours] == pytest.approx([c.uncertainty for c in theirs], abs=1e-6)
 
 
 def test_an_adapter_over_an_encoder_with_other_positions(tmp_path: Path) -> None:
