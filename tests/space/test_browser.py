@@ -450,6 +450,8 @@ def test_the_keyboard_goes_from_question_to_question_and_shows_where_it_is(visit
         """Name and value of what has the focus."""
         return list(visitor.run("const e = document.activeElement; return [e.name, e.value]"))
 
+    # The page has been laid out once more, in the language of the browser.
+    visitor.wait(lambda: visitor.run("return document.querySelector('#strategy input').name") == "strategy")
     visitor.run("document.querySelector('#strategy input:checked').focus()")
     press(Keys.ARROW_DOWN)
     moved = visitor.run("return document.querySelector('#strategy input:checked').value")
