@@ -59,9 +59,9 @@ def outcome_notes(outcome: LlmOutcome, texts: PageTexts) -> str:
     report = outcome.report
     notes = []
     if report.calls or report.cached:
-        cost = "" if report.cost is None else texts("llm.asked_cost", cost=decimals(report.cost, 5), currency=report.currency)
+        cost = "" if report.cost is None else texts("llm.cost", cost=decimals(report.cost, 5), currency=report.currency)
         tokens = f"{report.prompt_tokens + report.completion_tokens:,}"
-        notes.append(note(texts("llm.asked", calls=report.calls, changed=outcome.changed, tokens=tokens, cost=cost)))
+        notes.append(note(texts("llm.answered", calls=report.calls, changed=outcome.changed, tokens=tokens, cost=cost)))
     elif not outcome.failed:
         notes.append(note(texts("llm.nothing_to_ask")))
     if outcome.failed:

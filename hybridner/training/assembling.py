@@ -11,7 +11,7 @@ from hybridner.evaluation import evaluate_systems
 from hybridner.hybrid import HybridNerModel
 from hybridner.models import MEMBER_CLASSES
 from hybridner.training.data import TrainingData
-from hybridner.training.folders import REPORT
+from hybridner.training.folders import REPORT, output_errors
 from hybridner.training.recipe import COMPOSITE, Recipe
 from hybridner.training.reports import read_report, write_report
 
@@ -43,7 +43,8 @@ def assemble(recipe: Recipe, data: TrainingData) -> None:
     by_strategy = {name: scores[f"strategy:{name}"].micro.f1 for name in strategies}
     if recipe.composite.strategy is None:
         model.config.strategy = max(by_strategy, key=lambda name: by_strategy[name])
-    model.save_pretrained(composite)
+    with output_errors(composite, "start again to go on from here"):
+        model.save_pretrained(composite)
     write_report(
         composite,
         {

@@ -41,7 +41,7 @@ def fit_record(record: Record, max_characters: int) -> list[Record]:
 
 def _without_crossing(spans: Sequence[Span], start: int, end: int) -> int:
     """The last position after `start` and up to `end` that lies inside the fewest spans."""
-    near = [span for span in spans if start <= span.start < end and span.end > start]
+    near = [span for span in spans if start <= span.start < end]
     return min(range(end, start, -1), key=lambda cut: sum(span.start < cut < span.end for span in near))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
+from safetensors import SafetensorError
 
 from hybridner.errors import OutputError, RecipeError
 from hybridner.files import write_json
@@ -91,6 +93,21 @@ def claim(folder: Path, fingerprint: Fingerprint) -> None:
         write_json(folder / _MARK, fingerprint)
     except OutputError as error:
         raise RecipeError(f"training.output: {error}; choose another folder") from error
+
+
+@contextmanager
+def output_errors(folder: Path, advice: str) -> Iterator[None]:
+    """Raise an OutputError where a model or checkpoint cannot be written to a folder.
+
+    Args:
+        folder: stands in the message.
+        advice: what to do about it.
+    """
+    try:
+        yield
+    # torch reports a full disk as a RuntimeError.
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise OutputError(f"{folder}: cannot be written: {error}; {advice}") from error
 
 
 def _difference(known: Any, wanted: Fingerprint) -> str:

@@ -16,7 +16,7 @@ from hybridner.training.arguments import HybridNerTrainingArguments
 from hybridner.training.assembling import assemble
 from hybridner.training.composing import compose, share_encoder
 from hybridner.training.data import TrainingData, load_data
-from hybridner.training.folders import REPORT, has_finished, take_fingerprint
+from hybridner.training.folders import REPORT, has_finished, output_errors, take_fingerprint
 from hybridner.training.members import build_member, check_encoders
 from hybridner.training.recipe import COMPOSITE, SHARED, Recipe
 from hybridner.training.reports import (
@@ -108,7 +108,8 @@ def _train_group(recipe: Recipe, names: Sequence[str], folder: Path, data: Train
         "history": history,
     }
     for name, member in members.items():
-        member.save_pretrained(folder.parent / name)
+        with output_errors(folder.parent / name, "start again to go on from here"):
+            member.save_pretrained(folder.parent / name)
         about = {"member": name, "unrepresentable": shares[name], "best_dev_f1": best[f"eval_f1_{name}"]}
         # Each member's share of the time, so that the sum is what it took.
         write_report(folder.parent / name, {**about, **common, **circumstances(seconds / len(members), state)})

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
 from transformers.trainer_utils import IntervalStrategy, TrainOutput, rotate_checkpoints
@@ -26,6 +25,7 @@ from hybridner.training.arguments import HybridNerTrainingArguments
 from hybridner.training.checkpoints import UNFINISHED, find_problem, find_resumption, seal
 from hybridner.training.composing import compose
 from hybridner.training.features import Collator, Feature, make_features
+from hybridner.training.folders import output_errors
 from hybridner.training.metrics import count_entities, entity_metrics
 from hybridner.training.optimization import parameter_groups
 from hybridner.training.records import to_records
@@ -125,7 +125,8 @@ class HybridNerTrainer(Trainer):
                 is none. Those that cannot be used are named in a warning and deleted.
 
         Raises:
-            ModelError: the checkpoint is unfinished or damaged; or one cannot be written.
+            ModelError: the checkpoint is unfinished or damaged.
+            OutputError: a checkpoint cannot be written.
         """
         checkpoint: str | None = None
         if resume_from_checkpoint is True:
@@ -161,22 +162,17 @@ class HybridNerTrainer(Trainer):
         self.accelerator.wait_for_everyone()
         self._is_saving = True
         try:
-            super()._save_checkpoint(model, trial)
-            self.accelerator.wait_for_everyone()
-            if self.state.best_global_step == self.state.global_step:
-                self.state.best_model_checkpoint = str(folder / name)
-            if self.args.should_save:
-                self.state.save_to_json(str(folder / UNFINISHED / name / "trainer_state.json"))
-                seal(folder / UNFINISHED / name)
-                shutil.rmtree(folder / name, ignore_errors=True)
-                (folder / UNFINISHED / name).rename(folder / name)
-                (folder / UNFINISHED).rmdir()
-        # torch reports a full disk as a RuntimeError.
-        except (OSError, SafetensorError, RuntimeError) as error:
-            raise ModelError(
-                f"cannot write the checkpoint {folder / name}: {error}; make room or choose another output, and start again: "
-                "training goes on from the last complete checkpoint"
-            ) from error
+            with output_errors(folder / name, "start again to go on from the last complete checkpoint"):
+                super()._save_checkpoint(model, trial)
+                self.accelerator.wait_for_everyone()
+                if self.state.best_global_step == self.state.global_step:
+                    self.state.best_model_checkpoint = str(folder / name)
+                if self.args.should_save:
+                    self.state.save_to_json(str(folder / UNFINISHED / name / "trainer_state.json"))
+                    seal(folder / UNFINISHED / name)
+                    shutil.rmtree(folder / name, ignore_errors=True)
+                    (folder / UNFINISHED / name).rename(folder / name)
+                    (folder / UNFINISHED).rmdir()
         finally:
             self._is_saving = False
         if self.args.should_save:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -41,8 +43,13 @@ class Visitor:
     def __init__(self, browser: Chrome, url: str) -> None:
         self.browser = browser
         self.url = url
+        self._complaints: list[str] = []
 
     def open(self, query: str = "") -> None:
+        self._complaints = self.complaints()
+        # Requests that leaving a page cuts off are no errors of the next one.
+        self.browser.get("about:blank")
+        self.browser.get_log("browser")
         self.browser.get(self.url + query)
         self.wait(lambda: self.all("#analyze") and self.all("#threshold input[type=range]"))
         # The page has asked the server which language it should speak.
@@ -90,7 +97,8 @@ class Visitor:
 
     def complaints(self) -> list[str]:
         """Errors on the console."""
-        return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]
+        new = [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]
+        return self._complaints + new
 
     def hosts(self) -> set[str]:
         """Everybody the page sent a request to."""
@@ -121,8 +129,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 @pytest.fixture
 def visitor(browser: Chrome, space: tuple[str, Path]) -> Iterator[Visitor]:
     """A visitor who has just opened the page; afterwards nothing may have gone wrong behind the scenes."""
+    browser.get("about:blank")
+    browser.get_log("browser")
     someone = Visitor(browser, space[0])
-    someone.browser.get_log("browser")
     someone.browser.get_log("performance")
     someone.open()
     yield someone
@@ -387,6 +396,142 @@ def test_marks_can_be_read_in_both_themes(visitor: Visitor, theme: str) -> None:
         assert contrast(hexadecimal(ink), hexadecimal(ground)) >= 4.5
     page = hexadecimal(visitor.run("return getComputedStyle(document.querySelector('gradio-app')).backgroundColor"))
     assert (contrast(page, "#000000") < 3) == (theme == "dark")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_buttons_and_placeholders_can_be_read(visitor: Visitor, theme: str) -> None:
+    visitor.open(f"?__theme={theme}")
+    ink, ground = visitor.run(
+        "const style = getComputedStyle(document.querySelector('#analyze')); return [style.color, style.backgroundColor]"
+    )
+    assert contrast(hexadecimal(ink), hexadecimal(ground)) >= 4.5
+    ink, ground = visitor.run(
+        "const box = document.querySelector('#text textarea');"
+        "return [getComputedStyle(box, '::placeholder').color, getComputedStyle(box).backgroundColor]"
+    )
+    assert contrast(hexadecimal(ink), hexadecimal(ground)) >= 4.5
+
+
+def test_an_impossible_threshold_is_told_and_leaves_what_is_shown(visitor: Visitor, entities: list[dict[str, Any]]) -> None:
+    from selenium.webdriver import Keys
+
+    visitor.analyze()
+    box = visitor.one("#threshold input[type=number]")
+    visitor.run("arguments[0].scrollIntoView({block: 'center'})", box)
+    box.send_keys(Keys.CONTROL, "a")
+    box.send_keys("5")
+    visitor.wait(lambda: "0 到 1 之间" in visitor.text("#preview"))
+    assert len(visitor.all("#marks mark")) == len(entities)
+    box.send_keys(Keys.CONTROL, "a")
+    box.send_keys(Keys.DELETE, "0.3")
+    visitor.wait(lambda: "τ = 0.30" in visitor.text("#preview"))
+
+
+@pytest.mark.parametrize(("accepted", "word"), [("de-DE,de", "Analyze"), ("zh-TW,zh", "分析"), ("fr,en", "Analyze")])
+def test_who_does_not_read_chinese_gets_english(visitor: Visitor, accepted: str, word: str) -> None:
+    agent = visitor.run("return navigator.userAgent")
+    visitor.browser.execute_cdp_cmd("Network.enable", {})
+    visitor.browser.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": accepted})
+    try:
+        visitor.open()
+        visitor.wait(lambda: visitor.text("#analyze").strip() == word)
+        assert visitor.run("return document.documentElement.lang") == ("zh" if word == "分析" else "en")
+    finally:
+        visitor.browser.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": "zh-CN"})
+
+
+def test_the_keyboard_goes_from_question_to_question_and_shows_where_it_is(visitor: Visitor) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    def press(key: str) -> None:
+        ActionChains(visitor.browser).send_keys(key).perform()
+
+    def focused() -> list[str]:
+        """Name and value of what has the focus."""
+        return list(visitor.run("const e = document.activeElement; return [e.name, e.value]"))
+
+    # The page has been laid out once more, in the language of the browser.
+    visitor.wait(lambda: visitor.run("return document.querySelector('#strategy input').name") == "strategy")
+    visitor.run("document.querySelector('#strategy input:checked').focus()")
+    press(Keys.ARROW_DOWN)
+    moved = visitor.run("return document.querySelector('#strategy input:checked').value")
+    assert focused() == ["strategy", moved]
+    press(Keys.TAB)
+    assert focused() == ["decoding", "flat"]
+    for selector in ("#analyze", "#text textarea", "#strategy input:checked", "#language input:checked", ".hn-about summary"):
+        visitor.run("document.querySelector(arguments[0]).focus({focusVisible: true})", selector)
+        style, width = visitor.run(
+            "const style = getComputedStyle(document.activeElement); return [style.outlineStyle, parseFloat(style.outlineWidth)]"
+        )
+        assert style == "solid", selector
+        assert width >= 2, selector
+
+
+def test_the_page_keeps_its_width(visitor: Visitor) -> None:
+    def width() -> float:
+        return float(visitor.run("return document.querySelector('.gradio-container').getBoundingClientRect().width"))
+
+    before = width()
+    # All of the window but for a scroll bar.
+    assert before >= visitor.run("return window.innerWidth") - 20
+    visitor.analyze()
+    assert width() == before
+    visitor.click("#language input[value=en]")
+    visitor.wait(lambda: visitor.text("#analyze").strip() == "Analyze")
+    assert width() == before
+
+
+def test_what_gradio_says_is_in_the_language_of_the_page(visitor: Visitor) -> None:
+    def said(words: str) -> str:
+        visitor.run(
+            "const part = document.createElement('div'); part.className = 'progress-text'; part.id = 'from-gradio';"
+            "part.textContent = arguments[0]; document.querySelector('#from-gradio')?.remove(); document.body.append(part)",
+            words,
+        )
+        return visitor.text("#from-gradio")
+
+    for words, expected in (
+        ("processing | 1.2s", "正在分析 | 1.2s"),
+        ("queue: 2/3 | 0.1s", "排队：2/3 | 0.1s"),
+        ("This application is currently busy. Please try again. ", "页面正忙"),
+        ("Error", "没有成功"),
+    ):
+        said(words)
+        visitor.wait(lambda expected=expected: expected in visitor.text("#from-gradio"))
+    labels = visitor.run("return [...document.querySelectorAll('#threshold input')].map(e => e.getAttribute('aria-label') ?? '')")
+    assert all(not re.search("[A-Za-z]{3}", label) for label in labels)
+
+
+def test_a_file_of_another_kind_is_refused_in_the_language_of_the_page(visitor: Visitor, tmp_path: Path) -> None:
+    (tmp_path / "texts.docx").write_text("北约", encoding="utf-8")
+    visitor.run("[...document.querySelectorAll('button[role=tab]')].find(tab => tab.textContent.trim() === '文件').click()")
+    visitor.wait(lambda: visitor.all("#file input[type=file]"))
+    visitor.one("#file input[type=file]").send_keys(str(tmp_path / "texts.docx"))
+    visitor.wait(lambda: "texts" in visitor.text("#file"))
+    visitor.click("#analyze-file")
+    visitor.wait(lambda: "需要 .txt 或 .jsonl 文件" in visitor.text("#file-result"))
+
+
+@pytest.mark.skipif("AXE_CORE" not in os.environ, reason="AXE_CORE names no axe.min.js (npm install axe-core)")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(visitor: Visitor, theme: str) -> None:
+    visitor.open(f"?__theme={theme}")
+    visitor.analyze()
+    for part in ("#review button", "#llm button", ".hn-about summary"):
+        visitor.click(part)
+    visitor.slide(0.0)
+    visitor.wait(lambda: visitor.all("#marks mark.hn-doubt"))
+    visitor.run(Path(os.environ["AXE_CORE"]).read_text(encoding="utf-8"))
+    # The cells of gradio's own table have checkboxes without names.
+    found = visitor.browser.execute_async_script(
+        "const done = arguments[0]; axe.run({exclude: ['#review-rows']}, {resultTypes: ['violations']}).then(done)"
+    )
+    serious = [
+        (violation["id"], [node["target"] for node in violation["nodes"]])
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
 
 
 def hexadecimal(color: str) -> str:

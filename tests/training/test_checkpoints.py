@@ -11,7 +11,7 @@ import torch
 from transformers import Trainer
 
 from hybridner import HybridNerTrainer
-from hybridner.errors import ModelError
+from hybridner.errors import ModelError, OutputError
 from hybridner.training import trainer as trainer_module
 from hybridner.training.checkpoints import UNFINISHED, find_problem, find_resumption, seal
 from hybridner.training.composing import compose
@@ -140,7 +140,7 @@ def test_a_full_disk_is_one_error_and_leaves_the_last_checkpoint(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(trainer_module, "seal", full)
-    with pytest.raises(ModelError, match=r"No space left on device.*last complete checkpoint"):
+    with pytest.raises(OutputError, match=r"No space left on device.*last complete checkpoint"):
         new_trainer(folder).train(resume_from_checkpoint=True)
     assert find_resumption(folder).checkpoint == folder / "checkpoint-6"
 

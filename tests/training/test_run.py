@@ -20,6 +20,7 @@ from hybridner.errors import DataError, RecipeError
 from hybridner.hybrid import HybridNerModel
 from hybridner.spans import Record, Span
 from hybridner.training import recipe_from_dict, run_recipe
+from hybridner.training.run import training_arguments
 from tests.support.tiny import ENCODER, small_records
 
 #: Most runs here are too short to learn anything.
@@ -260,3 +261,32 @@ def test_entities_that_no_piece_holds_are_told(tmp_path: Path) -> None:
         run_recipe(recipe_from_dict(data))
     report = json.loads((tmp_path / "run" / "bert-bilstm-crf" / "training.json").read_text())
     assert report["unrepresentable"] == pytest.approx(1 / 50)
+
+
+def test_every_setting_of_a_recipe_reaches_the_trainer(tmp_path: Path) -> None:
+    data = recipe_data(
+        tmp_path,
+        epochs=7,
+        batch_size=5,
+        gradient_accumulation_steps=3,
+        encoder_learning_rate=1e-4,
+        head_learning_rate=1e-2,
+        weight_decay=0.3,
+        warmup_ratio=0.2,
+        early_stopping_patience=6,
+        seed=9,
+        mixed_precision="bf16",
+    )
+    data["members"]["spanner"] |= {"encoder_learning_rate": 2e-4, "head_learning_rate": 2e-2}
+    recipe = recipe_from_dict(data)
+    arguments = training_arguments(recipe, MEMBERS, tmp_path / "checkpoints")
+    assert arguments.output_dir == str(tmp_path / "checkpoints")
+    assert (arguments.num_train_epochs, arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps) == (7, 5, 3)
+    assert (arguments.encoder_learning_rate, arguments.head_learning_rate) == (1e-4, 1e-2)
+    assert arguments.member_learning_rates == {"spanner": 2e-2}
+    assert (arguments.weight_decay, arguments.get_warmup_steps(100), arguments.early_stopping_patience) == (0.3, 20, 6)
+    assert (arguments.seed, arguments.data_seed, arguments.bf16, arguments.fp16) == (9, 9, True, False)
+    alone = training_arguments(recipe, ["spanner"], tmp_path)
+    assert (alone.encoder_learning_rate, alone.member_learning_rates) == (2e-4, {"spanner": 2e-2})
+    plain = training_arguments(recipe.changed("training", mixed_precision="no"), MEMBERS, tmp_path)
+    assert not plain.bf16

@@ -77,5 +77,7 @@
     translate(words);
     nameRadios();
   };
-  new MutationObserver(update).observe(document, { childList: true, characterData: true, subtree: true });
+  new MutationObserver(update).observe(document, {
+    childList: true, characterData: true, subtree: true, attributes: true, attributeFilter: ["name", "aria-label"],
+  });
 })();
