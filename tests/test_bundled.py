@@ -18,8 +18,8 @@ from hybridner.cli.main import main
 from hybridner.data import write_jsonl
 from hybridner.data.sncm.corpus import read_corpus_splits
 from hybridner.evaluation import evaluate_systems
-from hybridner.hub import read_model
-from hybridner.hub.cards import existing_card
+from hybridner.hub import read_model_folder
+from hybridner.hub.model_card import existing_card
 
 SENTENCE = "2023年，俄罗斯在叙利亚部署了克拉苏哈-4S干扰机。"
 
@@ -45,7 +45,7 @@ def test_its_vocabulary_holds_the_characters_of_the_corpus(bundled: HybridNerMod
 
 
 def test_its_card_is_about_these_weights_and_says_what_was_measured() -> None:
-    record = read_model(BUNDLED_FOLDER)
+    record = read_model_folder(BUNDLED_FOLDER)
     card = existing_card(record)
     assert card is not None
     assert record.evaluation is not None

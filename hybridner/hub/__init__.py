@@ -1,10 +1,10 @@
-"""At home on the Hub: what is known about a model, its card, and how models and data sets are published."""
+"""Models and data sets on the Hugging Face Hub: what is known about a model, its card, and pushing."""
 
-from hybridner.hub.cards import make_card
-from hybridner.hub.committing import HubError
-from hybridner.hub.data_sets import push_data_set
-from hybridner.hub.measuring import measure
-from hybridner.hub.publishing import push_folder
-from hybridner.hub.records import ModelRecord, read_model
+from hybridner.hub.dataset_repo import push_dataset
+from hybridner.hub.eval_results import measure_model
+from hybridner.hub.model_card import make_card
+from hybridner.hub.model_folder import ModelFolder, read_model_folder
+from hybridner.hub.model_repo import push_model
+from hybridner.hub.upload import HubError
 
-__all__ = ["HubError", "ModelRecord", "make_card", "measure", "push_data_set", "push_folder", "read_model"]
+__all__ = ["HubError", "ModelFolder", "make_card", "measure_model", "push_dataset", "push_model", "read_model_folder"]

@@ -1,4 +1,4 @@
-"""`hybridner data`; for pushing see tests/hub/test_data_sets.py."""
+"""`hybridner data`; for pushing see tests/hub/test_dataset_repo.py."""
 
 import json
 

@@ -21,8 +21,8 @@ from hybridner.cli.main import main
 from hybridner.ensemble import Candidate, select_entities
 from hybridner.errors import HybridNerError, ModelError
 from hybridner.export import GRAPH_FILE, OnnxHybridNerModel, export_onnx
-from hybridner.hub import read_model
-from hybridner.hub.publishing import published_files
+from hybridner.hub import read_model_folder
+from hybridner.hub.model_repo import published_files
 from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, require_torch
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import LabelSet
@@ -104,8 +104,8 @@ def test_the_exported_folder_is_all_a_pipeline_needs(
 
 
 def test_the_hub_record_is_that_of_the_model_it_came_from(exported_folder: Path, composite_folder: Path) -> None:
-    record = read_model(exported_folder)
-    original = read_model(composite_folder).parameters
+    record = read_model_folder(exported_folder)
+    original = read_model_folder(composite_folder).parameters
     # Running statistics are in the weights' file, and constants in the graph.
     assert record.parameters.keys() == original.keys()
     assert all(0 <= original[name] - count <= 64 for name, count in record.parameters.items())
@@ -146,7 +146,7 @@ def test_a_graph_that_is_missing_or_damaged_is_named(exported_folder: Path, tmp_
         AutoModel.from_pretrained(tmp_path / "damaged")
     if damage is None:
         with pytest.raises(ModelError, match=GRAPH_FILE):
-            read_model(tmp_path / "damaged")
+            read_model_folder(tmp_path / "damaged")
 
 
 @pytest.mark.parametrize(("version", "old"), [("2.7.1+cu126", True), ("2.8.0", False), ("2.10.0", False)])

@@ -31,7 +31,7 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def pushed_folder(server: HubServer, client: Client, composite_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    code = "from hybridner.hub import push_folder\npush_folder(folder, 'me/endpoint', token=token)"
+    code = "from hybridner.hub import push_model\npush_model(folder, 'me/endpoint', token=token)"
     client.run(code, folder=str(composite_folder), token=WRITE)
     folder = tmp_path_factory.mktemp("endpoint")
     for name, content in server.files("me/endpoint").items():

@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from hybridner.calibration import CalibrationConfig, Target, calibrate
     from hybridner.calibration.plots import draw_report
-    from hybridner.hub.records import CALIBRATION_FILE, CALIBRATION_PLOT_FILE, fingerprint
+    from hybridner.hub.model_folder import CALIBRATION_FILE, CALIBRATION_PLOT_FILE, fingerprint
     from hybridner.hybrid.loading import load_composite
 
     if not Path(options.model).is_dir() and not options.output:

@@ -11,7 +11,7 @@ from hybridner.errors import ModelError
 from hybridner.files import write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
-    from hybridner.hub.cards import Power
+    from hybridner.hub.model_card import EnergyUse
 
 
 DESCRIPTION = "Write a model card from what training and evaluation recorded."
@@ -41,9 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from hybridner.hub import make_card, read_model
-    from hybridner.hub.cards import TEMPLATE
-    from hybridner.hub.records import CARD_FILE
+    from hybridner.hub import make_card, read_model_folder
+    from hybridner.hub.model_card import TEMPLATE
+    from hybridner.hub.model_folder import CARD_FILE
 
     folder = Path(options.model)
     output = None if options.output == "-" else Path(options.output or folder / CARD_FILE)
@@ -52,10 +52,10 @@ def run(options: argparse.Namespace) -> int:
     if options.data is not None:
         _measure(folder, options)
     card = make_card(
-        read_model(folder),
+        read_model_folder(folder),
         repo_id=options.repo_id,
         licence=options.license,
-        power=_power(options),
+        energy_use=_energy_use(options),
         template=options.template or TEMPLATE,
     )
     if output is None:
@@ -66,24 +66,24 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _power(options: argparse.Namespace) -> Power | None:
-    from hybridner.hub.cards import Power
+def _energy_use(options: argparse.Namespace) -> EnergyUse | None:
+    from hybridner.hub.model_card import EnergyUse
 
     if (options.watts is None) != (options.grams_per_kwh is None):
         raise ModelError("an estimate of emissions needs both --watts and --grams-per-kwh")
-    return Power(options.watts, options.grams_per_kwh) if options.watts is not None else None
+    return EnergyUse(options.watts, options.grams_per_kwh) if options.watts is not None else None
 
 
 def _measure(folder: Path, options: argparse.Namespace) -> None:
     """Measure, and replace the figures and the picture beside the model."""
     from hybridner.data import read_records
-    from hybridner.hub import measure, read_model
+    from hybridner.hub import measure_model, read_model_folder
+    from hybridner.hub.model_folder import EVALUATION_FILE, PLOT_FILE
     from hybridner.hub.plots import draw
-    from hybridner.hub.records import EVALUATION_FILE, PLOT_FILE
     from hybridner.hybrid.loading import load_composite
 
-    record = read_model(folder, measured=False)
-    evaluation = measure(
+    record = read_model_folder(folder, measured=False)
+    evaluation = measure_model(
         load_composite(str(folder)),
         read_records(options.data),
         fingerprint=record.fingerprint,

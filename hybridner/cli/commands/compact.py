@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from hybridner.hub.records import TRAINING_FILE, public_report, training_reports
+    from hybridner.hub.model_folder import TRAINING_FILE, public_report, training_reports
     from hybridner.hybrid import require_torch
     from hybridner.hybrid.compact import common_characters, compact
     from hybridner.hybrid.loading import load_composite

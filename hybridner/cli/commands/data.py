@@ -267,7 +267,7 @@ def _agreement_table(found: Agreement) -> dict[str, Any]:
 
 
 def _push(options: argparse.Namespace) -> int:
-    from hybridner.hub import push_data_set
+    from hybridner.hub import push_dataset
 
-    print(f"published: {push_data_set(options.folder, options.repo_id, public=options.public, revision=options.revision)}")
+    print(f"published: {push_dataset(options.folder, options.repo_id, public=options.public, revision=options.revision)}")
     return 0

@@ -111,7 +111,7 @@ def _run(
     from hybridner.evaluation.metadata import collect_metadata
     from hybridner.evaluation.runs import make_run
     from hybridner.evaluation.slices import training_surfaces
-    from hybridner.hub.records import training_reports
+    from hybridner.hub.model_folder import training_reports
 
     reports = training_reports(Path(options.model), model.config.member_configs())
     decoding = options.decoding or model.config.decoding

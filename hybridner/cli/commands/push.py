@@ -32,15 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from hybridner.hub import HubError, push_data_set, push_folder
-    from hybridner.hub.data_sets import is_data_set
+    from hybridner.hub import HubError, push_dataset, push_model
+    from hybridner.hub.dataset_repo import is_dataset_folder
 
-    if is_data_set(options.folder):
+    if is_dataset_folder(options.folder):
         if options.license is not None:
             raise HubError("the licence of a data set stands in its card; --license is for models")
-        address = push_data_set(options.folder, options.repo_id, public=options.public, revision=options.revision)
+        address = push_dataset(options.folder, options.repo_id, public=options.public, revision=options.revision)
     else:
-        address = push_folder(
+        address = push_model(
             options.folder, options.repo_id, private=options.private, revision=options.revision, licence=options.license
         )
     print(f"published: {address}")

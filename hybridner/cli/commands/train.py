@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from hybridner.hub import push_folder
+    from hybridner.hub import push_model
     from hybridner.launch import processes
     from hybridner.training import run_recipe
     from hybridner.training.folders import REPORT
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         console.print(_strategies_table(dev))
         console.print(f"composite: {composite} (strategy {dev['strategy']}{', the best on dev' if dev['chosen_on_dev'] else ''})")
         if recipe.hub is not None:
-            console.print(f"pushed: {push_folder(composite, recipe.hub.repo_id, private=recipe.hub.private)}")
+            console.print(f"pushed: {push_model(composite, recipe.hub.repo_id, private=recipe.hub.private)}")
     return 0
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from hybridner.bundled import BUNDLED
 from hybridner.errors import ModelError
-from hybridner.hub.cards import existing_card, make_card, requirement
-from hybridner.hub.committing import HubError, Target, publish
-from hybridner.hub.records import (
+from hybridner.hub.model_card import existing_card, make_card, requirement
+from hybridner.hub.model_folder import (
     CALIBRATION_FILE,
     CALIBRATION_PLOT_FILE,
     CARD_FILE,
@@ -19,12 +18,13 @@ from hybridner.hub.records import (
     MODEL_FILE_PATTERN,
     PLOT_FILE,
     TRAINING_FILE,
-    ModelRecord,
+    ModelFolder,
     public_report,
-    read_model,
+    read_model_folder,
     tokenizer_files,
     weight_files,
 )
+from hybridner.hub.upload import HubError, UploadTarget, upload_files
 from hybridner.hybrid import AdaptedHybridNerConfig
 from hybridner.hybrid.modeling_adapted import missing_base
 from hybridner.models.tokenization import TOKENIZER_FILES
@@ -39,7 +39,7 @@ REQUIREMENTS_FILE = "requirements.txt"
 _OPTIONAL_FILES = {TRAINING_FILE, EVALUATION_FILE, PLOT_FILE, CALIBRATION_FILE, CALIBRATION_PLOT_FILE}
 
 
-def push_folder(
+def push_model(
     folder: str | Path,
     repo_id: str,
     *,
@@ -69,9 +69,9 @@ def push_folder(
         ModelError: the folder holds no complete model, or a card or figures of other weights.
         HubError: no token, no right, no connection, or the repository is not for this model.
     """
-    record = read_model(folder)
-    return publish(
-        Target(repo_id, "model", private, revision, token, endpoint),
+    record = read_model_folder(folder)
+    return upload_files(
+        UploadTarget(repo_id, "model", private, revision, token, endpoint),
         lambda full_id: published_files(record, full_id, revision, licence),
         mark=TOKENIZER_FILES[0],
         is_ours=lambda name: bool(MODEL_FILE_PATTERN.fullmatch(name)) or name in _OPTIONAL_FILES,
@@ -80,7 +80,7 @@ def push_folder(
 
 
 def published_files(
-    record: ModelRecord, repo_id: str, revision: str | None = None, licence: str | None = None
+    record: ModelFolder, repo_id: str, revision: str | None = None, licence: str | None = None
 ) -> dict[str, Path | bytes]:
     """The files of the repository by name, each as a file on disk or as its content."""
     config = record.config

@@ -19,7 +19,7 @@ from hybridner.spans import NON_ENTITY, Record, Span
 _THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
-def measure(
+def measure_model(
     model: CompositeModel, records: Sequence[Record], *, fingerprint: str, data: str, split: str, batch_size: int = 32
 ) -> dict[str, Any]:
     """Measure a composite and its members on labelled records, in one reading of the texts.

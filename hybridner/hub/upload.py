@@ -33,7 +33,7 @@ class HubError(HybridNerError):
 
 
 @dataclass(frozen=True)
-class Target:
+class UploadTarget:
     """Where something goes.
 
     Attributes:
@@ -53,7 +53,9 @@ class Target:
     endpoint: str | None = None
 
 
-def publish(target: Target, contents: Callable[[str], Contents], *, mark: str, is_ours: Callable[[str], bool], what: str) -> str:
+def upload_files(
+    target: UploadTarget, contents: Callable[[str], Contents], *, mark: str, is_ours: Callable[[str], bool], what: str
+) -> str:
     """Send files in one commit: others see all of them or nothing.
 
     A repository that is not there is made. One that is there gets a new commit, and keeps who may see it.
@@ -101,7 +103,7 @@ def publish(target: Target, contents: Callable[[str], Contents], *, mark: str, i
     return str(commit.commit_url)
 
 
-def _existing_files(api: HfApi, repo_id: str, target: Target) -> list[str]:
+def _existing_files(api: HfApi, repo_id: str, target: UploadTarget) -> list[str]:
     """The files that a push to this branch would stand beside.
 
     Raises:

@@ -17,8 +17,8 @@ from hybridner.adaptation.adapt import adapted_settings
 from hybridner.calibration import CalibrationConfig, calibrate
 from hybridner.cli.main import main
 from hybridner.errors import ModelError
-from hybridner.hub import read_model
-from hybridner.hub.publishing import published_files
+from hybridner.hub import read_model_folder
+from hybridner.hub.model_repo import published_files
 from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, HybridNerModel
 from hybridner.hybrid.modeling_adapted import base_fingerprint
 from hybridner.models import MEMBER_CLASSES
@@ -28,7 +28,7 @@ from tests.hub.hub_server import READ, STRANGER, WRITE, HubServer, Repo
 from tests.support.predictions import LABELS, made_up_predictions
 from tests.support.tiny import TEXT, tiny_member
 
-PUSH = "from hybridner.hub import push_folder\nresult = push_folder(folder, repo_id, **options)"
+PUSH = "from hybridner.hub import push_model\nresult = push_model(folder, repo_id, **options)"
 READ_TEXT = 'from transformers import pipeline\nresult = pipeline("hybrid-ner", model=repo_id, device="cpu", **options)(text)'
 CANDIDATES = """
 from transformers import AutoModel
@@ -379,7 +379,7 @@ def test_an_adapter_is_published_when_others_have_its_base(
 
     save(str(composite_folder), tmp_path / "local")
     with pytest.raises(ModelError, match="hybridner merge"):
-        published_files(read_model(tmp_path / "local"), "me/adapter")
+        published_files(read_model_folder(tmp_path / "local"), "me/adapter")
     save(published, tmp_path / "adapter").merged().save_pretrained(tmp_path / "merged")
     push(tmp_path / "adapter", "me/adapter")
     files = server.files("me/adapter")

@@ -8,18 +8,18 @@ from pathlib import Path
 from hybridner.data.corpora.card import CARD_FILE, fill_repo_id
 from hybridner.data.corpora.prepare import LABEL_SET_FILE, load_prepared_label_set
 from hybridner.errors import DataError
-from hybridner.hub.cards import checked
-from hybridner.hub.committing import Contents, Target, publish
+from hybridner.hub.model_card import checked
+from hybridner.hub.upload import Contents, UploadTarget, upload_files
 
 _DATA_FILE = re.compile(r"data/[^/]+\.parquet")
 
 
-def is_data_set(folder: str | Path) -> bool:
+def is_dataset_folder(folder: str | Path) -> bool:
     """Whether a folder holds a prepared data set and no model."""
     return (Path(folder) / LABEL_SET_FILE).is_file() and not (Path(folder) / "config.json").exists()
 
 
-def push_data_set(
+def push_dataset(
     folder: str | Path,
     repo_id: str,
     *,
@@ -62,8 +62,8 @@ def push_data_set(
             **{file.relative_to(folder).as_posix(): file for file in (*data, folder / LABEL_SET_FILE)},
         }
 
-    return publish(
-        Target(repo_id, "dataset", not public, revision, token, endpoint),
+    return upload_files(
+        UploadTarget(repo_id, "dataset", not public, revision, token, endpoint),
         contents,
         mark=LABEL_SET_FILE,
         is_ours=lambda name: bool(_DATA_FILE.fullmatch(name)),

@@ -17,7 +17,7 @@ from jinja2 import TemplateError
 import hybridner
 from hybridner.errors import ModelError
 from hybridner.export import OnnxHybridNerConfig
-from hybridner.hub.records import CARD_FILE, ModelRecord, is_hub_id, public_report
+from hybridner.hub.model_folder import CARD_FILE, ModelFolder, is_hub_id, public_report
 from hybridner.hybrid import AdaptedHybridNerConfig
 from hybridner.models import MemberConfig
 from hybridner.models.encoders import max_encoder_characters
@@ -34,7 +34,7 @@ _EXAMPLE = "2023年，俄罗斯在叙利亚部署了克拉苏哈-4S干扰机。"
 
 
 @dataclass(frozen=True)
-class Power:
+class EnergyUse:
     """What the training drew, as its user states it, for an estimate of its emissions.
 
     Attributes:
@@ -51,12 +51,12 @@ class Power:
 
 
 def make_card(
-    record: ModelRecord,
+    record: ModelFolder,
     *,
     repo_id: str | None = None,
     revision: str | None = None,
     licence: str | None = None,
-    power: Power | None = None,
+    energy_use: EnergyUse | None = None,
     template: str | Path = TEMPLATE,
 ) -> ModelCard:
     """The card of a model.
@@ -65,14 +65,14 @@ def make_card(
         record: what is known about it.
         repo_id, revision: where its readers will find it; without one the examples say "PATH-OR-HUB-ID".
         licence: of the weights, as the Hub writes it ("apache-2.0"). Without one the card says that none is stated.
-        power: what the training drew; without it the card says nothing about emissions.
+        energy_use: what the training drew; without it the card says nothing about emissions.
         template: a Jinja template in place of the package's own.
 
     Raises:
         ModelError: the template cannot be used, or the metadata are not what the Hub accepts.
     """
     name = (repo_id or record.folder.resolve().name).split("/")[-1]
-    emissions = _emissions(record, power) if power is not None else None
+    emissions = _emissions(record, energy_use) if energy_use is not None else None
     content = {
         **card_content(record),
         "example": _EXAMPLE,
@@ -89,7 +89,7 @@ def make_card(
     return checked(str(card))
 
 
-def existing_card(record: ModelRecord, repo_id: str | None = None, revision: str | None = None) -> ModelCard | None:
+def existing_card(record: ModelFolder, repo_id: str | None = None, revision: str | None = None) -> ModelCard | None:
     """The card in the model's folder, which its owner may have edited; its examples learn where the model is.
 
     Raises:
@@ -117,7 +117,7 @@ def checked(text: str, where: str = "the card") -> ModelCard:
         raise ModelError(f"{where} has metadata that the Hub does not accept: {error}") from error
 
 
-def requirement(record: ModelRecord) -> str:
+def requirement(record: ModelFolder) -> str:
     """What to install in order to use a model, as pip wants it."""
     extras = [
         *(["onnx"] if isinstance(record.config, OnnxHybridNerConfig) else []),
@@ -132,7 +132,7 @@ def loading(repo_id: str | None = None, revision: str | None = None) -> str:
     return f"{arguments}, revision={json.dumps(revision)}" if revision else arguments
 
 
-def card_content(record: ModelRecord) -> dict[str, Any]:
+def card_content(record: ModelFolder) -> dict[str, Any]:
     """What the template shows, as plain data."""
     reports = {name: public_report(report) for name, report in record.training.items()}
     config = record.config
@@ -162,7 +162,7 @@ def card_content(record: ModelRecord) -> dict[str, Any]:
     }
 
 
-def _member(record: ModelRecord, name: str, report: Mapping[str, Any] | None) -> dict[str, Any]:
+def _member(record: ModelFolder, name: str, report: Mapping[str, Any] | None) -> dict[str, Any]:
     config = record.members[name]
     return {
         "name": name,
@@ -231,7 +231,7 @@ def _evaluation(evaluation: Mapping[str, Any] | None, whole: str) -> dict[str, A
     }
 
 
-def _calibration(record: ModelRecord) -> dict[str, Any] | None:
+def _calibration(record: ModelFolder) -> dict[str, Any] | None:
     report = record.calibration
     if report is None:
         return None
@@ -261,7 +261,7 @@ def _share(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.3f}"
 
 
-def _emissions(record: ModelRecord, power: Power) -> dict[str, Any]:
+def _emissions(record: ModelFolder, energy_use: EnergyUse) -> dict[str, Any]:
     """As `co2_eq_emissions` of the Hub's metadata.
 
     Raises:
@@ -272,8 +272,8 @@ def _emissions(record: ModelRecord, power: Power) -> dict[str, Any]:
     seconds = sum(report["seconds"] for report in record.training.values())
     devices = sorted({report["device"] for report in record.training.values()})
     return {
-        "emissions": round(power.grams(seconds), 1),
-        "source": f"estimate: {seconds / 60:.1f} minutes at {power.watts:g} W and {power.grams_per_kwh:g} g/kWh",
+        "emissions": round(energy_use.grams(seconds), 1),
+        "source": f"estimate: {seconds / 60:.1f} minutes at {energy_use.watts:g} W and {energy_use.grams_per_kwh:g} g/kWh",
         "training_type": "fine-tuning",
         "hardware_used": ", ".join(devices),
     }
@@ -286,7 +286,7 @@ def _system(name: str, scores: Mapping[str, Any], whole: str) -> dict[str, str]:
     return {"name": label, **shown, "interval": f"{_percent(low)} to {_percent(high)}"}
 
 
-def _metadata(record: ModelRecord, name: str, licence: str | None, emissions: dict[str, Any] | None) -> ModelCardData:
+def _metadata(record: ModelFolder, name: str, licence: str | None, emissions: dict[str, Any] | None) -> ModelCardData:
     bases, relation = _base_models(record)
     results = _model_index(record.evaluation) if record.evaluation else []
     return ModelCardData(
@@ -304,7 +304,7 @@ def _metadata(record: ModelRecord, name: str, licence: str | None, emissions: di
     )
 
 
-def _base_models(record: ModelRecord) -> tuple[list[str], str]:
+def _base_models(record: ModelFolder) -> tuple[list[str], str]:
     """The models on the Hub that this one was made of, and what was done to them, in the Hub's words."""
     config = record.config
     if isinstance(config, AdaptedHybridNerConfig):

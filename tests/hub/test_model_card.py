@@ -21,10 +21,10 @@ from hybridner.data import write_jsonl
 from hybridner.ensemble import FixedThreshold
 from hybridner.errors import DataError, ModelError
 from hybridner.evaluation import score_spans
-from hybridner.hub import HubError, make_card, measure, read_model
-from hybridner.hub.cards import TEMPLATE, Power, checked, existing_card
-from hybridner.hub.measuring import bootstrap, threshold_curve
-from hybridner.hub.publishing import published_files
+from hybridner.hub import HubError, make_card, measure_model, read_model_folder
+from hybridner.hub.eval_results import bootstrap, threshold_curve
+from hybridner.hub.model_card import TEMPLATE, EnergyUse, checked, existing_card
+from hybridner.hub.model_repo import published_files
 from hybridner.spans import Record, Span
 from tests.support.tiny import small_records, tiny_member
 
@@ -77,7 +77,7 @@ def section(card: ModelCard, title: str) -> str:
 
 
 def test_the_card_tells_how_the_members_were_trained(run: Path) -> None:
-    card = make_card(read_model(run), repo_id="me/x", licence="apache-2.0")
+    card = make_card(read_model_folder(run), repo_id="me/x", licence="apache-2.0")
     rows = {line.split(" | ")[0].strip("| "): line for line in section(card, "Members").splitlines() if line.startswith("| ")}
     assert "from bert-base-chinese" in rows["spanner"]
     assert rows["spanner"].endswith("| 87.6 |")
@@ -97,7 +97,7 @@ def test_the_card_tells_how_the_members_were_trained(run: Path) -> None:
 
 
 def test_weights_are_counted_per_member(run: Path, composite: HybridNerModel) -> None:
-    counted = read_model(run).parameters
+    counted = read_model_folder(run).parameters
     assert counted == {
         name: sum(p.numel() for p in composite.member(name).state_dict().values()) for name in composite.member_names
     }
@@ -107,14 +107,14 @@ def test_a_shared_encoder_is_counted_once_and_belongs_to_none(tmp_path: Path) ->
     names = ("bert-bilstm-crf", "spanner")
     composite = HybridNerModel.assemble({name: tiny_member(name) for name in names})
     composite.save_pretrained(tmp_path)
-    counted = read_model(tmp_path).parameters
+    counted = read_model_folder(tmp_path).parameters
     assert counted[""] == sum(p.numel() for p in composite.encoders[0].state_dict().values())
     assert sum(counted.values()) == sum(p.numel() for p in composite.state_dict().values())
-    assert f"{counted['']:,} weights of the encoder that members share" in str(make_card(read_model(tmp_path)))
+    assert f"{counted['']:,} weights of the encoder that members share" in str(make_card(read_model_folder(tmp_path)))
 
 
 def test_no_folder_of_the_trainer_is_published(run: Path) -> None:
-    files = published_files(read_model(run), "me/x")
+    files = published_files(read_model_folder(run), "me/x")
     for name in ("README.md", "training.json", "config.json"):
         content = files[name]
         assert isinstance(content, bytes)
@@ -127,7 +127,7 @@ def test_no_folder_of_the_trainer_is_published(run: Path) -> None:
 
 
 def test_what_was_published_makes_the_same_card_again(run: Path, tmp_path: Path) -> None:
-    record = read_model(run)
+    record = read_model_folder(run)
     there = tmp_path / "there"
     there.mkdir()
     for name, content in published_files(record, "me/x").items():
@@ -135,14 +135,14 @@ def test_what_was_published_makes_the_same_card_again(run: Path, tmp_path: Path)
             (there / name).write_bytes(content)
         else:
             shutil.copy(content, there / name)
-    again = read_model(there)
+    again = read_model_folder(there)
     assert again.fingerprint == record.fingerprint
     assert str(make_card(again, repo_id="me/x")) == str(existing_card(again)) == str(make_card(record, repo_id="me/x"))
 
 
 def test_a_bare_member_has_a_card_that_claims_nothing(tmp_path: Path) -> None:
     tiny_member("spanner").save_pretrained(tmp_path)
-    card = make_card(read_model(tmp_path))
+    card = make_card(read_model_folder(tmp_path))
     assert "No record of the training" in section(card, "Training")
     assert "No record of the training data" in section(card, "Data")
     assert "has not been measured" in section(card, "Results")
@@ -155,7 +155,7 @@ def test_a_bare_member_has_a_card_that_claims_nothing(tmp_path: Path) -> None:
 def test_descriptions_cannot_break_the_table(tmp_path: Path) -> None:
     labels = LabelSet((Label("A|B", "甲", "first\nsecond <script>"), Label("C")), "战|争")
     tiny_member("bert-bilstm-crf", labels=labels).save_pretrained(tmp_path)
-    card = make_card(read_model(tmp_path))
+    card = make_card(read_model_folder(tmp_path))
     assert "| A\\|B | 甲 | first second &lt;script> |\n| C | – | – |\n" in section(card, "Labels")
 
 
@@ -187,25 +187,25 @@ def test_figures_come_with_split_and_interval(run: Path, tmp_path: Path, capsys:
 def test_measuring_refuses_labels_the_model_does_not_know(composite: HybridNerModel) -> None:
     records = [Record("俄罗斯", (Span(0, 3, "Planet"),))]
     with pytest.raises(DataError, match="labels Planet occur in the data"):
-        measure(composite, records, fingerprint="", data="x", split="test")
+        measure_model(composite, records, fingerprint="", data="x", split="test")
     with pytest.raises(DataError, match="holds no record"):
-        measure(composite, [], fingerprint="", data="x", split="test")
+        measure_model(composite, [], fingerprint="", data="x", split="test")
 
 
 def test_nothing_is_said_about_other_weights(run: Path, tmp_path: Path) -> None:
     write_jsonl(small_records(), tmp_path / "gold.jsonl")
     command(str(run), "--data", str(tmp_path / "gold.jsonl"))
-    record = read_model(run)
+    record = read_model_folder(run)
     assert {"evaluation.json", "evaluation.png"} < set(published_files(record, "me/x"))
     assert "(evaluation.png)" in str(existing_card(record))
     model = HybridNerModel.from_pretrained(run)
     model.config.review_threshold = FixedThreshold(0.9)
     model.save_pretrained(run)
     with pytest.raises(ModelError, match=r"evaluation\.json was measured on other weights"):
-        read_model(run)
+        read_model_folder(run)
     (run / "evaluation.json").unlink()
     with pytest.raises(ModelError, match=r"README\.md is about other weights"):
-        published_files(read_model(run), "me/x")
+        published_files(read_model_folder(run), "me/x")
 
 
 def test_words_of_ones_own_stay(run: Path) -> None:
@@ -214,13 +214,13 @@ def test_words_of_ones_own_stay(run: Path) -> None:
     card.write_text(card.read_text() + "\nA line of my own.\n")
     with pytest.raises(ModelError, match="--overwrite"):
         command(str(run))
-    published = published_files(read_model(run), "me/x", "v2")["README.md"]
+    published = published_files(read_model_folder(run), "me/x", "v2")["README.md"]
     assert isinstance(published, bytes)
     assert b"A line of my own." in published
     assert b'model="me/x", revision="v2"' in published  # the card was made before anybody knew
     assert b"PATH-OR-HUB-ID" not in published
     with pytest.raises(HubError, match="published as it is"):
-        published_files(read_model(run), "me/x", licence="mit")
+        published_files(read_model_folder(run), "me/x", licence="mit")
     assert command(str(run), "--overwrite") == 0
     assert "A line of my own." not in card.read_text()
 
@@ -234,7 +234,7 @@ def calibrated(run: Path, tmp_path: Path) -> Path:
 
 def test_the_calibration_is_on_the_card(calibrated: Path) -> None:
     report = json.loads((calibrated / "calibration.json").read_text())
-    record = read_model(calibrated)
+    record = read_model_folder(calibrated)
     card = make_card(record)
     text = section(card, "Calibration")
     assert "(calibration.png)" in text
@@ -255,7 +255,7 @@ def test_thresholds_of_labels_are_on_the_card(run: Path) -> None:
     model.config.review_threshold = FixedThreshold(0.5, {"Place": 0.25, "State": 0.75})
     model.save_pretrained(run)
     said = "an uncertainty above 0.5 is marked for review (Place: 0.25, State: 0.75)."
-    assert said in section(make_card(read_model(run)), "Members").replace("\n", " ")
+    assert said in section(make_card(read_model_folder(run)), "Members").replace("\n", " ")
 
 
 def test_a_calibration_of_other_settings_is_not_shown(calibrated: Path) -> None:
@@ -263,9 +263,9 @@ def test_a_calibration_of_other_settings_is_not_shown(calibrated: Path) -> None:
     model.config.review_threshold = FixedThreshold(0.99)
     model.save_pretrained(calibrated)
     with pytest.raises(ModelError, match=r"calibration\.json was measured on other.*run `hybridner calibrate`"):
-        read_model(calibrated)
+        read_model_folder(calibrated)
     (calibrated / "calibration.json").unlink()
-    assert not {"calibration.json", "calibration.png"} & set(published_files(read_model(calibrated), "me/x"))
+    assert not {"calibration.json", "calibration.png"} & set(published_files(read_model_folder(calibrated), "me/x"))
 
 
 def test_emissions_are_estimated_from_what_the_user_states(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -279,7 +279,7 @@ def test_emissions_are_estimated_from_what_the_user_states(run: Path, tmp_path: 
         command(str(run), "--output", "-", "--watts", "200")
     tiny_member("spanner").save_pretrained(tmp_path / "bare")
     with pytest.raises(ModelError, match="no record of its training"):
-        make_card(read_model(tmp_path / "bare"), power=Power(200, 480))
+        make_card(read_model_folder(tmp_path / "bare"), energy_use=EnergyUse(200, 480))
 
 
 def test_figures_that_cannot_be_replaced_stay(run: Path, tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_without_matplotlib_there_is_no_picture(run: Path, tmp_path: Path, monke
 def test_a_folder_that_is_no_whole_model_is_refused(damage: Any, problem: str, run: Path) -> None:
     damage(run)
     with pytest.raises(ModelError, match=problem):
-        read_model(run)
+        read_model_folder(run)
 
 
 @pytest.mark.parametrize("metadata", ["license: [", "model-index:\n- name: x\n  results:\n  - task: {}"])

@@ -15,14 +15,14 @@ from hybridner.data import write_jsonl
 from hybridner.data.corpora.card import TEMPLATE
 from hybridner.data.corpora.prepare import prepare
 from hybridner.errors import DataError
-from hybridner.hub import push_data_set
-from hybridner.hub.data_sets import is_data_set
+from hybridner.hub import push_dataset
+from hybridner.hub.dataset_repo import is_dataset_folder
 from hybridner.spans import Record, Span
 from tests.hub.client import Client, RemoteError
 from tests.hub.hub_server import READ, STRANGER, WRITE, HubServer, Repo
 from tests.support.tiny import small_records
 
-PUSH = "from hybridner.hub import push_data_set\nresult = push_data_set(folder, repo_id, **options)"
+PUSH = "from hybridner.hub import push_dataset\nresult = push_dataset(folder, repo_id, **options)"
 LOAD = """
 from datasets import load_dataset
 splits = load_dataset(repo_id, **options)
@@ -237,15 +237,15 @@ result = out.getvalue()
 def test_only_whole_prepared_folders_are_pushed(prepared: Path, tmp_path: Path) -> None:
     write_jsonl(small_records(), tmp_path / "train.jsonl")
     with pytest.raises(DataError, match="make the folder with `hybridner data prepare`"):
-        push_data_set(tmp_path, "me/x")
-    assert not is_data_set(tmp_path)
-    assert is_data_set(prepared)
+        push_dataset(tmp_path, "me/x")
+    assert not is_dataset_folder(tmp_path)
+    assert is_dataset_folder(prepared)
     for missing in ("README.md", "data"):
         folder = tmp_path / f"without {missing}"
         shutil.copytree(prepared, folder)
         shutil.rmtree(folder / missing) if missing == "data" else (folder / missing).unlink()
         with pytest.raises(DataError, match=f"has no {missing}"):
-            push_data_set(folder, "me/x")
+            push_dataset(folder, "me/x")
 
 
 def test_the_template_shown_to_users_is_the_one_in_use() -> None:

@@ -52,7 +52,7 @@ _ABSOLUTE = re.compile(r"(/|~|[A-Za-z]:[\\/])")
 
 
 @dataclass(frozen=True)
-class ModelRecord:
+class ModelFolder:
     """A model folder and everything that was written down about it.
 
     Attributes:
@@ -61,7 +61,7 @@ class ModelRecord:
         members: each member's configuration by name; a single member stands under its model_type.
         parameters: number of weights of each member; those of encoders that several share stand under "".
         training: the training report of each member that has one.
-        evaluation: what `hybridner.hub.measure` gave, or None.
+        evaluation: what `hybridner.hub.measure_model` gave, or None.
         calibration: what `hybridner.calibration.calibrate` reported, or None.
         fingerprint: changes with the weights, the vocabularies and every setting that changes the output.
     """
@@ -103,7 +103,7 @@ class ModelRecord:
         return path if figures is not None and path.is_file() else None
 
 
-def read_model(folder: str | Path, *, measured: bool = True) -> ModelRecord:
+def read_model_folder(folder: str | Path, *, measured: bool = True) -> ModelFolder:
     """Read everything about a model but its weights' values.
 
     Args:
@@ -136,7 +136,7 @@ def read_model(folder: str | Path, *, measured: bool = True) -> ModelRecord:
                 f"{folder} has no {STACKER_FILES[kind]}, which its configuration names; fit it again with `hybridner calibrate`"
             )
     print_ = fingerprint(folder)
-    return ModelRecord(
+    return ModelFolder(
         folder,
         config,
         members,
