@@ -22,7 +22,7 @@ Feature = dict[str, Any]
 def fit_record(record: Record, max_characters: int) -> list[Record]:
     """The record in pieces of at most `max_characters`, cut after a sentence end where possible.
 
-    A cut moves back to where it crosses no entity. Left out are only entities longer than a whole piece, and those that
+    A cut moves to where it crosses no entity. Left out are only entities longer than a whole piece, and those that
     overlap each other in a chain longer than a piece; `lost_entities` counts them.
     """
     if len(record.text) <= max_characters:
@@ -32,17 +32,20 @@ def fit_record(record: Record, max_characters: int) -> list[Record]:
     start = 0
     while start < len(record.text):
         window = cut_windows(record.text[start : start + 2 * max_characters], max_characters, 0)[0]
-        end = _without_crossing(fitting, start, start + window.own_end)
+        furthest = min(start + max_characters, len(record.text))
+        end = _without_crossing(fitting, start, start + window.own_end, furthest)
         entities = tuple(Span(s.start - start, s.end - start, s.label) for s in fitting if start <= s.start and s.end <= end)
         pieces.append(Record(record.text[start:end], entities, record.id, record.group))
         start = end
     return pieces
 
 
-def _without_crossing(spans: Sequence[Span], start: int, end: int) -> int:
-    """The last position after `start` and up to `end` that lies inside the fewest spans."""
-    near = [span for span in spans if start <= span.start < end]
-    return min(range(end, start, -1), key=lambda cut: sum(span.start < cut < span.end for span in near))
+def _without_crossing(spans: Sequence[Span], start: int, end: int, furthest: int) -> int:
+    """The last position after `start` and up to `end` that lies inside no span, else the first one up to `furthest`; where there
+    is none, the one inside the fewest."""
+    near = [span for span in spans if start <= span.start < furthest]
+    cuts = (*range(end, start, -1), *range(end + 1, furthest + 1))
+    return min(cuts, key=lambda cut: sum(span.start < cut < span.end for span in near))
 
 
 def lost_entities(records: Sequence[Record], max_characters: int) -> int:

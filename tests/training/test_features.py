@@ -60,6 +60,9 @@ def test_entities_that_overlap_at_a_cut_stay_whole() -> None:
     record = Record("天" * 30, (Span(7, 10, "State"), Span(9, 13, "Place")))
     assert [len(piece.text) for piece in fit_record(record, 12)] == [7, 12, 11]
     assert fit_record(record, 12)[1].entities == (Span(0, 3, "State"), Span(2, 6, "Place"))
+    # Here the sentence ends inside an entity that begins the piece, so that only a later cut keeps it.
+    begins = Record("。" * 8 + "人人人人。", (Span(0, 9, "State"),))
+    assert [piece.entities for piece in fit_record(begins, 12)] == [begins.entities, ()]
     assert lost_entities([record, Record("天" * 30, (Span(0, 13, "State"),))], 12) == 1
 
 
