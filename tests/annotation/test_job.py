@@ -88,10 +88,10 @@ def test_a_text_that_breaks_the_model_is_set_aside_and_its_neighbours_are_not(
 ) -> None:
     forward, poison = composite.forward, composite.vocabularies[0].id_of("克")
 
-    def fails(**inputs: torch.Tensor) -> Any:
-        if (inputs["input_ids"] == poison).any():
+    def fails(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+        if (input_ids == poison).any():
             raise RuntimeError("out of memory")
-        return forward(**inputs)
+        return forward(input_ids, attention_mask)
 
     monkeypatch.setattr(composite, "forward", fails)
     pipe = HybridNerPipeline(composite, device="cpu")
@@ -101,7 +101,7 @@ def test_a_text_that_breaks_the_model_is_set_aside_and_its_neighbours_are_not(
     assert [(r["offset"], r["record"]) for r in rejects(tmp_path / "out")] == [(1, "克拉苏哈"), (4, "苏哈克")]
     assert all("RuntimeError: out of memory" in reject["reason"] for reject in rejects(tmp_path / "out"))
 
-    def broken(**inputs: torch.Tensor) -> Any:
+    def broken(*inputs: torch.Tensor) -> Any:
         raise RuntimeError("the device has gone")
 
     monkeypatch.setattr(composite, "forward", broken)

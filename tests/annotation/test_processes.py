@@ -42,7 +42,9 @@ def test_two_processes_share_the_work_and_the_budget(
 ) -> None:
     texts = sentences(120)
     path, out = tmp_path / "a.jsonl", tmp_path / "out"
-    path.write_text("\n".join(json.dumps({"text": text}) if n % 50 else "{" for n, text in enumerate(texts)), encoding="utf-8")
+    path.write_text(
+        "\n".join(json.dumps({"text": text}) if n % 50 else '{"text": ' for n, text in enumerate(texts)), encoding="utf-8"
+    )
     llm = {"verifier": llm_of(server), "settings": {"fusion": "replace", "budget": {"calls": 9}}}
     (tmp_path / "llm.yaml").write_text(yaml.safe_dump(llm))
     command = [
