@@ -44,8 +44,11 @@ def _without_crossing(spans: Sequence[Span], start: int, end: int, furthest: int
     """The last position after `start` and up to `end` that lies inside no span, else the first one up to `furthest`; where there
     is none, the one inside the fewest."""
     near = [span for span in spans if start <= span.start < furthest]
-    cuts = (*range(end, start, -1), *range(end + 1, furthest + 1))
-    return min(cuts, key=lambda cut: sum(span.start < cut < span.end for span in near))
+
+    def crossed(cut: int) -> int:
+        return sum(span.start < cut < span.end for span in near)
+
+    return min((*range(end, start, -1), *range(end + 1, furthest + 1)), key=crossed)
 
 
 def lost_entities(records: Sequence[Record], max_characters: int) -> int:
