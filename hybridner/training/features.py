@@ -48,7 +48,8 @@ def _without_crossing(spans: Sequence[Span], start: int, end: int, furthest: int
     def crossed(cut: int) -> int:
         return sum(span.start < cut < span.end for span in near)
 
-    return min((*range(end, start, -1), *range(end + 1, furthest + 1)), key=crossed)
+    cuts = [*range(end, start, -1), *range(end + 1, furthest + 1)]
+    return min(cuts, key=crossed)
 
 
 def lost_entities(records: Sequence[Record], max_characters: int) -> int:
