@@ -12,13 +12,15 @@ from typing import Any
 
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub.utils._validators import validate_repo_id
 from jinja2 import TemplateError
 
 import hybridner
 from hybridner.errors import ModelError
 from hybridner.export import OnnxHybridNerConfig
-from hybridner.hub.model_folder import CARD_FILE, ModelFolder, is_hub_id, public_report
+from hybridner.hub.model_folder import CARD_FILE, ModelFolder, public_report
 from hybridner.hybrid import AdaptedHybridNerConfig
+from hybridner.hybrid.configuration_adapted import is_hub_id
 from hybridner.models import MemberConfig
 from hybridner.models.encoders import max_encoder_characters
 
@@ -27,6 +29,8 @@ LIBRARY = "hybridner"
 #: Stands for the model in a card that was made before it was known where its readers will find it.
 SOMEWHERE = "PATH-OR-HUB-ID"
 
+#: What the Hub knows can be done to a base model.
+_RELATIONS = ("adapter", "finetune", "merge", "quantized")
 #: Thresholds whose point on the calibration's curve is shown, as near as it has them.
 _SHOWN_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _MARK = re.compile(r"<!-- hybridner model (\w+) -->")
@@ -112,7 +116,9 @@ def checked(text: str, where: str = "the card") -> ModelCard:
         ModelError: it cannot.
     """
     try:
-        return ModelCard(text.rstrip() + "\n")
+        card = ModelCard(text.rstrip() + "\n")
+        _check_base_models(card.data.to_dict())
+        return card
     except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         raise ModelError(f"{where} has metadata that the Hub does not accept: {error}") from error
 
@@ -124,6 +130,16 @@ def requirement(record: ModelFolder) -> str:
         *(["stacking"] if getattr(record.config, "stackers", None) else []),
     ]
     return f"hybridner[{','.join(extras)}]" if extras else "hybridner"
+
+
+def _check_base_models(metadata: Mapping[str, Any]) -> None:
+    """Raise a ValueError where the Hub could not link a model to those it was made of."""
+    bases = metadata.get("base_model") or []
+    for base in [bases] if isinstance(bases, str) else bases:
+        validate_repo_id(base)
+    relation = metadata.get("base_model_relation")
+    if relation is not None and relation not in _RELATIONS:
+        raise ValueError(f"base_model_relation must be one of {', '.join(_RELATIONS)}, not {relation!r}")
 
 
 def loading(repo_id: str | None = None, revision: str | None = None) -> str:
@@ -309,10 +325,8 @@ def _base_models(record: ModelFolder) -> tuple[list[str], str]:
     config = record.config
     if isinstance(config, AdaptedHybridNerConfig):
         return [config.base_model] if config.base_model is not None else [], "adapter"
-    origins = [_origin(member, report) for member, report in record.training.items()]
-    return sorted({origin for origin in origins if is_hub_id(origin)}), "quantized" if getattr(
-        config, "precision", None
-    ) == "int8" else "finetune"
+    origins = {str(origin) for name, report in record.training.items() if is_hub_id(origin := _origin(name, report))}
+    return sorted(origins), "quantized" if getattr(config, "precision", None) == "int8" else "finetune"
 
 
 def _model_index(evaluation: Mapping[str, Any]) -> list[EvalResult]:

@@ -18,6 +18,7 @@ from hybridner.ensemble.stacking import STACKER_FILES
 from hybridner.errors import ModelError
 from hybridner.export import GRAPH_FILE, OnnxHybridNerConfig
 from hybridner.hybrid import HybridNerConfig
+from hybridner.hybrid.configuration_adapted import is_hub_id
 from hybridner.models import MemberConfig
 from hybridner.models.loading import read_model_type
 from hybridner.models.safety import read_shapes
@@ -47,7 +48,6 @@ MODEL_FILE_PATTERN = re.compile(f"{_WEIGHTS}|{_TOKENIZERS}")
 
 #: Parts of a stored configuration that do not change what the model does.
 _INCIDENTAL = {"auto_map", "architectures", "dtype", "transformers_version", "_name_or_path"}
-_HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _ABSOLUTE = re.compile(r"(/|~|[A-Za-z]:[\\/])")
 
 
@@ -196,11 +196,6 @@ def training_reports(folder: Path, members: Mapping[str, MemberConfig]) -> dict[
         if report.get("member") == name and section.get("type") == config.model_type:
             found[name] = report
     return {name: found[name] for name in members if name in found}
-
-
-def is_hub_id(encoder: object) -> bool:
-    """Whether a recipe's `encoder` names a repository on the Hub, as far as one can tell without asking it."""
-    return isinstance(encoder, str) and bool(_HUB_ID.fullmatch(encoder)) and not Path(encoder).exists()
 
 
 def public_report(report: Mapping[str, Any]) -> dict[str, Any]:

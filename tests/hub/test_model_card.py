@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hybridner.data import write_jsonl
 from hybridner.ensemble import FixedThreshold
 from hybridner.errors import DataError, ModelError
 from hybridner.evaluation import score_spans
+from hybridner.export import OnnxHybridNerConfig
 from hybridner.hub import HubError, make_card, measure_model, read_model_folder
 from hybridner.hub.eval_results import bootstrap, threshold_curve
 from hybridner.hub.model_card import TEMPLATE, EnergyUse, checked, existing_card
@@ -94,6 +96,26 @@ def test_the_card_tells_how_the_members_were_trained(run: Path) -> None:
     assert card.data.to_dict()["base_model_relation"] == "finetune"
     assert card.data.license == "apache-2.0"
     assert card.data.library_name == "hybridner"
+
+
+def test_the_metadata_tell_the_hub_what_the_model_is_and_was_made_of(run: Path) -> None:
+    record = read_model_folder(run)
+    metadata = make_card(record, licence="apache-2.0").data.to_dict()
+    assert {name: metadata[name] for name in ("language", "license", "library_name", "pipeline_tag")} == {
+        "language": "zh",
+        "license": "apache-2.0",
+        "library_name": "hybridner",
+        "pipeline_tag": "token-classification",
+    }
+    assert {"named-entity-recognition", "hybrid-ner"} <= set(metadata["tags"])
+    settings = {name: getattr(record.config, name) for name in ("encoders", "members", "label_set")}
+    for precision, relation in (("int8", "quantized"), ("fp32", "finetune")):
+        exported = replace(record, config=OnnxHybridNerConfig(**settings, precision=precision))
+        metadata = make_card(exported).data.to_dict()
+        assert (metadata["base_model"], metadata["base_model_relation"]) == (["bert-base-chinese"], relation)
+    # Where nothing on the Hub is known to be below it, no relation is claimed.
+    metadata = make_card(replace(record, training={})).data.to_dict()
+    assert not {"base_model", "base_model_relation"} & metadata.keys()
 
 
 def test_weights_are_counted_per_member(run: Path, composite: HybridNerModel) -> None:
@@ -321,7 +343,16 @@ def test_a_folder_that_is_no_whole_model_is_refused(damage: Any, problem: str, r
         read_model_folder(run)
 
 
-@pytest.mark.parametrize("metadata", ["license: [", "model-index:\n- name: x\n  results:\n  - task: {}"])
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "license: [",
+        "model-index:\n- name: x\n  results:\n  - task: {}",
+        "base_model: /home/me/encoder",
+        "base_model: [bert-base-chinese, a/b/c]",
+        "base_model: bert-base-chinese\nbase_model_relation: grandchild",
+    ],
+)
 def test_metadata_that_the_hub_would_refuse_are_refused_here(metadata: str) -> None:
     with pytest.raises(ModelError, match="metadata that the Hub does not accept"):
         checked(f"---\n{metadata}\n---\n# x\n")
