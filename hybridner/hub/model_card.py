@@ -117,7 +117,7 @@ def checked(text: str, where: str = "the card") -> ModelCard:
     """
     try:
         card = ModelCard(text.rstrip() + "\n")
-        _check_base_models(card.data.to_dict())
+        _check_base_models(vars(card.data))
         return card
     except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         raise ModelError(f"{where} has metadata that the Hub does not accept: {error}") from error
