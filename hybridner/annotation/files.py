@@ -162,8 +162,10 @@ def _check_objects_in_lines(path: Path, encoding: str) -> None:
     DataError: a JSON file that is one array, or whose objects go over several lines.
     """
     with path.open(encoding=encoding, errors="replace") as lines:
-        first = next((line for line in islice(lines, _FIRST) if line.strip()), "").strip().lstrip("\ufeff")
-    if first in ("{", "[") or first.startswith("[{"):
+        filled = (line.strip().lstrip("\ufeff") for line in islice(lines, _FIRST) if line.strip())
+        first, second = next(filled, ""), next(filled, "")
+    # A lone brace before a line that is an object is a broken line, which is set aside like any other.
+    if first == "[" or first.startswith("[{") or (first == "{" and not second.startswith("{")):
         raise DataError(
             "is JSON, but not one object a line; make it so with `hybridner data convert IN OUT.jsonl --to jsonl`", str(path)
         )
