@@ -10,8 +10,6 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from hybridner.data.options import ReadOptions
-from hybridner.data.texts import extract_text, is_json_line, iter_texts
 from hybridner.errors import DataError
 from hybridner.text.surrogates import replace_surrogates
 
@@ -26,6 +24,8 @@ def read_texts(texts: Sequence[str], files: Sequence[str]) -> Iterator[str]:
     Raises:
         DataError: a file that cannot be read.
     """
+    from hybridner.data.texts import iter_texts
+
     yield from (replace_surrogates(text)[0] for text in texts)
     for name in files:
         yield from iter_texts(name)
@@ -34,6 +34,8 @@ def read_texts(texts: Sequence[str], files: Sequence[str]) -> Iterator[str]:
 
 
 def _texts_of_input() -> Iterator[str]:
+    from hybridner.data.texts import is_json_line
+
     in_json: bool | None = None
     try:
         for number, line in enumerate(sys.stdin, start=1):
@@ -49,6 +51,9 @@ def _texts_of_input() -> Iterator[str]:
 
 
 def _text_of_line(line: str, where: str) -> str:
+    from hybridner.data.options import ReadOptions
+    from hybridner.data.texts import extract_text
+
     try:
         text = extract_text(json.loads(line), where, ReadOptions())
     except (ValueError, AttributeError, TypeError, RecursionError) as error:

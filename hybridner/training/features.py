@@ -48,7 +48,7 @@ def _without_crossing(spans: Sequence[Span], start: int, end: int, furthest: int
     def crossed(cut: int) -> int:
         return sum(span.start < cut < span.end for span in near)
 
-    cuts = [*range(end, start, -1), *range(end + 1, furthest + 1)]
+    cuts: list[int] = [*range(end, start, -1), *range(end + 1, furthest + 1)]
     return min(cuts, key=crossed)
 
 

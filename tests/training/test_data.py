@@ -50,6 +50,13 @@ def test_documents_that_are_too_large_are_cut_with_a_warning(records: list[Recor
     assert {record.group for record in dev} <= {record.group for record in records}, "documents keep their names"
 
 
+def test_sentences_without_entities_are_held_out_in_the_same_share() -> None:
+    records = [Record(r.text, r.entities if number % 2 else (), r.id, r.group) for number, r in enumerate(sentences(100, 1))]
+    with pytest.warns(UserWarning, match="drawn inside of documents"):
+        _, dev = hold_out(records, SECTION, 42)
+    assert [len(dev), sum(bool(record.entities) for record in dev)] == [10, 5]
+
+
 def test_whole_documents_are_held_out_without_a_word_where_they_fit() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

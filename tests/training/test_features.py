@@ -63,11 +63,15 @@ def test_entities_that_overlap_at_a_cut_stay_whole() -> None:
     # Here the sentence ends inside an entity that begins the piece, so that only a later cut keeps it.
     begins = Record("。" * 8 + "人人人人。", (Span(0, 9, "State"),))
     assert [piece.entities for piece in fit_record(begins, 12)] == [begins.entities, ()]
+    # A cut right behind an entity is as good as any, and an entity may fill a piece.
+    assert [len(piece.text) for piece in fit_record(Record("天" * 30, (Span(10, 12, "State"),)), 12)] == [12, 12, 6]
+    assert lost_entities([Record("天" * 30, (Span(4, 16, "State"),))], 12) == 0
     assert lost_entities([record, Record("天" * 30, (Span(0, 13, "State"),))], 12) == 1
 
 
 def test_a_batch_is_what_forward_wants(make_member: Callable, records: list[Record]) -> None:
     model = compose({name: make_member(name) for name in MEMBER_CLASSES})
+    records[1] = Record("北约", records[1].entities[:1])
     batch = Collator(model)(make_features(records[:3], model))
     assert batch["input_ids"].shape == (3, 1, max(len(record.text) for record in records[:3]) + 2)
     assert batch["attention_mask"].sum(1).tolist() == [len(record.text) + 2 for record in records[:3]]
@@ -76,7 +80,7 @@ def test_a_batch_is_what_forward_wants(make_member: Callable, records: list[Reco
         tags = spans_to_tags(record.entities, len(record.text), names)
         assert batch["tag_labels"][row, : len(tags)].tolist() == tags
         spans = [[s.start, s.end, names.index(s.label) + 1] for s in record.entities]
-        assert batch["span_labels"][row, : len(spans)].tolist() == spans
+        assert batch["span_labels"][row].tolist() == [*spans, *[[-1, -1, -1]] * (2 - len(spans))]
     loss = model(**batch).loss
     loss.backward()
     assert torch.isfinite(loss)
