@@ -27,7 +27,7 @@ from hybridner.hub.model_folder import (
 from hybridner.hub.upload import HubError, UploadTarget, upload_files
 from hybridner.hybrid import AdaptedHybridNerConfig
 from hybridner.hybrid.modeling_adapted import missing_base
-from hybridner.models.tokenization import TOKENIZER_FILES
+from hybridner.registration import CONFIGURATIONS
 
 #: Runs at a user's who has not imported hybridner; see its own text.
 REMOTE_CODE = Path(__file__).with_name("hybridner_remote.py")
@@ -73,10 +73,20 @@ def push_model(
     return upload_files(
         UploadTarget(repo_id, "model", private, revision, token, endpoint),
         lambda full_id: published_files(record, full_id, revision, licence),
-        mark=TOKENIZER_FILES[0],
+        mark=CONFIG_FILE,
+        is_mark=_is_our_config,
         is_ours=lambda name: bool(MODEL_FILE_PATTERN.fullmatch(name)) or name in _OPTIONAL_FILES,
         what="a model of hybridner",
     )
+
+
+def _is_our_config(content: bytes) -> bool:
+    """Whether a config.json is that of a model of hybridner."""
+    try:
+        settings = json.loads(content)
+    except ValueError:
+        return False
+    return isinstance(settings, dict) and settings.get("model_type") in CONFIGURATIONS
 
 
 def published_files(

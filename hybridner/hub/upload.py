@@ -54,7 +54,13 @@ class UploadTarget:
 
 
 def upload_files(
-    target: UploadTarget, contents: Callable[[str], Contents], *, mark: str, is_ours: Callable[[str], bool], what: str
+    target: UploadTarget,
+    contents: Callable[[str], Contents],
+    *,
+    mark: str,
+    is_mark: Callable[[bytes], bool] | None = None,
+    is_ours: Callable[[str], bool],
+    what: str,
 ) -> str:
     """Send files in one commit: others see all of them or nothing.
 
@@ -64,6 +70,7 @@ def upload_files(
         target: where to.
         contents: gives the files for the repository's full id.
         mark: a file that every repository of such contents has; one without it is not written to.
+        is_mark: whether the content of that file marks such a repository; by default any does.
         is_ours: whether a file of that name was sent by an earlier version of the same; those that are not sent again are
             deleted.
         what: what is published, for messages: "a model of hybridner".
@@ -84,7 +91,8 @@ def upload_files(
         # Everything that can be wrong here is found before anything is made there.
         files = contents(repo_id)
         existing = _existing_files(api, repo_id, target)
-        if set(existing) - _NEUTRAL_FILES and mark not in existing:
+        is_known = mark in existing and (is_mark is None or is_mark(_content(api, repo_id, target, mark)))
+        if set(existing) - _NEUTRAL_FILES and not is_known:
             raise HubError(f"{repo_id} is there already and holds something other than {what}; choose another name")
         api.create_repo(repo_id, repo_type=kind, private=target.private, exist_ok=True)
         if revision is not None:
@@ -119,6 +127,15 @@ def _existing_files(api: HfApi, repo_id: str, target: UploadTarget) -> list[str]
         return list(api.list_repo_files(repo_id, repo_type=target.kind, revision=target.revision))
     except RevisionNotFoundError:
         return list(api.list_repo_files(repo_id, repo_type=target.kind))
+
+
+def _content(api: HfApi, repo_id: str, target: UploadTarget, name: str) -> bytes:
+    """A file of the repository, from the branch of the push where that is there already."""
+    try:
+        path = api.hf_hub_download(repo_id, name, repo_type=target.kind, revision=target.revision)
+    except RevisionNotFoundError:
+        path = api.hf_hub_download(repo_id, name, repo_type=target.kind)
+    return Path(path).read_bytes()
 
 
 @contextmanager

@@ -220,14 +220,18 @@ def test_a_revision_stands_beside_main(
 def test_weights_of_an_earlier_model_do_not_stay(server: HubServer, push: Callable[..., str], other_folder: Path) -> None:
     repo = server.repos["me/sharded"] = Repo(private=False)
     shards = {f"model-0000{n}-of-00002.safetensors": b"old" for n in (1, 2)}
-    repo.commit("main", {"tokenizer.json": b"{}", "model.safetensors.index.json": b"{}", "notes.txt": b"mine", **shards})
+    config = b'{"model_type": "hybrid-ner"}'
+    repo.commit("main", {"config.json": config, "model.safetensors.index.json": b"{}", "notes.txt": b"mine", **shards})
     push(other_folder, "me/sharded")
     assert set(server.files("me/sharded")) == (PUBLISHED - {".gitattributes"}) | {"notes.txt"}
 
 
-def test_something_else_is_not_overwritten(server: HubServer, push: Callable[..., str], other_folder: Path) -> None:
+@pytest.mark.parametrize("config", [b"{}", b'{"model_type": "bert"}', b"[]", b"no JSON"])
+def test_something_else_is_not_overwritten(
+    server: HubServer, push: Callable[..., str], other_folder: Path, config: bytes
+) -> None:
     repo = server.repos["me/bert"] = Repo(private=False)
-    repo.commit("main", {"config.json": b"{}", "model.safetensors": b"bert"})
+    repo.commit("main", {"config.json": config, "tokenizer.json": b"{}", "model.safetensors": b"bert"})
     before = server.files("me/bert")
     with pytest.raises(RemoteError, match="something other than a model of hybridner"):
         push(other_folder, "me/bert")
