@@ -124,6 +124,13 @@ def test_a_run_goes_on_and_ends_with_the_weights_of_an_uninterrupted_one(
         assert torch.equal(uninterrupted[name], tensor), name
 
 
+def test_what_is_of_no_use_is_deleted(stopped: Path, tmp_path: Path) -> None:
+    shutil.copytree(stopped, tmp_path / "run")
+    truncate(tmp_path / "run" / "checkpoint-6" / "model.safetensors")
+    find_resumption(tmp_path / "run").drop_unusable()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["checkpoint-3"]
+
+
 def test_a_named_checkpoint_that_cannot_be_used_is_refused(stopped: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"cannot go on from .*unfinished"):
         new_trainer(tmp_path).train(resume_from_checkpoint=str(stopped / UNFINISHED))
