@@ -19,7 +19,7 @@ from hybridner.data import write_jsonl
 from hybridner.errors import DataError, RecipeError
 from hybridner.hybrid import HybridNerModel
 from hybridner.spans import Record, Span
-from hybridner.training import recipe_from_dict, run_recipe
+from hybridner.training import HybridNerTrainingArguments, recipe_from_dict, run_recipe
 from hybridner.training.run import training_arguments
 from tests.support.tiny import ENCODER, small_records
 
@@ -290,3 +290,12 @@ def test_every_setting_of_a_recipe_reaches_the_trainer(tmp_path: Path) -> None:
     assert (alone.encoder_learning_rate, alone.member_learning_rates) == (2e-4, {"spanner": 2e-2})
     plain = training_arguments(recipe.changed("training", mixed_precision="no"), MEMBERS, tmp_path)
     assert not plain.bf16
+
+
+def test_a_recipe_and_python_have_the_same_defaults(tmp_path: Path) -> None:
+    data = recipe_data(tmp_path)
+    recipe = recipe_from_dict({**data, "training": {"output": str(tmp_path)}})
+    written, plain = training_arguments(recipe, MEMBERS, tmp_path), HybridNerTrainingArguments(output_dir=str(tmp_path))
+    for name, value in vars(plain).items():
+        if not name.startswith("_") and name not in ("member_learning_rates", "accelerator_config", "distributed_state"):
+            assert getattr(written, name) == value, name
