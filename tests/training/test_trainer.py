@@ -54,7 +54,8 @@ class LastEpochSpoilsAll(TrainerCallback):
 def test_a_member_is_trained_in_place_and_ends_with_its_best_weights(tmp_path: Path) -> None:
     (tagger,) = members("bert-bilstm-crf").values()
     parts = small_records()[:18], small_records()[18:]
-    trainer = HybridNerTrainer(tagger, arguments(tmp_path), *parts, callbacks=[LastEpochSpoilsAll()])
+    settings = arguments(tmp_path, early_stopping_patience=None)
+    trainer = HybridNerTrainer(tagger, settings, *parts, callbacks=[LastEpochSpoilsAll()])
     before = trainer.evaluate()
     trainer.train()
     found = trainer.evaluate()
