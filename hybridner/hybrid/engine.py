@@ -18,7 +18,6 @@ from hybridner.ensemble import ABSTAIN, Ballot, Candidate, DecisionSettings, Pre
 from hybridner.errors import DataError, ModelError
 from hybridner.spans import Record
 from hybridner.text import CharacterVocabulary, Window, cut_windows
-from hybridner.text.simplified import to_simplified
 
 if TYPE_CHECKING:
     from hybridner.hybrid.modeling_composite import CompositeModel
@@ -131,7 +130,7 @@ def predict_ballots(
         decoding: how SpanNER chooses among its own spans.
         simplify: whether traditional characters are read as simplified ones; by default as the model's configuration says.
     """
-    read = [to_simplified(text) for text in texts] if (model.config.simplify if simplify is None else simplify) else texts
+    read = [model.normalize(text, simplify) for text in texts]
     with torch.inference_mode():
         logits = text_logits(model, read, batch_size)
         for numbers in _decoding_batches([len(text) for text in texts]):

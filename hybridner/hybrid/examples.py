@@ -207,7 +207,10 @@ class _StateReader:
 def span_states(model: HybridNerModel, texts: Sequence[str], batch_size: int) -> list[Tensor]:
     """SpanNER's h of every character of each text, [len(text), d], on the CPU."""
     empty = torch.empty(0, _spanner(model).config.rnn_hidden_size)
-    return [parts[0].cpu() if parts else empty for parts in text_logits(_StateReader(model), texts, batch_size)]
+    return [
+        parts[0].cpu() if parts else empty
+        for parts in text_logits(_StateReader(model), [model.normalize(text) for text in texts], batch_size)
+    ]
 
 
 def _spanner(model: HybridNerModel) -> SpannerHead:

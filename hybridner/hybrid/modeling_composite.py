@@ -19,6 +19,7 @@ from hybridner.hybrid.configuration_hybrid import HybridNerConfig
 from hybridner.hybrid.engine import DecisionOptions, predict_candidates
 from hybridner.models.decoders import Decoder
 from hybridner.models.loading import CharacterModel, companion_file
+from hybridner.text.simplified import to_simplified
 from hybridner.text.surrogates import replace_surrogates
 
 
@@ -76,6 +77,11 @@ class CompositeModel(CharacterModel):
 
     def encoder_settings(self) -> list[tuple[int, Mapping[str, Any]]]:
         return [(entry["vocabulary"], entry["config"]) for entry in self.config.encoders]
+
+    def normalize(self, text: str, simplify: bool | None = None) -> str:
+        """The text as the encoders are to see it, in training and in reading: of the same length, in simplified characters unless
+        `simplify` or else the configuration says otherwise."""
+        return to_simplified(text) if (self.config.simplify if simplify is None else simplify) else text
 
     def predict(
         self,

@@ -69,7 +69,9 @@ def make_features(records: Sequence[Record], model: HybridNerModel) -> list[Feat
     number = {name: index + 1 for index, name in enumerate(names)}
     return [
         {
-            "input_ids": list(zip(*(vocabulary.encode(piece.text) for vocabulary in model.vocabularies), strict=True)),
+            "input_ids": list(
+                zip(*(vocabulary.encode(model.normalize(piece.text)) for vocabulary in model.vocabularies), strict=True)
+            ),
             "tags": spans_to_tags(piece.entities, len(piece.text), names),
             "spans": [[span.start, span.end, number[span.label]] for span in piece.entities],
         }

@@ -9,6 +9,7 @@ from pathlib import Path
 from hybridner.errors import RecipeError
 from hybridner.models import MEMBER_CLASSES, MemberModel
 from hybridner.text import CharacterVocabulary
+from hybridner.text.simplified import to_simplified
 from hybridner.training.data import TrainingData
 from hybridner.training.recipe import MemberSection
 
@@ -22,7 +23,9 @@ def build_member(section: MemberSection, data: TrainingData) -> MemberModel:
         return model_class.from_encoder(
             section.encoder, data.labels, num_hidden_layers=section.num_hidden_layers, **section.settings
         )
-    vocabulary = CharacterVocabulary.of_texts(record.text for record in data.train)
+    # Composites read simplified characters, unless told not to.
+    texts = (form for record in data.train for form in (record.text, to_simplified(record.text)))
+    vocabulary = CharacterVocabulary.of_texts(texts)
     return model_class.from_scratch(section.encoder, vocabulary, data.labels, **section.settings)
 
 

@@ -101,7 +101,8 @@ def test_two_thousand_spans_with_faults(serve: Callable[[Any], ScriptedServer], 
             server.requests.clear()
             server.keys.clear()
             gc.collect()
-            objects.append(len(gc.get_objects()))
+            # Of everything else that the libraries in this process keep, nobody knows how much there is.
+            objects.append(sum(str(type(thing).__module__).startswith("hybridner.") for thing in gc.get_objects()))
         report = stage.report()
     # Every span ended with a decision, nearly all with the LLM's.
     assert sum(statuses.values()) == report.spans_routed == SPANS
