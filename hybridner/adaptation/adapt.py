@@ -125,7 +125,7 @@ def adapted_settings(config: Any, labels: LabelSet) -> dict[str, Any]:
     """Fields of a composite's configuration for another label set; what was calibrated for the old one is left out."""
     stored = labels.to_dict()
     members = [{**entry, "config": {**entry["config"], "label_set": stored}} for entry in config.members or []]
-    kept = {name: getattr(config, name) for name in ("encoders", "decoding", "uncertainty", "near_miss")}
+    kept = {name: getattr(config, name) for name in ("encoders", "decoding", "uncertainty", "near_miss", "simplify")}
     return {
         **kept,
         **config.review_threshold.for_labels(labels.names).to_dict(),

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from hybridner.ensemble import available_strategies
 from hybridner.evaluation import evaluate_systems
 from hybridner.hybrid import HybridNerModel
 from hybridner.models import MEMBER_CLASSES
+from hybridner.spans import Record
+from hybridner.text.simplified import to_simplified
 from hybridner.training.data import TrainingData
 from hybridner.training.folders import REPORT, output_errors
 from hybridner.training.recipe import COMPOSITE, Recipe
 from hybridner.training.reports import read_report, write_report
 
+#: Texts with more traditional characters than this share are not taken for simplified ones.
+_FEW = 0.01
 
-def load_members(recipe: Recipe) -> HybridNerModel:
+
+def load_members(recipe: Recipe, data: TrainingData) -> HybridNerModel:
     """The finished members of a run in one composite."""
     output = Path(recipe.training.output)
     members = {name: MEMBER_CLASSES[section.type].from_pretrained(output / name) for name, section in recipe.members.items()}
-    settings = recipe.composite.model_dump(exclude_none=True)
+    # Members that learned traditional characters are to see them.
+    settings = {"simplify": is_simplified(data.train), **recipe.composite.model_dump(exclude_none=True)}
     return HybridNerModel.assemble(members, **settings)
+
+
+def is_simplified(records: Sequence[Record]) -> bool:
+    """Whether texts are written with simplified characters."""
+    texts = [record.text for record in records]
+    changed = sum(before != after for text in texts for before, after in zip(text, to_simplified(text), strict=True))
+    return changed <= _FEW * sum(map(len, texts))
 
 
 def assemble(recipe: Recipe, data: TrainingData) -> None:
@@ -37,7 +51,7 @@ def assemble(recipe: Recipe, data: TrainingData) -> None:
     fingerprint = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
     if (composite / REPORT).exists() and read_report(composite).get("fingerprint") == fingerprint:
         return
-    model = load_members(recipe)
+    model = load_members(recipe, data)
     strategies = available_strategies(model.combiner_weights)
     scores = evaluate_systems(model, data.dev, strategies)
     by_strategy = {name: scores[f"strategy:{name}"].micro.f1 for name in strategies}

@@ -108,7 +108,7 @@ def _cut(recipe: Recipe, data: TrainingData, numbers: NDArray[np.int_], number: 
 
 
 def _predict(fold: _Fold, about: dict[str, Any]) -> None:
-    predictions = predict_records(load_members(fold.recipe), fold.held_out)
+    predictions = predict_records(load_members(fold.recipe, fold.data), fold.held_out)
     replace(predictions, folds=np.full(len(fold.held_out), fold.number), about=about).save(fold.path)
     # Only the predictions are needed from now on, and models of all folds would fill a disk.
     shutil.rmtree(fold.path.with_suffix(""))

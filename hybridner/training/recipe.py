@@ -109,11 +109,13 @@ class CompositeSection(Section):
         strategy: how votes are combined; by default the one of the highest F1 on dev among those that need no calibration.
         decoding: "flat" or "nested".
         threshold: τ; an entity with uncertainty u > τ is doubtful.
+        simplify: whether traditional characters are read as simplified ones; by default when train is in simplified ones.
     """
 
     strategy: str | None = None
     decoding: str = "flat"
     threshold: Annotated[Number, Field(ge=0, le=1)] = 0.5
+    simplify: bool | None = None
 
 
 class CrossvalSection(Section):

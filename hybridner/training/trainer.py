@@ -85,8 +85,6 @@ class HybridNerTrainer(Trainer):
             callbacks=callbacks,
             **kwargs,
         )
-        # The loss of a batch is its mean; over accumulated batches Trainer has to take the mean of these.
-        self.model_accepts_loss_kwargs = False
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """The optimizer that the arguments name, with a rate and weight decay for each group of weights."""

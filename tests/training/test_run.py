@@ -20,6 +20,7 @@ from hybridner.errors import DataError, RecipeError
 from hybridner.hybrid import HybridNerModel
 from hybridner.spans import Record, Span
 from hybridner.training import HybridNerTrainingArguments, recipe_from_dict, run_recipe
+from hybridner.training.assembling import is_simplified
 from hybridner.training.run import training_arguments
 from tests.support.tiny import ENCODER, small_records
 
@@ -299,3 +300,10 @@ def test_a_recipe_and_python_have_the_same_defaults(tmp_path: Path) -> None:
     for name, value in vars(plain).items():
         if not name.startswith("_") and name not in ("member_learning_rates", "accelerator_config", "distributed_state"):
             assert getattr(written, name) == value, name
+
+
+def test_members_that_learned_traditional_characters_see_them() -> None:
+    assert is_simplified(small_records())
+    assert not is_simplified([Record("俄羅斯在敘利亞部署了干擾機。")])
+    # A name in many sentences changes nothing.
+    assert is_simplified([*small_records() * 4, Record("陳在北约。")])
