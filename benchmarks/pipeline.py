@@ -25,15 +25,15 @@ def main() -> None:
     # The pipeline reads some batches ahead and sorts these by length; the bare passes get the very same batches.
     ahead = BATCH * 16
     batches = [
-        batch.inputs
+        batch
         for start in range(0, len(texts), ahead)
         for batch in window_batches(texts[start : start + ahead], composite.vocabularies, composite.max_characters, BATCH)
     ]
 
     def bare() -> None:
         with torch.inference_mode():
-            for inputs in batches:
-                composite(**inputs)
+            for batch in batches:
+                composite.character_logits(batch.input_ids, batch.attention_mask)
 
     whole = compare(lambda: pipe(texts), bare, rounds=5)
 

@@ -15,10 +15,11 @@ from transformers import AutoModel
 from transformers.utils import logging
 
 from benchmarks.side_by_side import report
-from hybridner import HybridNerPipeline, pipeline
+from hybridner import HybridNerPipeline
 from hybridner.data import read_records
-from hybridner.hybrid import modeling_hybrid, reading
-from hybridner.models import SpannerModel, TaggerModel
+from hybridner.hybrid import CompositeModel, engine, entity_dicts, modeling_hybrid
+from hybridner.models import SpannerHead, TaggerHead
+from hybridner.models.decoders import SpannerDecoder, TaggerDecoder
 
 #: Texts, windows per forward pass, and passes over the texts of which the median counts.
 TEXTS, BATCH, ROUNDS = 2000, 32, 5
@@ -27,19 +28,20 @@ TEXTS, BATCH, ROUNDS = 2000, 32, 5
 FORWARD = "forward pass"
 #: Where each step begins: the object, the name of its function, and what the step is called.
 STEPS: tuple[tuple[Any, str, str], ...] = (
-    (reading, "window_batches", "windows"),
-    (HybridNerPipeline, "forward", FORWARD),
-    (modeling_hybrid, "encode", "encoders"),
-    (TaggerModel, "head", "heads"),
-    (SpannerModel, "head", "heads"),
-    (reading, "score_texts", "stringing scores together"),
-    (TaggerModel, "propose", "Viterbi"),
-    (SpannerModel, "likely_spans", "all spans' scores"),
-    (TaggerModel, "span_probabilities", "CRF marginals"),
-    (SpannerModel, "span_scores", "candidates' scores"),
-    (reading, "cast_ballot", "ballot"),
-    (reading, "decide", "combining and decoding"),
-    (pipeline, "entity_dict", "entities as dicts"),
+    (engine, "window_batches", "windows"),
+    (CompositeModel, "character_logits", FORWARD),
+    (modeling_hybrid.HybridNerModel, "character_logits", FORWARD),
+    (modeling_hybrid, "encode_characters", "encoders"),
+    (TaggerHead, "forward", "heads"),
+    (SpannerHead, "forward", "heads"),
+    (engine, "text_logits", "concatenating logits"),
+    (TaggerDecoder, "propose", "Viterbi"),
+    (SpannerDecoder, "propose", "all spans' scores"),
+    (TaggerDecoder, "score_spans", "CRF marginals"),
+    (SpannerDecoder, "score_spans", "candidates' scores"),
+    (engine, "collect_votes", "ballot"),
+    (engine, "decide", "combining and decoding"),
+    (entity_dicts, "entity_dict", "entities as dicts"),
 )
 
 

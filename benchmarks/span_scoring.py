@@ -8,34 +8,38 @@ import torch
 from torch import Tensor
 
 from benchmarks.side_by_side import compare, report
-from hybridner.models.span_scoring import AdditiveSpanScorer, span_logits
+from hybridner.models.span_scoring import LengthLogits, SpanLogits, span_logits
+
+Scorer = tuple[SpanLogits, LengthLogits]
 
 BATCH, LENGTH, HIDDEN, LONGEST, LABELS, LENGTH_SIZE = 8, 256, 512, 20, 11, 32
 
 
-def additive(scorer: AdditiveSpanScorer, hidden: Tensor) -> Tensor:
-    return span_logits(scorer.logits(hidden), scorer.length_scores())
+def additive(scorer: Scorer, hidden: Tensor) -> Tensor:
+    boundary, lengths = scorer
+    return span_logits(boundary(hidden), lengths())
 
 
-def gathered(scorer: AdditiveSpanScorer, hidden: Tensor) -> Tensor:
+def gathered(scorer: Scorer, hidden: Tensor) -> Tensor:
     """The same function the usual way: the vector of every span, times every label's vector."""
+    boundary, table_of_lengths = scorer
     first = torch.arange(LENGTH)[:, None].expand(-1, LONGEST)
     last = (first + torch.arange(LONGEST)).clamp(max=LENGTH - 1)
-    lengths = scorer.length_embedding.weight.expand(BATCH, LENGTH, -1, -1)
+    lengths = table_of_lengths.embedding.weight.expand(BATCH, LENGTH, -1, -1)
     spans = torch.cat([hidden[:, first], hidden[:, last], lengths], dim=-1)
-    table = torch.cat([scorer.start.weight, scorer.end.weight, scorer.length.weight], dim=1)
-    return spans @ table.t() + scorer.bias
+    table = torch.cat([boundary.start.weight, boundary.end.weight, table_of_lengths.projection.weight], dim=1)
+    return spans @ table.t() + boundary.bias
 
 
-def forward_and_backward(score: Callable[[AdditiveSpanScorer, Tensor], Tensor]) -> Callable[[], object]:
+def forward_and_backward(score: Callable[[Scorer, Tensor], Tensor]) -> Callable[[], object]:
     torch.manual_seed(0)
-    scorer = AdditiveSpanScorer(HIDDEN, LABELS, LONGEST, LENGTH_SIZE)
+    scorer = SpanLogits(HIDDEN, LABELS), LengthLogits(LONGEST, LENGTH_SIZE, LABELS)
     hidden = torch.randn(BATCH, LENGTH, HIDDEN, requires_grad=True)
-    inputs = [hidden, *scorer.parameters()]
+    inputs = [hidden, *(weight for part in scorer for weight in part.parameters())]
     return lambda: torch.autograd.grad(score(scorer, hidden).square().mean(), inputs)
 
 
-def peak_bytes(score: Callable[[AdditiveSpanScorer, Tensor], Tensor]) -> int:
+def peak_bytes(score: Callable[[Scorer, Tensor], Tensor]) -> int:
     """Most bytes of tensors alive at once on the way forward and back, by the allocator's own record."""
     run = forward_and_backward(score)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
