@@ -45,9 +45,27 @@ def test_json_lines_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        '{"text": "俄罗斯"}\n{"text": "北约"}',
+        '[{"text": "俄罗斯"}, {"text": "北约"}]',
+        '{"data": [\n {"text": "俄罗斯", "label": {}},\n {"text": "北约"}\n]}',
+    ],
+)
+def test_json_is_read_however_it_is_arranged(tmp_path: Path, content: str) -> None:
+    assert read_uploaded_texts(written(tmp_path, content, "a.json"), SMALL) == ["俄罗斯", "北约"]
+
+
+def test_halves_of_characters_are_replaced(tmp_path: Path) -> None:
+    for name in ("a.json", "a.jsonl"):
+        assert read_uploaded_texts(written(tmp_path, '{"text": "北\\ud83d约"}', name), SMALL) == ["北\ufffd约"]
+
+
+@pytest.mark.parametrize(
     ("content", "name", "expected"),
     [
         ("", "a.txt", "empty_file"),
+        ('{"text": 1}', "a.json", "bad_json"),
         ("甲", "a.docx", "file_type"),
         ("甲", "nothing", "file_type"),
         ("x" * 201, "a.txt", "big_file"),
