@@ -3,9 +3,9 @@
 from hybridner.annotation.annotator import Annotator
 from hybridner.annotation.files import KINDS, FileSource
 from hybridner.annotation.identity import fingerprint
-from hybridner.annotation.job import How, annotate
+from hybridner.annotation.job import AnnotationConfig, annotate
 from hybridner.annotation.records import Fields
 from hybridner.annotation.sources import Source
 from hybridner.annotation.streams import StreamSource
 
-__all__ = ["KINDS", "Annotator", "Fields", "FileSource", "How", "Source", "StreamSource", "annotate", "fingerprint"]
+__all__ = ["KINDS", "AnnotationConfig", "Annotator", "Fields", "FileSource", "Source", "StreamSource", "annotate", "fingerprint"]

@@ -33,7 +33,7 @@ _PROBE = "。"
 
 
 @dataclass(frozen=True)
-class How:
+class AnnotationConfig:
     """How texts are read.
 
     Attributes:
@@ -57,7 +57,7 @@ class How:
 
 
 def annotate(
-    pipe: HybridNerPipeline, source: Source, output: str | Path, how: How | None = None, *, name: str = ""
+    pipe: HybridNerPipeline, source: Source, output: str | Path, how: AnnotationConfig | None = None, *, name: str = ""
 ) -> dict[str, Any]:
     """Annotate a whole input; every process that Accelerate started calls this.
 
@@ -79,7 +79,7 @@ def annotate(
         DataError: the folder holds another job, or one is at work in it.
         HybridNerError: settings that cannot work.
     """
-    state, folder, how = processes(), Path(output), how or How()
+    state, folder, how = processes(), Path(output), how or AnnotationConfig()
     job = {
         "input": source.describe(),
         "model": fingerprint(pipe.model),
@@ -114,7 +114,7 @@ def _alone_in(folder: Path) -> AbstractContextManager[Any]:
         raise DataError("another annotation job is at work in this folder; wait for it or stop it", str(folder)) from error
 
 
-def _asking(folder: Path, how: How, state: PartialState) -> AbstractContextManager[JobLlm | None]:
+def _asking(folder: Path, how: AnnotationConfig, state: PartialState) -> AbstractContextManager[JobLlm | None]:
     if how.llm is None:
         return nullcontext()
     return JobLlm(folder, how.llm, how.llm_settings or {}, state.process_index, state.num_processes)
@@ -133,7 +133,7 @@ def _work(
     pipe: HybridNerPipeline,
     source: Source,
     folder: Path,
-    how: How,
+    how: AnnotationConfig,
     asking: JobLlm | None,
     provenance: Mapping[str, Any],
     state: PartialState,

@@ -18,7 +18,7 @@ from datasets import load_dataset
 from filelock import FileLock
 
 from hybridner import HybridNerModel, HybridNerPipeline
-from hybridner.annotation import Fields, FileSource, How, annotate, fingerprint
+from hybridner.annotation import AnnotationConfig, Fields, FileSource, annotate, fingerprint
 from hybridner.annotation.progress import progress_line
 from hybridner.cli.main import main
 from hybridner.data import read_records
@@ -34,7 +34,7 @@ def file_source(path: str, per_piece: int = 10) -> FileSource:
 def test_the_output_says_what_the_pipeline_says_and_where_it_comes_from(pipe: HybridNerPipeline, tmp_path: Path) -> None:
     texts = [*sentences(25), TEXT * 3]
     path = write_lines(tmp_path / "a.txt", texts)
-    totals = annotate(pipe, file_source(path), tmp_path / "out", How(threshold=0.4), name="tiny")
+    totals = annotate(pipe, file_source(path), tmp_path / "out", AnnotationConfig(threshold=0.4), name="tiny")
     found, expected = rows(tmp_path / "out"), pipe(texts, threshold=0.4)
     assert [row["text"] for row in found] == texts
     for number, (row, entities) in enumerate(zip(found, expected, strict=True)):
@@ -152,9 +152,9 @@ def test_a_finished_job_does_nothing_and_a_lost_shard_is_made_again(pipe: Hybrid
 def test_only_the_same_job_goes_on_in_a_folder(pipe: HybridNerPipeline, tmp_path: Path) -> None:
     path, out = write_lines(tmp_path / "a.txt", sentences(5)), tmp_path / "out"
     annotate(pipe, file_source(path), out)
-    annotate(pipe, file_source(path), out, How(batch_size=1))
+    annotate(pipe, file_source(path), out, AnnotationConfig(batch_size=1))
     with pytest.raises(DataError, match=r"job\.threshold was None and is 0\.1 now"):
-        annotate(pipe, file_source(path), out, How(threshold=0.1))
+        annotate(pipe, file_source(path), out, AnnotationConfig(threshold=0.1))
     other = HybridNerPipeline(HybridNerModel.assemble({"spanner": tiny_member("spanner", 5)}), device="cpu")
     with pytest.raises(DataError, match=r"job\.model was"):
         annotate(other, file_source(path), out)
@@ -176,7 +176,7 @@ def test_two_jobs_do_not_work_in_one_folder(pipe: HybridNerPipeline, tmp_path: P
 def test_wrong_settings_stop_the_job_and_set_nothing_aside(pipe: HybridNerPipeline, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "a.txt", sentences(5))
     with pytest.raises(ModelError, match="strategy"):
-        annotate(pipe, file_source(path), tmp_path / "out", How(strategy="vote"))
+        annotate(pipe, file_source(path), tmp_path / "out", AnnotationConfig(strategy="vote"))
     assert not list((tmp_path / "out").glob("*/*"))
 
 

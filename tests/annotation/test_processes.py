@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridner import HybridNerPipeline
-from hybridner.annotation import Fields, FileSource, How, annotate
+from hybridner.annotation import AnnotationConfig, Fields, FileSource, annotate
 from hybridner.annotation.llm_job import left, share
 from hybridner.annotation.records import Item, Reject
 from hybridner.annotation.sources import Finished, Piece
@@ -101,7 +101,7 @@ def test_what_was_spent_before_a_stop_is_spent(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     source, out = FileSource([write_lines(tmp_path / "a.txt", sentences(60))], None, Fields(), 5), tmp_path / "out"
-    how = How(threshold=0.6, llm=llm_of(server), llm_settings={"kinds": ["entity"], "budget": {"calls": 70}})
+    how = AnnotationConfig(threshold=0.6, llm=llm_of(server), llm_settings={"kinds": ["entity"], "budget": {"calls": 70}})
     with pytest.raises(KeyboardInterrupt):
         annotate(pipe, Stopping(source, 1), out, how)
     before = len(server.requests)
@@ -120,7 +120,7 @@ def test_what_was_spent_before_a_stop_is_spent(
 def test_a_budget_of_money_needs_a_price(pipe: HybridNerPipeline, server: ScriptedServer, tmp_path: Path) -> None:
     source = FileSource([write_lines(tmp_path / "a.txt", sentences(5))], None, Fields(), 5)
     for budget, problem in (({"cost": 1.0}, "price of 'some-model' is not known"), ({"euros": 1}, "budget: euros: unknown key")):
-        how = How(llm=llm_of(server), llm_settings={"budget": budget})
+        how = AnnotationConfig(llm=llm_of(server), llm_settings={"budget": budget})
         with pytest.raises(LlmError, match=problem):
             annotate(pipe, source, tmp_path / "out", how)
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hybridner import HybridNerPipeline
-from hybridner.annotation import Fields, How, StreamSource, annotate
+from hybridner.annotation import AnnotationConfig, Fields, StreamSource, annotate
 from hybridner.annotation.records import Item
 from hybridner.errors import DataError
 from tests.hub.client import Client
@@ -59,7 +59,7 @@ def test_finished_pieces_are_not_read_again(corpus: str, processes: int) -> None
 
 
 def test_a_data_set_is_annotated(corpus: str, pipe: HybridNerPipeline, tmp_path: Path) -> None:
-    totals = annotate(pipe, opened(corpus), tmp_path / "out", How(batch_size=4))
+    totals = annotate(pipe, opened(corpus), tmp_path / "out", AnnotationConfig(batch_size=4))
     assert (totals["texts"], totals["records"]) == (52, 52)
     assert [row["text"] for row in rows(tmp_path / "out")] == sentences(52)
     assert rows(tmp_path / "out")[-1]["source"].endswith("train, shard 3")

@@ -11,7 +11,7 @@ import pytest
 
 import hybridner
 from hybridner.adaptation import AdaptationSettings
-from hybridner.annotation import KINDS, Fields, How
+from hybridner.annotation import KINDS, AnnotationConfig, Fields
 from hybridner.cli.commands import adapt, annotate, space
 from hybridner.cli.main import SUMMARIES, command_parser, main
 from hybridner.space.serving import MODEL_VARIABLE
@@ -94,7 +94,7 @@ def test_what_is_written_in_place_of_an_import_is_true() -> None:
     assert annotate._KINDS == KINDS
     assert space._MODEL_VARIABLE == MODEL_VARIABLE
     options = command_parser("annotate").parse_args(["model", "input", "--output", "out"])
-    assert (options.batch_size, options.longest) == (How.batch_size, Fields.longest)
+    assert (options.batch_size, options.longest) == (AnnotationConfig.batch_size, Fields.longest)
     defaults = AdaptationSettings()
     text = " ".join(command_parser("adapt").format_help().split())
     for name in set(adapt._SETTINGS) - {"epochs"}:

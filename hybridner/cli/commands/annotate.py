@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from hybridner.annotation import How, annotate
+    from hybridner.annotation import AnnotationConfig, annotate
     from hybridner.hybrid.loading import load_composite
     from hybridner.launch import processes
     from hybridner.llm.llm_file import read_llm_file
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     if options.records_per_shard < 1:
         raise DataError(f"--records-per-shard must be at least 1, not {options.records_per_shard}")
     llm = read_llm_file(options.llm) if options.llm else ()
-    how = How(options.batch_size, options.strategy, options.decoding, options.threshold, *llm)
+    how = AnnotationConfig(options.batch_size, options.strategy, options.decoding, options.threshold, *llm)
     pipe = HybridNerPipeline(load_composite(options.model), device=state.device)
     totals = annotate(pipe, _source(options), options.output, how, name=options.model)
     if state.is_main_process:
