@@ -26,9 +26,16 @@ def load_members(recipe: Recipe, data: TrainingData) -> HybridNerModel:
     """The finished members of a run in one composite."""
     output = Path(recipe.training.output)
     members = {name: MEMBER_CLASSES[section.type].from_pretrained(output / name) for name, section in recipe.members.items()}
-    # Members that learned traditional characters are to see them.
-    settings = {"simplify": is_simplified(data.train), **recipe.composite.model_dump(exclude_none=True)}
-    return HybridNerModel.assemble(members, **settings)
+    settings = recipe.composite.model_dump(exclude_none=True)
+    return HybridNerModel.assemble(members, **{**settings, "simplify": reads_simplified(recipe, data)})
+
+
+def reads_simplified(recipe: Recipe, data: TrainingData) -> bool:
+    """Whether traditional characters are read as simplified ones, in training and ever after: as the recipe says, else where
+    train
+    is in simplified ones. Members that learn traditional characters are to see them."""
+    wanted = recipe.composite.simplify
+    return is_simplified(data.train) if wanted is None else wanted
 
 
 def is_simplified(records: Sequence[Record]) -> bool:

@@ -13,7 +13,7 @@ from accelerate.utils import set_seed
 from hybridner.errors import RecipeError
 from hybridner.launch import processes
 from hybridner.training.arguments import HybridNerTrainingArguments
-from hybridner.training.assembling import assemble
+from hybridner.training.assembling import assemble, reads_simplified
 from hybridner.training.composing import compose, share_encoder
 from hybridner.training.data import TrainingData, load_data
 from hybridner.training.folders import REPORT, has_finished, output_errors, take_fingerprint
@@ -91,6 +91,7 @@ def _train_group(recipe: Recipe, names: Sequence[str], folder: Path, data: Train
     members = {name: build_member(recipe.members[name], data) for name in names}
     share_encoder(members)
     model = compose(members)
+    model.config.simplify = reads_simplified(recipe, data)
     shares = {name: unrepresentable_share(member, data.train, model.max_characters) for name, member in members.items()}
     if state.is_main_process:
         warn_of_losses(model, shares, data)
