@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from transformers import pipeline
 
 from hybridner import HybridNerModel
 from hybridner.calibration import CalibrationConfig, EvaluatedCandidates, Target, calibrate, cross_fit, evaluate, fit_settings
 from hybridner.calibration.threshold import curve
+from hybridner.cli.commands.calibrate import print_report
 from hybridner.cli.main import main
 from hybridner.data import write_jsonl
 from hybridner.ensemble import COMBINERS, FixedThreshold, Predictions, decide_predictions, find_doubtful, select_entities
@@ -192,3 +195,14 @@ def test_the_pipeline_heeds_thresholds_of_labels() -> None:
     for row in pipe(texts):
         assert all(e["needs_review"] == (e["entity_group"] == special and e["uncertainty"] > 0) for e in row)
     assert not any(e["needs_review"] for row in pipe(texts, threshold=1.0) for e in row)
+
+
+def test_a_report_without_an_error_has_no_figures_that_are_none(predictions: Predictions) -> None:
+    report = calibrate(a_composite(), predictions, CalibrationConfig(target=Target(share=0.2)))
+    for found in report["uncertainties"].values():
+        found["wrong"] |= {"auroc": float("nan"), "aupr": float("nan")}
+    report["threshold"]["wrong"] = 0
+    output = io.StringIO()
+    print_report(Console(file=output, width=200), report)
+    assert "nan" not in output.getvalue()
+    assert "no entity is wrong in these predictions" in output.getvalue()

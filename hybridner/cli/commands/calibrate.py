@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         draw_report(report, folder / CALIBRATION_PLOT_FILE)
     except MissingPackageError as error:
         console.print(f"no picture: {error}")
-    _print(console, report)
+    print_report(console, report)
     console.print(f"written to {folder}")
     return 0
 
@@ -95,7 +96,7 @@ def _predictions(path: str, model: Any) -> Predictions:
     return predict_records(model, records)
 
 
-def _print(console: Console, report: dict[str, Any]) -> None:
+def print_report(console: Console, report: dict[str, Any]) -> None:
     console.print(f"cross-fitted F1 on {report['records']} records ({report['kind']})")
     table = Table()
     table.add_column("strategy")
@@ -108,7 +109,7 @@ def _print(console: Console, report: dict[str, Any]) -> None:
     for column in ("uncertainty", "AUROC wrong", "AUPR wrong", "AUROC missed", "AUPR missed"):
         table.add_column(column, justify="left" if column == "uncertainty" else "right")
     for name, found in report["uncertainties"].items():
-        values = [f"{found[kind][area]:.3f}" for kind in ("wrong", "missed") for area in ("auroc", "aupr")]
+        values = [_shown(found[kind][area]) for kind in ("wrong", "missed") for area in ("auroc", "aupr")]
         table.add_row(name, *values, style="bold" if name == report["uncertainty"] else None)
     console.print(table)
     before, after = (report["reliability"][name]["ece"] for name in ("spanner", "spanner, calibrated"))
@@ -118,5 +119,15 @@ def _print(console: Console, report: dict[str, Any]) -> None:
         f"threshold {chosen['threshold']:.3f}: routes {chosen['routed_spans']} spans ({chosen['entities']} entities found, "
         f"{chosen['wrong']} of them wrong) and {100 * chosen['error_recall']:.1f} % of the wrong ones"
     )
+    if not chosen["wrong"]:
+        console.print(
+            "no entity is wrong in these predictions, so uncertainty and threshold are fitted to nothing: calibrate on sentences "
+            "that no member was trained on, such as those of `hybridner crossval`"
+        )
     for label, value in chosen["by_label"].items():
         console.print(f"  {label}: {value:.3f}")
+
+
+def _shown(value: float) -> str:
+    """A figure for the table; where there is nothing to tell apart there is none."""
+    return "-" if math.isnan(value) else f"{value:.3f}"
