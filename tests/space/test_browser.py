@@ -509,7 +509,7 @@ def test_a_file_of_another_kind_is_refused_in_the_language_of_the_page(visitor: 
     visitor.one("#file input[type=file]").send_keys(str(tmp_path / "texts.docx"))
     visitor.wait(lambda: "texts" in visitor.text("#file"))
     visitor.click("#analyze-file")
-    visitor.wait(lambda: "需要 .txt 或 .jsonl 文件" in visitor.text("#file-result"))
+    visitor.wait(lambda: "需要 .txt、.json 或 .jsonl 文件" in visitor.text("#file-result"))
 
 
 @pytest.mark.skipif("AXE_CORE" not in os.environ, reason="AXE_CORE names no axe.min.js (npm install axe-core)")
