@@ -110,9 +110,9 @@ class CompositeModel(CharacterModel):
             ModelError: an unknown strategy, or one that needs weights which this composite lacks.
 
         Example:
-            >>> model = AutoModel.from_pretrained(hybridner.BUNDLED_FOLDER)
+            >>> model = AutoModel.from_pretrained(hybridner.bundled.BUNDLED_FOLDER)
             >>> [(entity.start, entity.end, entity.label) for entity in model.predict(["俄罗斯部署了干扰机。"])[0].entities]
-            [(0, 3, 'Adversary States'), (6, 9, 'Jamming Equipment')]
+            [(0, 3, 'Adversary States'), (6, 9, 'Offensive Systems')]
         """
         if isinstance(texts, str):
             raise InputError("predict takes a list of texts; put the text into a list")
