@@ -16,23 +16,34 @@ _LITTLE = 1e-9
 
 
 def next_to_annotate(texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], count: int) -> list[int]:
-    """Numbers of the texts to annotate next, the most useful first.
-
-    Greedy: each time the text of the largest (sum of its candidates' uncertainties) · (1 - its similarity to the most similar
-    text taken before). The sum is about how many of the model's decisions in this text are wrong; without the second factor the
-    same difficulty would be taken again and again.
+    """Numbers of the texts to annotate next, the most useful first: `doubtful_and_diverse` by the sum of their candidates'
+    uncertainties, which is about how many of the model's decisions in a text are wrong.
 
     Args:
         texts: those to choose from.
         candidates: of each text, as `HybridNerModel.predict` gives them.
         count: how many; fewer come when there are no more texts.
     """
-    doubt = np.array([sum(candidate.uncertainty for candidate in row) for row in candidates])
+    return doubtful_and_diverse(texts, [sum(candidate.uncertainty for candidate in row) for row in candidates], count)
+
+
+def doubtful_and_diverse(texts: Sequence[str], doubt: Sequence[float] | Floats, count: int) -> list[int]:
+    """Numbers of texts in a good order to look at them.
+
+    Greedy: each time the text of the largest doubt · (1 - its similarity to the most similar text taken before). Without the
+    second factor the same difficulty would be taken again and again.
+
+    Args:
+        texts: those to choose from.
+        doubt: how many errors are expected in each; all alike make the choice one of diversity alone.
+        count: how many; fewer come when there are no more texts.
+    """
+    expected = np.asarray(doubt, dtype=np.float64)
     vectors = _bigram_vectors(texts)
     closest = np.zeros(len(texts))
     chosen: list[int] = []
     for _ in range(min(count, len(texts))):
-        gain = (doubt + _LITTLE) * (1.0 + _LITTLE - closest)
+        gain = (expected + _LITTLE) * (1.0 + _LITTLE - closest)
         gain[chosen] = -1.0
         best = int(gain.argmax())
         chosen.append(best)

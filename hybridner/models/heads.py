@@ -16,7 +16,7 @@ from hybridner.models.configuration_tagger import TaggerConfig
 from hybridner.models.crf import LinearChainCrf
 from hybridner.models.decoders import Decoder, SpannerDecoder, TaggerDecoder
 from hybridner.models.layers import BidirectionalRnn, FeatureNorm, SelfAttention, init_rnn
-from hybridner.models.span_scoring import SpanLogits, prior_bias, span_logits, span_targets, valid_spans
+from hybridner.models.span_scoring import UNKNOWN, SpanLogits, prior_bias, span_logits, span_targets, valid_spans
 from hybridner.spans import Span, spans_to_tags
 
 
@@ -146,7 +146,7 @@ class SpannerHead(MemberHead):
         longest = logits.size(2)
         targets = span_targets(spans, (logits.size(0), logits.size(1)), longest)
         valid = valid_spans(mask, longest)
-        losses = functional.cross_entropy(logits[valid].float(), targets[valid], reduction="none")
+        losses = functional.cross_entropy(logits[valid].float(), targets[valid], ignore_index=UNKNOWN, reduction="none")
         weights = torch.where(targets[valid] > 0, 1.0, self.config.negative_weight)
         return (losses * weights).sum() / mask.sum().clamp(min=1)
 

@@ -13,6 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+#: Stands for a label that is not known and gives no loss: as in transformers.
+UNKNOWN = -100
+
 #: Roughly the share of entities among all spans of up to L characters.
 _ENTITY_SHARE = 0.005
 
@@ -106,16 +109,27 @@ def valid_spans(mask: Tensor, longest: int) -> Tensor:
 
 
 def span_targets(spans: Tensor, shape: tuple[int, int], longest: int) -> Tensor:
-    """[B, n, L] label numbers (O is 0) for cross-entropy.
+    """[B, n, L] label numbers (O is 0) for cross-entropy; UNKNOWN for spans whose label is not known.
 
     Args:
-        spans: [B, E, 3] start, end (exclusive) and label number from 1; rows of -1 fill up.
+        spans: [B, E, 3] start, end (exclusive) and label number from 1; rows of -1 fill up. The label UNKNOWN says that
+            the labels of all spans that touch these characters are not known.
         shape: B, n.
         longest: L; spans of more characters cannot be expressed and are left out.
     """
     targets = spans.new_zeros((*shape, longest))
     start, end, label = spans.unbind(-1)
-    fits = (start >= 0) & (end - start <= longest) & (end <= shape[1])
+    fits = (label > 0) & (end - start <= longest) & (end <= shape[1])
     row = torch.arange(shape[0], device=spans.device)[:, None].expand_as(start)
     targets[row[fits], start[fits], end[fits] - start[fits] - 1] = label[fits]
-    return targets
+    return targets.masked_fill(_touching(start, end, label == UNKNOWN, shape[1], longest), UNKNOWN)
+
+
+def _touching(start: Tensor, end: Tensor, wanted: Tensor, length: int, longest: int) -> Tensor:
+    """[B, n, L] whether a span touches one of the wanted regions [B, E] of its row."""
+    position = torch.arange(length, device=start.device)
+    inside = (wanted[..., None] & (start[..., None] <= position) & (position < end[..., None])).any(1)
+    # How many characters of regions lie before each position: the count rises within a span that touches one.
+    before = functional.pad(inside.long().cumsum(1), (1, 0))
+    ends = (position[:, None] + torch.arange(1, longest + 1, device=start.device)).clamp(max=length)
+    return before[:, ends] > before[:, :length, None]

@@ -1,6 +1,6 @@
 """Spans, tags and labels in pure Python; every other package builds on this one."""
 
-from hybridner.spans.entity import Record, Span, checked_record
+from hybridner.spans.entity import Record, Span, Unsure, checked_record
 from hybridner.spans.labels import NON_ENTITY, Label, LabelSet
 from hybridner.spans.resolve import RESOLVERS, best_flat, best_nested
 from hybridner.spans.tags import spans_to_tags, tag_names
@@ -12,6 +12,7 @@ __all__ = [
     "LabelSet",
     "Record",
     "Span",
+    "Unsure",
     "best_flat",
     "best_nested",
     "checked_record",

@@ -23,6 +23,19 @@ class Span(NamedTuple):
     label: str
 
 
+class Unsure(NamedTuple):
+    """A stretch of text whose labels may be wrong.
+
+    Attributes:
+        start, end: characters, as in `Span`.
+        weight: 0 to 1, how much its labels count in training: so often are they shown, and else taken as not known.
+    """
+
+    start: int
+    end: int
+    weight: float
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One text with its gold entities.
@@ -32,12 +45,14 @@ class Record:
         entities: gold spans, sorted by start, then end.
         id: the record's name in its data set.
         group: the document it comes from; records of one group stay in one split or fold.
+        unsure: where the labels, or that there are none, may be wrong: training counts them less.
     """
 
     text: str
     entities: tuple[Span, ...] = ()
     id: str = ""
     group: str = field(default="", compare=False)
+    unsure: tuple[Unsure, ...] = ()
 
 
 def checked_record(text: str, spans: Iterable[tuple[int, int, str]], *, id: str = "", group: str = "", where: str = "") -> Record:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from hybridner.hybrid import HybridNerModel
-from hybridner.spans import Record, Span
+from hybridner.models.span_scoring import UNKNOWN
+from hybridner.spans import Record, Span, Unsure
 from hybridner.spans.tags import spans_to_tags
 from hybridner.text import cut_windows
 
@@ -35,7 +36,12 @@ def fit_record(record: Record, max_characters: int) -> list[Record]:
         furthest = min(start + max_characters, len(record.text))
         end = _without_crossing(fitting, start, start + window.own_end, furthest)
         entities = tuple(Span(s.start - start, s.end - start, s.label) for s in fitting if start <= s.start and s.end <= end)
-        pieces.append(Record(record.text[start:end], entities, record.id, record.group))
+        unsure = tuple(
+            Unsure(max(u.start, start) - start, min(u.end, end) - start, u.weight)
+            for u in record.unsure
+            if u.start < end and start < u.end
+        )
+        pieces.append(Record(record.text[start:end], entities, record.id, record.group, unsure))
         start = end
     return pieces
 
@@ -63,7 +69,8 @@ def make_features(records: Sequence[Record], model: HybridNerModel) -> list[Feat
     """One feature per piece of a record.
 
     Returns:
-        `input_ids`, V token ids for each position; `tags`, BIO tag numbers; `spans`, lists of [start, end, label number from 1].
+        `input_ids`, V token ids for each position; `tags`, BIO tag numbers; `spans`, lists of [start, end, label number from 1];
+        `unsure`, lists of (start, end, weight).
     """
     names = model.config.labels.names
     number = {name: index + 1 for index, name in enumerate(names)}
@@ -74,6 +81,7 @@ def make_features(records: Sequence[Record], model: HybridNerModel) -> list[Feat
             ),
             "tags": spans_to_tags(piece.entities, len(piece.text), names),
             "spans": [[span.start, span.end, number[span.label]] for span in piece.entities],
+            "unsure": list(piece.unsure),
         }
         for record in records
         for piece in fit_record(record, model.max_characters)
@@ -82,12 +90,17 @@ def make_features(records: Sequence[Record], model: HybridNerModel) -> list[Feat
 
 
 class Collator:
-    """Pads features into the tensors of `HybridNerModel.forward`."""
+    """Pads features into the tensors of `HybridNerModel.forward`.
+
+    Labels of weight w where the text is unsure are shown with probability w each time, and else not known: the expected loss is
+    the weighted one, for taggers and SpanNER alike.
+    """
 
     def __init__(self, model: HybridNerModel) -> None:
         self.pad = [vocabulary.pad for vocabulary in model.vocabularies]
 
     def __call__(self, features: Sequence[Feature]) -> dict[str, Tensor]:
+        features = [hide_unsure(feature) for feature in features]
         layers = [
             pad_rows([[ids[layer] for ids in feature["input_ids"]] for feature in features], pad)
             for layer, pad in enumerate(self.pad)
@@ -99,6 +112,17 @@ class Collator:
             "tag_labels": pad_rows([feature["tags"] for feature in features], 0),
             "span_labels": pad_spans([feature["spans"] for feature in features]),
         }
+
+
+def hide_unsure(feature: Feature) -> Feature:
+    """The feature with some of its unsure labels marked as not known, drawn from torch's random numbers."""
+    hidden = [(start, end) for start, end, weight in feature["unsure"] if torch.rand(()).item() >= weight]
+    if not hidden:
+        return feature
+    tags = list(feature["tags"])
+    for start, end in hidden:
+        tags[start:end] = [UNKNOWN] * (end - start)
+    return {**feature, "tags": tags, "spans": [*feature["spans"], *([start, end, UNKNOWN] for start, end in hidden)]}
 
 
 def pad_rows(rows: Sequence[Sequence[int]], fill: int) -> Tensor:

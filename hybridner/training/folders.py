@@ -118,7 +118,7 @@ def _difference(known: Any, wanted: Fingerprint) -> str:
 
 
 def _contents(records: Sequence[Record]) -> list[Any]:
-    return [[record.text, record.entities] for record in records]
+    return [[record.text, record.entities, *([record.unsure] if record.unsure else [])] for record in records]
 
 
 def _encoder_contents(encoder: str | dict[str, Any]) -> Any:

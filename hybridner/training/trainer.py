@@ -80,7 +80,7 @@ class HybridNerTrainer(Trainer):
             args=arguments,
             data_collator=kwargs.pop("data_collator", None) or Collator(composite),
             train_dataset=None if train_dataset is None else self._to_features(train_dataset),
-            eval_dataset=None if eval_dataset is None else self._to_features(eval_dataset),
+            eval_dataset=None if eval_dataset is None else _all_sure(self._to_features(eval_dataset)),
             compute_metrics=kwargs.pop("compute_metrics", None) or partial(_entity_metrics, members=composite.member_names),
             callbacks=callbacks,
             **kwargs,
@@ -112,7 +112,7 @@ class HybridNerTrainer(Trainer):
 
     def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Entity precision, recall and F1 of each member and the means, on other records than `eval_dataset` if given."""
-        features: Any = None if eval_dataset is None else self._to_features(eval_dataset)
+        features: Any = None if eval_dataset is None else _all_sure(self._to_features(eval_dataset))
         return dict(super().evaluate(features, *args, **kwargs))
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> TrainOutput:
@@ -186,6 +186,11 @@ class HybridNerTrainer(Trainer):
 
 def _features_of(composite: HybridNerModel, dataset: Any) -> list[Feature]:
     return make_features(to_records(dataset), composite)
+
+
+def _all_sure(features: list[Feature]) -> list[Feature]:
+    """What is measured against is shown whole."""
+    return [{**feature, "unsure": []} for feature in features]
 
 
 def _entity_metrics(prediction: EvalPrediction, members: Sequence[str]) -> dict[str, float]:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from hybridner.models.span_scoring import (
+    UNKNOWN,
     LengthLogits,
     SpanLogits,
     entity_log_odds,
@@ -68,6 +69,18 @@ def test_targets_hold_what_the_lengths_can_express() -> None:
         (row, start, start + length + 1, targets[row, start, length].item()) for row, start, length in targets.nonzero().tolist()
     }
     assert found == {(0, 0, 2, 1), (0, 1, 2, 2), (1, 3, 4, 2)}
+
+
+def test_targets_are_unknown_for_every_span_that_touches_an_unknown_region() -> None:
+    spans = torch.tensor([[[0, 1, 1], [2, 4, UNKNOWN], [2, 3, 2]], [[5, 6, UNKNOWN], [3, 5, 2], [-1, -1, -1]]])
+    targets = span_targets(spans, (2, 6), 3)
+    known = {(0, 0, 1): 1, (1, 3, 5): 2}
+    for row, (start, end) in enumerate([(2, 4), (5, 6)]):
+        for first in range(6):
+            for length in range(3):
+                touches = first < end and start < first + length + 1
+                expected = UNKNOWN if touches else known.get((row, first, first + length + 1), 0)
+                assert targets[row, first, length] == expected
 
 
 @pytest.mark.parametrize("labels", [2, 14])

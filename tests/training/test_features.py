@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridner.models import MEMBER_CLASSES
-from hybridner.spans import Record, Span
+from hybridner.models.span_scoring import UNKNOWN
+from hybridner.spans import Record, Span, Unsure
 from hybridner.spans.tags import spans_to_tags
 from hybridner.training.composing import compose
-from hybridner.training.features import Collator, fit_record, lost_entities, make_features
+from hybridner.training.features import Collator, fit_record, hide_unsure, lost_entities, make_features
 from hybridner.training.metrics import count_entities, entity_metrics
 from hybridner.training.reports import unrepresentable_share
+from tests.support.tiny import TEXT, tiny_member
 
 
 @st.composite
@@ -32,6 +36,54 @@ def chains(spans: tuple[Span, ...]) -> list[tuple[int, int]]:
         else:
             found.append((span.start, span.end))
     return found
+
+
+@given(long_records(), st.lists(st.tuples(st.integers(0, 199), st.integers(1, 20)), max_size=4), st.integers(12, 40))
+def test_pieces_keep_what_is_unsure_in_them(record: Record, regions: list[tuple[int, int]], size: int) -> None:
+    end = len(record.text)
+    unsure = tuple(Unsure(start, min(start + length, end), 0.5) for start, length in regions if start < end)
+    offset, found = 0, set()
+    for piece in fit_record(replace(record, unsure=unsure), size):
+        assert all(0 <= u.start < u.end <= len(piece.text) and u.weight == 0.5 for u in piece.unsure)
+        found |= {offset + i for u in piece.unsure for i in range(u.start, u.end)}
+        offset += len(piece.text)
+    assert found == {i for u in unsure for i in range(u.start, u.end)}
+
+
+def test_labels_of_little_weight_are_shown_that_often() -> None:
+    torch.manual_seed(0)
+    feature = {
+        "tags": [1, 2, 0, 3],
+        "spans": [[0, 2, 1], [3, 4, 2]],
+        "unsure": [(0, 2, 0.25), (3, 4, 1.0), (2, 3, 0.0)],
+    }
+    shown = [hide_unsure(feature) for _ in range(400)]
+    assert all(found["tags"][3] == 3 and found["tags"][2] == UNKNOWN for found in shown)
+    whole = sum(found["tags"][:2] == [1, 2] for found in shown)
+    hidden = sum(found["tags"][:2] == [UNKNOWN, UNKNOWN] and [0, 2, UNKNOWN] in found["spans"] for found in shown)
+    assert whole + hidden == 400
+    assert 70 < whole < 130
+    assert feature["tags"] == [1, 2, 0, 3]
+
+
+@pytest.mark.parametrize("model_type", MEMBER_CLASSES)
+def test_members_learn_nothing_from_what_is_not_known(model_type: str) -> None:
+    """Whatever stands in a region of weight 0, the loss is the same; what stands outside of it counts."""
+    model = compose({model_type: tiny_member(model_type)})
+    outside = Span(11, 14, "Place")
+
+    def loss(entities: tuple[Span, ...], weight: float) -> float:
+        record = Record(TEXT[:20], entities, unsure=(Unsure(6, 9, weight),))
+        batch = Collator(model)(make_features([record], model))
+        output = model(**batch).loss
+        assert output is not None
+        return output.item()
+
+    without = loss((outside,), 0.0)
+    assert loss((Span(6, 9, "State"), outside), 0.0) == pytest.approx(without)
+    assert loss((Span(7, 8, "System"), outside), 0.0) == pytest.approx(without)
+    assert loss((Span(6, 9, "State"),), 0.0) != pytest.approx(without)
+    assert loss((Span(6, 9, "State"), outside), 1.0) != pytest.approx(without)
 
 
 @given(long_records(), st.integers(12, 40))

@@ -1,0 +1,65 @@
+"""Local members trained on a few hundred sentences: by themselves, and crosswise."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from accelerate.utils import set_seed
+
+from hybridner.data.splitting import assign_folds
+from hybridner.ensemble import Predictions, concat_predictions
+from hybridner.hybrid import HybridNerModel, predict_records
+from hybridner.spans import LabelSet, Record
+from hybridner.training import HybridNerTrainer, HybridNerTrainingArguments, TrainingData
+from hybridner.training.composing import compose, share_encoder
+from hybridner.training.members import build_member
+from hybridner.training.recipe import MemberSection
+
+
+def train_local(
+    members: Mapping[str, MemberSection], records: Sequence[Record], labels: LabelSet, arguments: HybridNerTrainingArguments
+) -> HybridNerModel:
+    """A composite of new members on one encoder, trained to the last epoch: there is no other data to stop early by."""
+    set_seed(arguments.seed)
+    data = TrainingData(records, records, labels)
+    built = {name: build_member(section, data) for name, section in members.items()}
+    share_encoder(built)
+    model = compose(built)
+    HybridNerTrainer(model, arguments, records).train()
+    model.eval()
+    return model
+
+
+def cross_predict(
+    members: Mapping[str, MemberSection],
+    records: Sequence[Record],
+    labels: LabelSet,
+    arguments: HybridNerTrainingArguments,
+    folds: int,
+) -> Predictions:
+    """What members trained on the other folds say about each record, in the order of the records."""
+    numbers = np.array(assign_folds(records, folds, arguments.seed))
+    parts = []
+    for fold in range(folds):
+        others = [record for record, number in zip(records, numbers, strict=True) if number != fold]
+        held_out = [record for record, number in zip(records, numbers, strict=True) if number == fold]
+        parts.append(predict_records(train_local(members, others, labels, arguments), held_out))
+    order = np.concatenate([np.flatnonzero(numbers == fold) for fold in range(folds)])
+    return concat_predictions(parts).select_records(np.argsort(order))
+
+
+def training_arguments(seed: int, epochs: int, batch_size: int = 16) -> HybridNerTrainingArguments:
+    """For small encoders and few sentences."""
+    return HybridNerTrainingArguments(
+        output_dir=tempfile.gettempdir(),
+        num_train_epochs=epochs,
+        per_device_train_batch_size=batch_size,
+        encoder_learning_rate=2e-4,
+        head_learning_rate=3e-3,
+        save_strategy="no",
+        logging_strategy="no",
+        disable_tqdm=True,
+        seed=seed,
+    )
