@@ -31,6 +31,7 @@ from hybridner.data import read_records
 from hybridner.data.corpora.catalog import label_set
 from hybridner.data.feedback import Review, ReviewedEntity
 from hybridner.data.sncm.corpus import read_corpus_splits
+from hybridner.ensemble import Predictions
 from hybridner.evaluation import evaluate_systems
 from hybridner.hybrid import HybridNerModel
 from hybridner.models import MEMBER_CLASSES
@@ -163,43 +164,50 @@ def main() -> None:
     def fit(records: Sequence[Record]) -> HybridNerModel:
         return train_local(members, records, labels, arguments)
 
-    measure("gold", lambda: fit(gold))
     began = time.monotonic()
-    predictions = cross_predict(members, silver, labels, arguments, FOLDS)
-    judged = JudgedLabels.of(predictions)
+    kept = options.output.with_suffix(".parquet")
+    if not kept.exists():
+        cross_predict(members, silver, labels, arguments, FOLDS).save(kept)
+    predictions = Predictions.load(kept)
     keep("error finding", {**error_finding(silver, gold, predictions), "seconds": round(time.monotonic() - began, 1)})
+    judged = JudgedLabels.of(predictions)
     issues = find_label_issues(judged)
-    doubtful = mark_unsure(silver, issues)
-    relabelled = corrected(silver, issues)
+    doubtful, relabelled = mark_unsure(silver, issues), corrected(silver, issues)
     base = fit(silver)
+    measure("gold", lambda: fit(gold))
     measure("silver", lambda: base)
     measure("silver, issues weighted", lambda: fit(doubtful))
-    measure("silver, issues relabelled", lambda: fit(relabelled))
-    expected = judged.expected_errors(len(silver))
-    order = doubtful_and_diverse([record.text for record in silver], expected, max(SIZES))
-    dice = random.Random(options.seed).sample(range(len(silver)), max(SIZES))
+    order = doubtful_and_diverse([record.text for record in silver], judged.expected_errors(len(silver)), max(SIZES))
+    dice = random.Random(options.seed).sample(range(len(silver)), min(max(SIZES), len(silver)))
     for size in SIZES:
-        chosen = order[:size]
-        own = [gold[number] for number in chosen]
-        others = [record for number, record in enumerate(silver) if number not in set(chosen)]
+        own = [gold[number] for number in order[:size]]
+        measure(f"{size} reviewed, others weighted", lambda c=order[:size]: fit(reviewed(doubtful, gold, c)))  # type: ignore[misc]
+        measure(
+            f"{size} reviewed three times, others weighted",
+            lambda c=order[:size], o=own: fit([*reviewed(doubtful, gold, c), *o, *o]),  # type: ignore[misc]
+        )
+        others = [record for number, record in enumerate(silver) if number not in set(order[:size])]
+        reviews = [Review(r.text, tuple(ReviewedEntity(s, "added") for s in r.entities), True) for r in own]
+        measure(f"{size} reviewed, learn", lambda r=reviews, o=others: learn_members(base, r, o)[0])  # type: ignore[misc]
         keep(
             f"the {size} reviewed",
             {
-                "silver_f1": agreement([silver[n] for n in chosen], own),
+                "silver_f1": agreement([silver[n] for n in order[:size]], own),
                 "silver_f1_random": agreement([silver[n] for n in dice[:size]], [gold[n] for n in dice[:size]]),
-                "after_f1": agreement(reviewed(silver, gold, chosen), gold),
+                "all_f1_after": agreement(reviewed(silver, gold, order[:size]), gold),
             },
         )
-        measure(f"{size} reviewed, others weighted", lambda c=chosen: fit(reviewed(doubtful, gold, c)))  # type: ignore[misc]
-        measure(f"{size} reviewed, others as they are", lambda c=chosen: fit(reviewed(silver, gold, c)))  # type: ignore[misc]
-        measure(
-            f"{size} reviewed three times, others weighted",
-            lambda c=chosen, o=own: fit([*reviewed(doubtful, gold, c), *o, *o]),  # type: ignore[misc]
-        )
-        measure(f"{size} random reviewed, others weighted", lambda s=size: fit(reviewed(doubtful, gold, dice[:s])))  # type: ignore[misc]
-        reviews = [Review(r.text, tuple(ReviewedEntity(s, "added") for s in r.entities), True) for r in own]
-        measure(f"{size} reviewed, learn", lambda r=reviews, o=others: learn_members(base, r, o)[0])  # type: ignore[misc]
+    measure("silver, issues relabelled", lambda: fit(relabelled))
+    for size in SIZES:
         measure(f"only {size} gold", lambda s=size: fit([gold[n] for n in dice[:s]]))  # type: ignore[misc]
+        measure(
+            f"{size} random reviewed, others weighted",
+            lambda s=size: fit(reviewed(doubtful, gold, dice[:s])),  # type: ignore[misc]
+        )
+        measure(
+            f"{size} reviewed, others as they are",
+            lambda c=order[:size]: fit(reviewed(silver, gold, c)),  # type: ignore[misc]
+        )
 
 
 if __name__ == "__main__":
