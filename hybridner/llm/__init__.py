@@ -4,8 +4,9 @@ from hybridner.errors import LlmError
 from hybridner.llm.answers import AnswerReader
 from hybridner.llm.cache import AnswerCache, question_key
 from hybridner.llm.confusion import ConfusionMatrix
-from hybridner.llm.extraction import Extraction, ExtractionErrors, count_errors, extract
+from hybridner.llm.extraction import Extraction, ExtractionErrors, SentenceFinder, count_errors, extract
 from hybridner.llm.fusion import FUSIONS, resolve_again
+from hybridner.llm.guidelines import load_guidelines
 from hybridner.llm.openai_verifier import OpenAIVerifier, as_verifier
 from hybridner.llm.prices import Budget, Price, load_prices
 from hybridner.llm.prompts import Example, Prompter, PromptTemplate
@@ -41,6 +42,7 @@ __all__ = [
     "Prompter",
     "Provenance",
     "Question",
+    "SentenceFinder",
     "SimulatedCurve",
     "TransformersVerifier",
     "VerifiedCandidate",
@@ -51,6 +53,7 @@ __all__ = [
     "count_errors",
     "draw_curves",
     "extract",
+    "load_guidelines",
     "load_prices",
     "question_key",
     "resolve_again",

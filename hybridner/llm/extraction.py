@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,11 +13,15 @@ from hybridner.llm.answers import AnswerReader
 from hybridner.llm.background import BackgroundLoop, run_all
 from hybridner.llm.cache import AnswerCache
 from hybridner.llm.dispatcher import QuestionDispatcher
+from hybridner.llm.guidelines import load_guidelines
 from hybridner.llm.prices import Price, load_prices
 from hybridner.llm.prompts import Prompter, PromptTemplate
 from hybridner.llm.report import LlmReport, UsageStats
 from hybridner.llm.verifier import Verifier, VerifierError
-from hybridner.spans import NON_ENTITY, LabelSet, Span
+from hybridner.spans import NON_ENTITY, LabelSet, Record, Span
+
+#: Finds labelled sentences like a text, to be shown to the LLM before it.
+SentenceFinder = Callable[[str], Sequence[Record]]
 
 _LIST_MARK = re.compile(r"[-*•]|\d{1,3}[.)、]")
 _AROUND = "“”\"'‘’「」『』《》`,，。.;；、!！?？ \t"
@@ -74,6 +78,8 @@ def extract(
     verifier: Verifier,
     *,
     template: str | Path = "en",
+    guidelines: str | Path | None = None,
+    examples: SentenceFinder | None = None,
     cache: AnswerCache | None = None,
     prices: Mapping[str, Price] | None = None,
     time_limit: float | None = None,
@@ -84,20 +90,25 @@ def extract(
         texts: one question each.
         labels: the entity types.
         verifier: who is asked; must be able to write free text.
-        template, cache, prices: as for `LlmStage`.
+        template, guidelines, cache, prices: as for `LlmStage`.
+        examples: finds labelled sentences to show before a text.
         time_limit: seconds for all texts together; texts without an answer by then have an `error`.
 
     Returns:
         what was found in each text, in order, and the report of cost and latency.
     """
     wording = PromptTemplate.load(template)
-    prompter, reader, stats = Prompter(labels, wording), AnswerReader(labels, wording.non_entity), UsageStats()
+    prompter = Prompter(
+        labels, wording, guidelines=load_guidelines(guidelines, wording.language) if guidelines is not None else ""
+    )
+    reader, stats = AnswerReader(labels, wording.non_entity), UsageStats()
     dispatcher = QuestionDispatcher(verifier, cache, stats)
+    questions = [prompter.build_extraction(text, examples(text) if examples is not None else ()) for text in texts]
     found = [Extraction(error=f"not answered within the time limit of {time_limit} s")] * len(texts)
 
     async def work(number: int) -> None:
         try:
-            answer, _ = await dispatcher.complete(prompter.build_extraction(texts[number]))
+            answer, _ = await dispatcher.complete(questions[number])
         except VerifierError as error:
             found[number] = Extraction(error=str(error))
         else:

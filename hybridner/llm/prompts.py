@@ -9,8 +9,9 @@ from pathlib import Path
 
 from hybridner.errors import LlmError
 from hybridner.llm.context import Context, mark_span, select_context, to_single_line
+from hybridner.llm.guidelines import LANGUAGES
 from hybridner.llm.verifier import Message, Question
-from hybridner.spans import NON_ENTITY, Label, LabelSet
+from hybridner.spans import NON_ENTITY, Label, LabelSet, Record
 
 _HERE = Path(__file__).parent / "prompts"
 _SLOT = re.compile(r"\{([A-Za-z_]+)\}")
@@ -18,15 +19,18 @@ _GLOBAL = {"Target_Domain", "Candidate_Label_Set", "Label_Names", "Non_Entity"}
 #: The parts of a template: the slots that each must have, and those that it may have beside the global ones.
 _PARTS: dict[str, tuple[set[str], set[str]]] = {
     "system": ({"Candidate_Label_Set"}, set()),
+    "guidelines": ({"Guidelines"}, set()),
     "example": ({"Input_Sentence", "Category"}, {"Entity_Span"}),
+    "contrast": ({"Entity_Span"}, set()),
     "single": ({"Input_Sentence", "Entity_Span"}, set()),
     "several": ({"Input_Sentence", "Entity_Spans"}, set()),
     "again": (set(), set()),
     "again-several": (set(), set()),
     "extract-system": ({"Candidate_Label_Set"}, set()),
+    "extract-example": ({"Input_Sentence", "Entities"}, set()),
     "extract": ({"Input_Sentence"}, set()),
 }
-_SETTINGS = ("version", "non_entity", "default_domain")
+_SETTINGS = ("version", "language", "non_entity", "default_domain")
 #: Characters shown on either side of a span in the list of the compact form, to tell equal words apart.
 _NEAR = 6
 #: Tokens that an extraction may take; a list of entities is longer than one label.
@@ -50,6 +54,10 @@ class Example:
     end: int
     label: str
 
+    @property
+    def words(self) -> str:
+        return self.text[self.start : self.end]
+
 
 @dataclass(frozen=True)
 class PromptTemplate:
@@ -57,12 +65,14 @@ class PromptTemplate:
 
     Attributes:
         version: changes whenever the wording does.
+        language: "zh" or "en"; guidelines are taken in it.
         non_entity: how "no entity" is written.
         default_domain: stands in where a label set names no domain.
         parts: text of each part, with slots in braces.
     """
 
     version: str
+    language: str
     non_entity: str
     default_domain: str
     parts: Mapping[str, str]
@@ -108,7 +118,9 @@ class PromptTemplate:
         joined = {name: "\n".join(part).strip() for name, part in parts.items()}
         for name, part in joined.items():
             _check_slots(part, *_PARTS[name], f"{where}, part [{name}]")
-        return cls(settings["version"], settings["non_entity"], settings["default_domain"], joined)
+        if settings["language"] not in LANGUAGES:
+            raise LlmError(f"{where}: language must be one of {', '.join(LANGUAGES)}, not {settings['language']!r}")
+        return cls(**settings, parts=joined)
 
     def fill(self, part: str, slots: Mapping[str, str]) -> str:
         """The part with its slots filled, in one pass: braces inside what is filled in stay as they are."""
@@ -132,10 +144,17 @@ class Prompter:
         labels: names, titles and descriptions of the entity types, and their domain.
         template: the wording.
         min_context_chars, max_context_chars: characters of context, see `select_context`.
+        guidelines: how annotators label, see `load_guidelines`; they end the stable part of every prompt.
     """
 
     def __init__(
-        self, labels: LabelSet, template: PromptTemplate, *, min_context_chars: int = 40, max_context_chars: int = 400
+        self,
+        labels: LabelSet,
+        template: PromptTemplate,
+        *,
+        min_context_chars: int = 40,
+        max_context_chars: int = 400,
+        guidelines: str = "",
     ) -> None:
         self.labels = labels
         self.template = template
@@ -148,8 +167,10 @@ class Prompter:
             "Label_Names": ", ".join(self.options),
             "Non_Entity": template.non_entity,
         }
-        self._system = Message("system", template.fill("system", self._slots))
-        self._extract_system = Message("system", template.fill("extract-system", self._slots))
+        # Servers keep what they made of a prompt's beginning, so that nothing in it may change between questions.
+        more = "\n\n" + self._fill("guidelines", Guidelines=guidelines) if guidelines else ""
+        self._system = Message("system", template.fill("system", self._slots) + more)
+        self._extract_system = Message("system", template.fill("extract-system", self._slots) + more)
 
     def select_context(self, text: str, start: int, end: int) -> Context:
         """The piece of the text in which the span is shown."""
@@ -161,7 +182,7 @@ class Prompter:
         self, text: str, spans: Sequence[tuple[int, int]], context: Context, examples: Sequence[Example] = ()
     ) -> Question:
         """Ask for the labels of one or several spans that lie in the same context."""
-        shown = [self._example(example) for example in examples]
+        shown = self._examples(examples)
         if len(spans) == 1:
             (start, end), sentence = spans[0], mark_span(text, *spans[0], context)
             shown.append(self._fill("single", Input_Sentence=sentence, Entity_Span=to_single_line(text[start:end])))
@@ -178,10 +199,34 @@ class Prompter:
         more = (Message("assistant", content), Message("user", self._fill(part)))
         return Question((*question.messages, *more), question.options, question.count, question.max_tokens)
 
-    def build_extraction(self, text: str) -> Question:
-        """Ask for all entities of a text."""
-        user = self._fill("extract", Input_Sentence=to_single_line(text))
-        return Question((self._extract_system, Message("user", user)), max_tokens=_EXTRACTION_TOKENS)
+    def build_extraction(self, text: str, examples: Sequence[Record] = ()) -> Question:
+        """Ask for all entities of a text, after whole labelled sentences as examples."""
+        shown = [self._sentence_example(record) for record in examples]
+        shown.append(self._fill("extract", Input_Sentence=to_single_line(text)))
+        return Question((self._extract_system, Message("user", "\n\n".join(shown))), max_tokens=_EXTRACTION_TOKENS)
+
+    def _examples(self, examples: Sequence[Example]) -> list[str]:
+        """Each example; those of the same words under different labels together, where the last of them stands, and said so."""
+        by_words: dict[str, list[Example]] = {}
+        for example in examples:
+            by_words.setdefault(example.words, []).append(example)
+        shown = []
+        for example in examples:
+            alike = by_words[example.words]
+            if len({other.label for other in alike}) == 1:
+                shown.append(self._example(example))
+            elif example is alike[-1]:
+                shown.append(self._fill("contrast", Entity_Span=to_single_line(example.words)))
+                shown += map(self._example, alike)
+        return shown
+
+    def _sentence_example(self, record: Record) -> str:
+        lines = [f"{span.label}: {to_single_line(record.text[span.start : span.end])}" for span in record.entities]
+        return self._fill(
+            "extract-example",
+            Input_Sentence=to_single_line(record.text),
+            Entities="\n".join(lines) or self.template.non_entity,
+        )
 
     def _example(self, example: Example) -> str:
         context = self.select_context(example.text, example.start, example.end)
@@ -189,7 +234,7 @@ class Prompter:
         return self._fill(
             "example",
             Input_Sentence=mark_span(example.text, example.start, example.end, context),
-            Entity_Span=to_single_line(example.text[example.start : example.end]),
+            Entity_Span=to_single_line(example.words),
             Category=category,
         )
 

@@ -33,6 +33,7 @@ class LlmSettings(Settings):
         accuracy: stated accuracy of the verifier on routed spans, for "bayes" without a matrix.
         confusion: fitted confusion matrix, for "bayes".
         template: "en", "zh" or the path of a prompt template.
+        guidelines: file of annotation guidelines that every prompt shows, as `hybridner guidelines` writes it.
         min_context_chars: sentences that are shorter are shown with their neighbors.
         max_context_chars: sentences that are longer are cut around the span.
         spans_per_call: how many spans of one piece of text share a call.
@@ -54,6 +55,7 @@ class LlmSettings(Settings):
     accuracy: Number = Field(default=0.8, ge=0.0, le=1.0)
     confusion: ConfusionMatrix | None = None
     template: str | Path = "en"
+    guidelines: str | Path | None = None
     min_context_chars: Integer = Field(default=40, ge=0)
     max_context_chars: Integer = Field(default=400, ge=1, le=100_000)
     spans_per_call: Integer = Field(default=1, ge=1, le=100)

@@ -19,6 +19,7 @@ from hybridner.llm.cache import AnswerCache
 from hybridner.llm.confusion import ConfusionMatrix
 from hybridner.llm.dispatcher import QuestionDispatcher
 from hybridner.llm.fusion import FUSIONS, FusionResult, resolve_again
+from hybridner.llm.guidelines import load_guidelines
 from hybridner.llm.prices import BudgetTracker, Price, Usage, estimate_prompt, load_prices, usage_from_answer
 from hybridner.llm.prompts import Prompter, PromptTemplate
 from hybridner.llm.report import LlmReport, UsageStats
@@ -122,7 +123,11 @@ class LlmStage:
         self.price = (load_prices() if prices is None else prices).get(verifier.model)
         template = PromptTemplate.load(settings.template)
         self.prompter = Prompter(
-            labels, template, min_context_chars=settings.min_context_chars, max_context_chars=settings.max_context_chars
+            labels,
+            template,
+            min_context_chars=settings.min_context_chars,
+            max_context_chars=settings.max_context_chars,
+            guidelines=load_guidelines(settings.guidelines, template.language) if settings.guidelines else "",
         )
         self._reader = AnswerReader(labels, template.non_entity)
         self._matrix = settings.confusion or ConfusionMatrix.from_accuracy(settings.accuracy, labels.with_outside)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridner.llm import Example, LlmError, Prompter, PromptTemplate
+from hybridner.llm import Example, LlmError, Prompter, PromptTemplate, load_guidelines
 from hybridner.llm.context import _borders as find_borders
 from hybridner.llm.context import mark_span, select_context, to_single_line
-from hybridner.spans import Label, LabelSet
+from hybridner.spans import Label, LabelSet, Record, Span
 
 TEXT = "短句。俄罗斯在叙利亚部署了干扰机！真的吗？后面还有一句很长很长的话，说的是别的事情。"
 
@@ -120,8 +120,9 @@ def test_a_users_own_template(tmp_path: Path, labels: LabelSet) -> None:
         ("{Target_Domain}", "{Targt_Domain}", "unknown slot {Targt_Domain}"),
         ("[again]", "[agian]", "part [agian] is unknown"),
         ("[again]", "[single]", "part [single] is there twice"),
-        ("version: en-1", "", "version missing"),
+        ("version: en-2", "", "version missing"),
         ("version:", "versoin:", "unknown setting 'versoin'"),
+        ("language: en", "language: fr", "language must be one of zh, en"),
     ],
 )
 def test_a_wrong_template_is_refused_with_its_place(old: str, new: str, complaint: str) -> None:
@@ -150,3 +151,70 @@ def test_a_label_set_without_domain_or_titles() -> None:
     system = prompter.build_question("一", [(0, 1)], prompter.select_context("一", 0, 1)).messages[0].content
     assert "通用文本" in system
     assert "- X\n- 非实体" in system
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_guidelines_end_the_stable_part_of_every_prompt(language: str, labels: LabelSet) -> None:
+    template = PromptTemplate.load(language)
+    prompter = Prompter(labels, template, guidelines="头衔不标入{人名}。\n第二条。")
+    without = Prompter(labels, template).build_extraction(TEXT)
+    questions = [prompter.build_question(TEXT, [(3, 6)], prompter.select_context(TEXT, 3, 6)), prompter.build_extraction(TEXT)]
+    for question in questions:
+        assert question.messages[0].role == "system"
+        assert question.messages[0].content.endswith("头衔不标入{人名}。\n第二条。")
+    assert questions[1].messages[0].content.startswith(without.messages[0].content)
+    assert questions[1].messages[1:] == without.messages[1:]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_whole_sentences_as_examples_of_an_extraction(language: str, labels: LabelSet) -> None:
+    prompter = Prompter(labels, PromptTemplate.load(language))
+    shown = [Record("他在北京。", (Span(2, 4, "LOC"),)), Record("他在吃。")]
+    system, user = prompter.build_extraction(TEXT, shown).messages
+    assert system == prompter.build_extraction("别的。").messages[0]
+    assert "LOC: 北京\n" in user.content
+    assert user.content.index("他在北京。") < user.content.index("他在吃。") < user.content.index(TEXT[:5])
+    assert user.content.count(prompter.template.non_entity) == 1
+
+
+def test_examples_that_contradict_each_other_are_shown_together_and_said_to(labels: LabelSet) -> None:
+    prompter = Prompter(labels, PromptTemplate.load("zh"))
+    examples = [
+        Example("总统说。", 0, 2, "PER"),
+        Example("他在北京。", 2, 4, "LOC"),
+        Example("前总统走了。", 1, 3, "O"),
+        Example("在上海。", 1, 3, "LOC"),
+    ]
+    content = prompter.build_question(TEXT, [(3, 6)], prompter.select_context(TEXT, 3, 6), examples).messages[1].content
+    places = [content.index(words) for words in ("他在[北京]。", "“总统”在不同", "[总统]说。", "前[总统]走了。", "在[上海]。")]
+    assert places == sorted(places)
+    assert content.count("在不同句子中的标注不同") == 1
+
+
+def test_guidelines_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "guidelines.txt"
+    path.write_text("# for readers\n[zh]\n头衔不标。\n# also for readers\n[en]\nNo titles.\n", encoding="utf-8")
+    assert load_guidelines(path, "zh") == "头衔不标。"
+    assert load_guidelines(path, "en") == "No titles."
+    path.write_text("[zh]\n头衔不标。\n", encoding="utf-8")
+    assert load_guidelines(path, "en") == "头衔不标。"
+    path.write_text("自己写的。", encoding="utf-8-sig")
+    assert load_guidelines(path, "en") == "自己写的。"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("# nothing but this", "no guidelines in it"),
+        ("[fr]\nrien", r"line 1: section \[fr\] is unknown"),
+        ("[zh]\n一\n[zh]\n二", r"line 3: section \[zh\] is there twice"),
+        ("长" * 20_000, "too long for every prompt"),
+    ],
+)
+def test_guidelines_that_cannot_be_used(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "guidelines.txt"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(LlmError, match=complaint):
+        load_guidelines(path, "zh")
+    with pytest.raises(LlmError, match="hybridner guidelines"):
+        load_guidelines(tmp_path / "none.txt", "zh")
