@@ -1,12 +1,15 @@
 """Labelled spans of the training data that are most like a candidate: examples for the LLM's prompt.
 
-Alike is what SpanNER finds alike: the cosine of span vectors s = [h_b ; h_e ; ℓ(e - b + 1)] (equation 3).
+Alike is what SpanNER finds alike, by the cosine of span vectors s = [h_b ; h_e ; ℓ(e - b + 1)] (equation 3), and what has like
+characters in and around it; examples are taken from both orders in turn.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 
@@ -19,16 +22,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from hybridner.data import read_records
-from hybridner.ensemble import Candidate
+from hybridner.data.formats.columns import is_parquet
+from hybridner.ensemble import Candidate, Predictions, decide_predictions, find_doubtful
 from hybridner.errors import DataError, ModelError
 from hybridner.files import atomic_write
 from hybridner.hybrid.engine import text_logits
 from hybridner.hybrid.modeling_composite import CompositeModel
 from hybridner.hybrid.modeling_hybrid import HybridNerModel, require_torch
 from hybridner.llm import Example, ExampleFinder
+from hybridner.llm.example_choice import choose_examples, mix
+from hybridner.llm.similarity import CharacterVectors, span_features
 from hybridner.models import SpannerHead
 from hybridner.models.encoders import character_mask, encode_characters
-from hybridner.spans import NON_ENTITY, Record
+from hybridner.spans import NON_ENTITY, Record, Span
 
 Vectors = NDArray[np.float32]
 
@@ -51,35 +57,45 @@ class ExampleIndex:
     vectors: Vectors
 
     @classmethod
-    def build(cls, model: HybridNerModel, records: str | Path | Iterable[Record], *, batch_size: int = 32) -> ExampleIndex:
-        """Index the gold entities of labelled records, and as examples of "O" what SpanNER nearly takes for an entity there.
+    def build(
+        cls, model: HybridNerModel, source: str | Path | Predictions | Iterable[Record], *, batch_size: int = 32
+    ) -> ExampleIndex:
+        """Index the gold entities of labelled records, and spans that are hard there with their true labels.
+
+        Hard are, where out-of-fold predictions are given, the doubtful candidates: they show where annotators draw the line. Of
+        other records it is what SpanNER nearly takes for an entity and is none.
 
         Args:
             model: a composite with a SpanNER.
-            records: a labelled file of any known format, or records; best those that the members were trained on.
+            source: out-of-fold predictions, or labelled records, best those that the members were trained on; or a file of
+                either.
             batch_size: windows per forward pass.
 
         Raises:
             ModelError: the composite has no SpanNER.
-            DataError: the file cannot be read, or there is not one span.
+            DataError: the file cannot be read, or there is not one span; or predictions over other labels than the model's.
         """
-        known = read_records(records) if isinstance(records, (str, Path)) else list(records)
+        if isinstance(source, (str, Path)):
+            predicted = is_parquet(Path(source)) and Predictions.stored_in(source)
+            return cls.build(model, Predictions.load(source) if predicted else read_records(source), batch_size=batch_size)
         spanner = _spanner(model)
+        known = list(source.records if isinstance(source, Predictions) else source)
+        hard = _hard_spans(model, source) if isinstance(source, Predictions) else None
         examples: dict[Example, None] = {}
         parts: list[Vectors] = []
         for offset in range(0, len(known), _READ_AHEAD):
             some = known[offset : offset + _READ_AHEAD]
-            for record, states in zip(some, span_states(model, [record.text for record in some], batch_size), strict=True):
+            found = span_states(model, [record.text for record in some], batch_size)
+            for number, (record, states) in enumerate(zip(some, found, strict=True), offset):
                 gold = {(span.start, span.end) for span in record.entities}
                 new = [Example(record.text, *span) for span in record.entities]
-                new += [Example(record.text, *span, NON_ENTITY) for span in _doubtful(model, spanner, states) if span not in gold]
+                spans = _near_misses(model, spanner, states) if hard is None else hard[number]
+                new += [Example(record.text, *span, NON_ENTITY) for span in spans if span not in gold]
                 new = [example for example in dict.fromkeys(new) if example not in examples]
                 examples.update(dict.fromkeys(new))
                 parts.append(_vectors(spanner, states, [(example.start, example.end) for example in new]))
         if not examples:
-            raise DataError(
-                "there is no labelled span to make an example of", str(records) if isinstance(records, (str, Path)) else ""
-            )
+            raise DataError("there is no labelled span to make an example of")
         return cls(tuple(examples), np.concatenate(parts))
 
     @classmethod
@@ -99,22 +115,31 @@ class ExampleIndex:
         source.check(require_torch(model))
         return source
 
-    def nearest(self, vector: Vectors, k: int, text: str) -> list[Example]:
-        """The k most similar spans, the most similar one last, so that it stands next to the question.
+    def nearest(self, vector: Vectors, text: str, start: int, end: int, k: int) -> list[Example]:
+        """The k examples for a span, by vectors and by characters in turn; see `choose_examples`.
 
         Args:
             vector: [2d + d'] of unit length.
+            text, start, end: the span in question.
             k: how many.
-            text: the text in question. Sentences that it contains give no example: the answer itself might be among them.
         """
-        order = np.argsort(-(self.vectors @ vector), kind="stable")
-        found: list[Example] = []
-        for number in order:
-            if len(found) == k:
-                break
-            if self.examples[number].text not in text:
-                found.append(self.examples[number])
-        return found[::-1]
+        by_vector = np.argsort(-(self.vectors @ vector), kind="stable")
+        by_characters = np.argsort(-self._characters.similarities(span_features(text, start, end)), kind="stable")
+        return choose_examples(self.examples, mix(by_vector.tolist(), by_characters.tolist()), k, text)
+
+    @cached_property
+    def sentences(self) -> tuple[Record, ...]:
+        """The sentences of the examples with all their entities, for `hybridner.llm.SentenceExamples`."""
+        found: dict[str, set[Span]] = {}
+        for example in self.examples:
+            spans = found.setdefault(example.text, set())
+            if example.label != NON_ENTITY:
+                spans.add(Span(example.start, example.end, example.label))
+        return tuple(Record(text, tuple(sorted(spans))) for text, spans in found.items())
+
+    @cached_property
+    def _characters(self) -> CharacterVectors:
+        return CharacterVectors([span_features(example.text, example.start, example.end) for example in self.examples])
 
     def finder(
         self, model: HybridNerModel, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], k: int
@@ -128,7 +153,8 @@ class ExampleIndex:
                 spans = [(other.start, other.end) for other in candidates[number]]
                 (states,) = span_states(model, [texts[number]], 1)
                 known[number] = dict(zip(spans, _vectors(spanner, states, spans), strict=True))
-            return self.nearest(known[number][candidate.start, candidate.end], k, texts[number])
+            vector = known[number][candidate.start, candidate.end]
+            return self.nearest(vector, texts[number], candidate.start, candidate.end, k)
 
         return find
 
@@ -219,8 +245,20 @@ def _spanner(model: HybridNerModel) -> SpannerHead:
     return model.spanner
 
 
+def _hard_spans(model: HybridNerModel, predictions: Predictions) -> list[list[tuple[int, int]]]:
+    """The spans of each record that would be routed to an LLM: doubtful candidates, as the model decides and doubts."""
+    if predictions.labels != model.config.labels.with_outside:
+        raise DataError(f"these predictions are over {list(predictions.labels)}, and the model knows other labels")
+    threshold = copy.deepcopy(model.config.review_threshold)
+    rows = decide_predictions(predictions, model.decision_settings)
+    return [
+        [(c.start, c.end) for c, doubtful in zip(row, find_doubtful(row, threshold), strict=True) if doubtful and c.kind]
+        for row in rows
+    ]
+
+
 @torch.inference_mode()
-def _doubtful(model: HybridNerModel, head: SpannerHead, states: Tensor) -> list[tuple[int, int]]:
+def _near_misses(model: HybridNerModel, head: SpannerHead, states: Tensor) -> list[tuple[int, int]]:
     """SpanNER's own proposals and near misses in a text with these states, as in `collect_votes`."""
     if not len(states):
         return []

@@ -4,6 +4,7 @@ from hybridner.errors import LlmError
 from hybridner.llm.answers import AnswerReader
 from hybridner.llm.cache import AnswerCache, question_key
 from hybridner.llm.confusion import ConfusionMatrix
+from hybridner.llm.example_choice import SentenceExamples
 from hybridner.llm.extraction import Extraction, ExtractionErrors, SentenceFinder, count_errors, extract
 from hybridner.llm.fusion import FUSIONS, resolve_again
 from hybridner.llm.guidelines import load_guidelines
@@ -42,6 +43,7 @@ __all__ = [
     "Prompter",
     "Provenance",
     "Question",
+    "SentenceExamples",
     "SentenceFinder",
     "SimulatedCurve",
     "TransformersVerifier",

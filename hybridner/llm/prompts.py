@@ -33,6 +33,8 @@ _PARTS: dict[str, tuple[set[str], set[str]]] = {
 _SETTINGS = ("version", "language", "non_entity", "default_domain")
 #: Characters shown on either side of a span in the list of the compact form, to tell equal words apart.
 _NEAR = 6
+#: Characters of an example's sentence that are shown at most: every example costs them with every question.
+_EXAMPLE_CHARS = 120
 #: Tokens that an extraction may take; a list of entities is longer than one label.
 _EXTRACTION_TOKENS = 1024
 #: Tokens of one line of the compact form; more spans than the default limit holds get a larger one.
@@ -229,7 +231,7 @@ class Prompter:
         )
 
     def _example(self, example: Example) -> str:
-        context = self.select_context(example.text, example.start, example.end)
+        context = select_context(example.text, example.start, example.end, min_context_chars=0, max_context_chars=_EXAMPLE_CHARS)
         category = self.template.non_entity if example.label == NON_ENTITY else example.label
         return self._fill(
             "example",

@@ -26,13 +26,12 @@ from hybridner.launch import processes
 from hybridner.spans import Record
 from hybridner.training.assembling import load_members
 from hybridner.training.data import TrainingData, load_data
+from hybridner.training.example_index import OUT_OF_FOLD, index_examples
 from hybridner.training.folders import take_fingerprint
 from hybridner.training.members import check_encoders
 from hybridner.training.recipe import Recipe
 from hybridner.training.run import train_members
 
-#: The out-of-fold predictions of a run, in its output folder.
-OUT_OF_FOLD = "oof.parquet"
 _FOLDS = "crossval"
 
 
@@ -96,6 +95,7 @@ def run_crossval(recipe: Recipe, only: Sequence[int] = (), overwrite: bool = Fal
         # Back into the order of train.
         order = np.concatenate([np.flatnonzero(numbers == fold) for fold in range(folds)])
         parts.select_records(np.argsort(order)).save(whole)
+        index_examples(output)
     state.wait_for_everyone()
     return whole
 

@@ -16,6 +16,7 @@ from hybridner.training.arguments import HybridNerTrainingArguments
 from hybridner.training.assembling import assemble, reads_simplified
 from hybridner.training.composing import compose, share_encoder
 from hybridner.training.data import TrainingData, load_data
+from hybridner.training.example_index import index_examples
 from hybridner.training.folders import REPORT, has_finished, output_errors, take_fingerprint
 from hybridner.training.members import build_member, check_encoders
 from hybridner.training.recipe import COMPOSITE, SHARED, Recipe
@@ -63,6 +64,7 @@ def train_and_assemble(recipe: Recipe, data: TrainingData, only: Sequence[str] =
     output, state = Path(recipe.training.output), processes()
     if state.is_main_process and all((output / name / REPORT).exists() for name in recipe.members):
         assemble(recipe, data)
+        index_examples(output)
     state.wait_for_everyone()
     return output / COMPOSITE
 

@@ -15,8 +15,9 @@ import torch
 from hybridner import HybridNerModel
 from hybridner.cli.main import main
 from hybridner.data import write_jsonl
+from hybridner.ensemble import decide_predictions
 from hybridner.errors import DataError, ModelError
-from hybridner.hybrid import ExampleIndex
+from hybridner.hybrid import ExampleIndex, predict_records
 from hybridner.hybrid.examples import span_states
 from hybridner.llm import Example
 from hybridner.spans import Record, Span
@@ -63,19 +64,21 @@ def test_every_gold_entity_and_what_is_nearly_one_is_indexed(composite: HybridNe
     np.testing.assert_allclose(np.linalg.norm(index.vectors, axis=1), 1.0, atol=1e-3)
 
 
-def test_the_nearest_are_those_with_the_largest_cosine(composite: HybridNerModel, index: ExampleIndex) -> None:
+def test_the_nearest_by_vector_and_by_characters_come_in_turn(composite: HybridNerModel, index: ExampleIndex) -> None:
     candidates = candidates_of(composite, [TEXT], batch_size=4)
-    find = index.finder(composite, [TEXT], candidates, 3)
+    find = index.finder(composite, [TEXT], candidates, 1)
     (states,) = span_states(composite, [TEXT], 4)
     assert composite.spanner is not None
     for candidate in candidates[0]:
         vector = composite.spanner.span_vectors(states[None], torch.tensor([(0, candidate.start, candidate.end)]))[0]
         cosines = index.vectors @ (vector / vector.norm()).numpy()
+        (nearest,) = find(0, candidate)
         by_example = dict(zip(index.examples, cosines, strict=True))
-        found = [by_example[example] for example in find(0, candidate)]
-        # The most similar one stands next to the question.
-        assert found == sorted(found)
-        np.testing.assert_allclose(found[::-1], np.sort(cosines)[::-1][:3], atol=1e-3)
+        np.testing.assert_allclose(by_example[nearest], cosines.max(), atol=1e-3)
+    # A vector that is like nothing leaves the choice to the characters.
+    nothing = np.zeros(index.vectors.shape[1], dtype=np.float32)
+    found = index.nearest(nothing, "他说叙利亚好。", 2, 5, 3)
+    assert "叙利亚" in {example.words for example in found}
 
 
 def test_a_span_finds_itself_in_another_sentence_but_never_in_its_own(composite: HybridNerModel, index: ExampleIndex) -> None:
@@ -86,10 +89,35 @@ def test_a_span_finds_itself_in_another_sentence_but_never_in_its_own(composite:
         examples = index.finder(composite, [whole], [[shifted]], len(index.examples))(0, shifted)
         assert examples
         assert all(example.text not in whole for example in examples)
-        assert {example.text for example in examples} == {example.text for example in index.examples} - {text}
     other = text.replace("。", "").replace("！", "") + "吗？"
     (nearest,) = index.finder(composite, [other], [[candidate]], 1)(0, candidate)
     assert nearest.text[nearest.start : nearest.end] == other[:3]
+
+
+def test_doubtful_out_of_fold_candidates_are_indexed_with_their_true_labels(
+    composite: HybridNerModel, tmp_path: Path, index: ExampleIndex
+) -> None:
+    records = small_records()
+    predictions = predict_records(composite, records)
+    rows = decide_predictions(predictions, composite.decision_settings)
+    built = ExampleIndex.build(composite, predictions)
+    gold = {Example(record.text, *span) for record in records for span in record.entities}
+    threshold = composite.config.review_threshold
+    doubtful = {
+        Example(record.text, c.start, c.end, "O")
+        for record, row in zip(records, rows, strict=True)
+        for c in row
+        if c.kind and threshold.exceeded(c.label, c.uncertainty)
+    }
+    doubtful = {e for e in doubtful if not any((e.text, e.start, e.end) == (g.text, g.start, g.end) for g in gold)}
+    assert doubtful
+    assert set(built.examples) == gold | doubtful
+    predictions.save(tmp_path / "oof.parquet")
+    again = ExampleIndex.build(composite, tmp_path / "oof.parquet")
+    assert again.examples == built.examples
+    assert {record.text: record.entities for record in built.sentences} == {r.text: r.entities for r in records}
+    with pytest.raises(DataError, match="other labels"):
+        ExampleIndex.build(composite, replace(predictions, labels=("O", "A", "B", "C")))
 
 
 def test_an_index_is_the_same_after_saving(index: ExampleIndex, tmp_path: Path) -> None:

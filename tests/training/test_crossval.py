@@ -14,11 +14,12 @@ import yaml
 from hybridner.data import read_records, write_jsonl
 from hybridner.ensemble import Predictions
 from hybridner.errors import RecipeError
-from hybridner.hybrid import HybridNerModel
+from hybridner.hybrid import ExampleIndex, HybridNerModel
 from hybridner.hybrid.engine import predict_records
 from hybridner.spans import Record, Span
 from hybridner.training import recipe_from_dict, run_recipe
 from hybridner.training.crossval import run_crossval
+from hybridner.training.example_index import index_examples
 from tests.training.test_run import environment, recipe_data
 
 LABELS = ("State", "Place")
@@ -63,6 +64,17 @@ def test_no_prediction_is_by_a_member_that_saw_the_sentence(finished: Path) -> N
     model = HybridNerModel.from_pretrained(finished / "run" / "composite")
     assert share_of_right_labels(predict_records(model, held_out.records)) > 0.95
     assert share_of_right_labels(held_out) < 0.75
+
+
+def test_a_run_with_both_leaves_an_index_of_hard_examples(finished: Path) -> None:
+    model = HybridNerModel.from_pretrained(finished / "run" / "composite")
+    index = ExampleIndex.of(finished / "run" / "examples.parquet", model)
+    predictions = Predictions.load(finished / "run" / "oof.parquet")
+    assert index.examples == ExampleIndex.build(model, predictions).examples
+    assert {example.words for example in index.examples} >= {record.text[1] for record in predictions.records}
+    before = (finished / "run" / "examples.parquet").stat().st_mtime_ns
+    assert index_examples(finished / "run") == finished / "run" / "examples.parquet"
+    assert (finished / "run" / "examples.parquet").stat().st_mtime_ns == before
 
 
 def test_every_training_record_is_predicted_once_in_one_fold_with_its_document(finished: Path) -> None:

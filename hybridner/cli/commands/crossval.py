@@ -16,7 +16,8 @@ examples:
   hybridner crossval recipes/cluener.yaml --set crossval.folds=3 --fold 0
   accelerate launch --num_processes 4 -m hybridner crossval recipes/cluener.yaml
 
-The predictions lie in OUTPUT/oof.parquet, one row a sentence; `hybridner calibrate` fits on them.
+The predictions lie in OUTPUT/oof.parquet, one row a sentence; `hybridner calibrate` fits on them. Once the run has a composite
+too, OUTPUT/examples.parquet holds hard examples for the prompts of an LLM; see `hybridner examples`.
 A run that was stopped goes on where it was when the same command is given again.
 """
 
