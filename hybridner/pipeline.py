@@ -13,9 +13,10 @@ from torch import nn
 from torch.utils.data import Dataset
 from transformers import Pipeline
 
-from hybridner.ensemble import COMBINERS, Threshold, as_threshold
+from hybridner.ensemble import COMBINERS, Candidate, Threshold, as_threshold
 from hybridner.errors import InputError, ModelError
 from hybridner.export import as_onnx
+from hybridner.gazetteer import Rules
 from hybridner.hybrid import CompositeModel, ExampleIndex, HybridNerModel, TextPrediction
 from hybridner.hybrid.configuration_hybrid import check_choice
 from hybridner.hybrid.entity_dicts import Entity, local_entities, verified_entity
@@ -30,6 +31,8 @@ _BATCH_SIZE = 16
 _READ_AHEAD = 16
 
 _PREDICTION = ("strategy", "decoding", "simplify")
+#: Terms that must be entities, or must not be.
+_RULES = ("force", "forbid")
 _LLM = tuple(field.name for field in fields(LlmOptions))
 
 
@@ -45,8 +48,8 @@ class HybridNerPipeline(Pipeline):
         word (str), start (int), end (int): ``text[start:end] == word``; characters of the text as given, end exclusive.
         score (float): P(type | span), the members' probabilities averaged (with an LLM: after fusion).
         uncertainty (float): u = 1 - max P(y | span) of SpanNER (equation 9).
-        source (str): who decided, "local" for the ensemble or "llm".
-        votes (dict): the type each member gave this span, "O" for none.
+        source (str): who decided, "local" for the ensemble, "llm", or "rule" for a forced term.
+        votes (dict): the type each member gave this span, "O" for none; a gazetteer says something only about its own terms.
         needs_review (bool): whether u is above the threshold and no LLM has given an answer.
         local_label, llm_label, llm_score, llm_status, llm_model, fusion, llm_error, llm_failure: only with an LLM; see
             `hybridner.llm.Provenance`.
@@ -60,6 +63,9 @@ class HybridNerPipeline(Pipeline):
         strategy: a key of `hybridner.ensemble.COMBINERS`; by default the model's own.
         simplify: whether traditional characters are read as the simplified ones they stand for; by default as the model's own
             setting, which is to do so. Words and offsets are those of the text as given.
+        force: terms that are entities wherever they stand, by label (``{"LOC": ["硅谷"]}``) or as a file of terms; what overlaps
+            them is given up. Case, width and traditional characters make no difference.
+        forbid: terms that are no entities, as a list, by the label they do not have, or as a file.
         llm: who is asked about the spans with u > τ: the name of a model at an OpenAI-compatible endpoint, a mapping of
             settings of `hybridner.llm.OpenAIVerifier`, or any verifier. The next texts are read while answers come in.
         llm_settings: a mapping of fields of `hybridner.llm.LlmSettings`, such as fusion, accuracy, template or budget. Without
@@ -111,7 +117,7 @@ class HybridNerPipeline(Pipeline):
         return torch.inference_mode
 
     def _sanitize_parameters(self, **parameters: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        known = (*_PREDICTION, *_LLM, "threshold")
+        known = (*_PREDICTION, *_RULES, *_LLM, "threshold")
         for name in parameters:
             if name not in known:
                 raise ModelError(f"unknown parameter {name!r}; the pipeline takes batch_size, dry_run, {', '.join(known)}")
@@ -128,7 +134,10 @@ class HybridNerPipeline(Pipeline):
             given["llm_examples"] = ExampleIndex.of(given["llm_examples"], self.model)
         decision = {name: given[name] for name in _PREDICTION if name in given}
         # The LLM stage resolves overlaps once more, by the same rule.
-        output = {name: value for name, value in given.items() if name not in ("strategy", "simplify")}
+        output = {name: value for name, value in given.items() if name not in ("strategy", "simplify", *_RULES)}
+        if given.keys() & set(_RULES):
+            rules = Rules.of(given.get("force"), given.get("forbid"), self.model.config.labels.names)
+            decision["rules"], output["rules"] = rules, rules
         return {}, decision, output
 
     def __call__(self, inputs: Any, *args: Any, dry_run: bool = False, **kwargs: Any) -> Any:
@@ -210,6 +219,7 @@ class HybridNerPipeline(Pipeline):
         predictions: Iterable[Sequence[TextPrediction]],
         threshold: Threshold | None,
         decoding: str | None,
+        rules: Rules | None,
         llm: Mapping[str, Any],
     ) -> Iterator[list[Entity]]:
         limit = self.model.config.review_threshold if threshold is None else threshold
@@ -221,13 +231,13 @@ class HybridNerPipeline(Pipeline):
             for batch, verified in verification.stream(predictions):
                 self.llm_report = verification.report()
                 for prediction, row in zip(batch, verified, strict=True):
-                    found = [item for item in row if item.candidate.is_entity]
+                    found = [item for item in row if _is_entity(prediction.text, item.candidate, rules)]
                     yield [verified_entity(prediction.text, item, item.provenance.needs_review) for item in found]
 
     def _plan(self, inputs: Iterable[Any], batch_size: int | None = None, **kwargs: Any) -> Plan:
         _, decision, output = self._sanitize_parameters(**kwargs)
         options = _split({**self._postprocess_params, **output})
-        llm = options.pop("llm")
+        llm, _ = options.pop("llm"), options.pop("rules")
         if "llm" not in llm:
             raise ModelError("dry_run tells what an LLM would be asked; it needs `llm` as well")
         size = self._batch_size if batch_size is None else batch_size
@@ -237,9 +247,14 @@ class HybridNerPipeline(Pipeline):
 
 
 def _split(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of the output: `threshold`, `decoding`, and all about the LLM together as `llm`."""
+    """Parameters of the output: `threshold`, `decoding`, `rules`, and all about the LLM together as `llm`."""
     llm = {name: value for name, value in parameters.items() if name in _LLM}
-    return {"threshold": parameters.get("threshold"), "decoding": parameters.get("decoding"), "llm": llm}
+    return {**{name: parameters.get(name) for name in ("threshold", "decoding", "rules")}, "llm": llm}
+
+
+def _is_entity(text: str, candidate: Candidate, rules: Rules | None) -> bool:
+    """Whether a candidate is an entity of the result; an LLM knows nothing of the rules, which hold all the same."""
+    return candidate.is_entity and (rules is None or rules.allows(text[candidate.start : candidate.end], candidate.label))
 
 
 def _items(inputs: Any) -> Iterator[Any]:

@@ -62,7 +62,7 @@ class Annotator:
         self.model, self.text, self.output, self.device, self.settings = model, text, output, device, settings
         self._home = os.getpid()
         self.fingerprint = fingerprint(self._pipe.model)
-        self.members = self._pipe.model.member_names
+        self.members = self._pipe.model.voter_names
 
     @cached_property
     def _pipe(self) -> HybridNerPipeline:

@@ -26,6 +26,8 @@ def fingerprint(model: CompositeModel) -> str:
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     for kind, stacker in sorted(model.stackers.items()):
         digest.update(kind.encode() + stacker.data)
+    if model.gazetteer is not None:
+        digest.update(model.gazetteer.fingerprint.encode())
     if isinstance(model, OnnxHybridNerModel) and model.graph is not None:
         digest.update(model.graph.read_bytes())
     return digest.hexdigest()[:16]

@@ -152,7 +152,7 @@ def _work(
         results = entities_or_errors(pipe, [item.text for item in items], parameters, progress.step)
         seconds = round(time.monotonic() - began, 3)
         llm = asking.since_last() if asking else None
-        _write(folder, piece, records, results, pipe.model.member_names, {"seconds": seconds, "llm": llm, "how": provenance})
+        _write(folder, piece, records, results, pipe.model.voter_names, {"seconds": seconds, "llm": llm, "how": provenance})
         progress.shard_finished()
     progress.close()
 

@@ -13,6 +13,7 @@ from hybridner.calibration.reliability import detection, reliability
 from hybridner.calibration.threshold import Target, choose_threshold, curve, summary
 from hybridner.ensemble import STACKERS, UNCERTAINTIES, DecisionSettings, FixedThreshold, Predictions, available_strategies
 from hybridner.errors import ModelError
+from hybridner.gazetteer import add_cross_fitted, refit
 from hybridner.hybrid import CompositeModel
 
 #: Lets the data choose.
@@ -66,10 +67,11 @@ def calibrate(model: CompositeModel, predictions: Predictions, choices: Calibrat
         ModelError: predictions of other members or labels; a strategy that is not there; a stacker whose library is missing.
     """
     config = model.config
-    if predictions.labels != config.labels.with_outside or predictions.members != model.member_names:
+    predictions = _with_gazetteer(model, predictions)
+    if predictions.labels != config.labels.with_outside or predictions.members != model.voter_names:
         raise ModelError(
             f"these are predictions of {', '.join(predictions.members)} over {len(predictions.labels) - 1} types, the "
-            f"composite has {', '.join(model.member_names)} over {len(config.labels)}"
+            f"composite has {', '.join(model.voter_names)} over {len(config.labels)}"
         )
     parts = cross_fit(predictions, choices.stackers, config.decoding)
     fitted = fit_settings(predictions, choices.stackers, config.decoding)
@@ -94,6 +96,22 @@ def calibrate(model: CompositeModel, predictions: Predictions, choices: Calibrat
         "curve": curve(evaluated),
         "threshold": summary(evaluated, threshold),
     }
+
+
+def _with_gazetteer(model: CompositeModel, predictions: Predictions) -> Predictions:
+    """The predictions with the votes of the composite's gazetteer, in which no text has a part by terms of its own; a gazetteer
+    of lists alone learns here how far to trust them."""
+    if model.gazetteer is None or predictions.labels != model.config.labels.with_outside:
+        return predictions
+    if predictions.members == model.voter_names:
+        members = range(len(model.member_names))
+        predictions = replace(predictions, ballot=predictions.ballot.select_members(members), members=model.member_names)
+    if predictions.members != model.member_names:
+        return predictions
+    voting = add_cross_fitted(predictions, model.gazetteer)
+    if not model.gazetteer.reliability.hits:
+        model.use_gazetteer(refit(model.gazetteer, predictions.records))
+    return voting
 
 
 def _choose_strategy(parts: Parts, wanted: str, names: tuple[str, ...]) -> tuple[str, dict[str, float]]:

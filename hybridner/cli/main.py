@@ -43,6 +43,7 @@ GROUPS = {
     },
     "Data": {
         "data": "prepare, describe, check, compare and push data sets",
+        "gazetteer": "make a dictionary of terms that votes as a member, and check one",
     },
     "Publish": {
         "compact": "make a composite small: common characters only, half precision",

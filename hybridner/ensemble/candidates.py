@@ -26,6 +26,7 @@ class Candidate:
         weight: ln P(label) - ln P(O) under the strategy, in nats: what the best set of entities is chosen by; 0 for O.
         uncertainty: u in [0, 1]; by default 1 - max P(y | span) of SpanNER's softmax (equations 8 and 9), see `UNCERTAINTIES`.
         votes: label that each member gave the span ("O" for none); a member that cannot score it is missing.
+        is_forced: whether a rule of the caller made it an entity, so that nobody's doubts count.
     """
 
     start: int
@@ -36,6 +37,7 @@ class Candidate:
     weight: float
     uncertainty: float
     votes: dict[str, str]
+    is_forced: bool = False
 
     @property
     def score(self) -> float:
@@ -44,7 +46,10 @@ class Candidate:
 
     @property
     def kind(self) -> Kind | None:
-        """Why the candidate may be in doubt, see `Kind`; None for one that lost its place to an overlapping entity."""
+        """Why the candidate may be in doubt, see `Kind`; None for one that lost its place to an overlapping entity, and for one
+        that is forced."""
+        if self.is_forced:
+            return None
         if self.is_entity:
             return "entity"
         if self.label != NON_ENTITY:

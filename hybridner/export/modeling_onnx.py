@@ -164,7 +164,8 @@ def export_onnx(model: CompositeModel | MemberModel, folder: str | os.PathLike[s
         exported = OnnxHybridNerModel(config)
     wanted, weights = exported.state_dict(), model.state_dict()
     exported.load_state_dict({name: weights[name].float().cpu() for name in wanted}, assign=True)
-    exported.vocabularies, exported.stackers = model.vocabularies, model.stackers
+    exported.vocabularies = model.vocabularies
+    exported.take_companions(model)
     exported.save_pretrained(folder)
 
 

@@ -45,7 +45,7 @@ def measure_model(
         raise DataError(f"labels {', '.join(unknown)} occur in the data but the model does not know them", data)
     candidates = [found.candidates for found in model.predict([record.text for record in records], batch_size=batch_size)]
     gold = [set(record.entities) for record in records]
-    systems = {name: _votes_of(name, candidates) for name in model.member_names}
+    systems = {name: _votes_of(name, candidates) for name in model.voter_names}
     combined = [[Span(c.start, c.end, c.label) for c in select_entities(row)] for row in candidates]
     systems[f"strategy:{model.config.strategy}"] = combined
     found = [

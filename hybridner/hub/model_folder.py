@@ -19,6 +19,7 @@ from hybridner.errors import ModelError
 from hybridner.export import GRAPH_FILE, OnnxHybridNerConfig
 from hybridner.hybrid import HybridNerConfig
 from hybridner.hybrid.configuration_adapted import is_hub_id
+from hybridner.hybrid.modeling_composite import GAZETTEER_FILE
 from hybridner.models import MemberConfig
 from hybridner.models.loading import read_model_type
 from hybridner.models.safety import read_shapes
@@ -38,7 +39,7 @@ _WEIGHTS = "|".join(
         r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?",
         r"encoder-\d+/adapter_(config\.json|model\.safetensors)",
         re.escape(GRAPH_FILE),
-        *map(re.escape, STACKER_FILES.values()),
+        *map(re.escape, (*STACKER_FILES.values(), GAZETTEER_FILE)),
     )
 )
 #: Files of the first character vocabulary, and of further ones.
@@ -135,6 +136,8 @@ def read_model_folder(folder: str | Path, *, measured: bool = True) -> ModelFold
             raise ModelError(
                 f"{folder} has no {STACKER_FILES[kind]}, which its configuration names; fit it again with `hybridner calibrate`"
             )
+    if getattr(config, "gazetteer", None) is not None and not (folder / GAZETTEER_FILE).is_file():
+        raise ModelError(f"{folder} has no {GAZETTEER_FILE}, which its configuration names; fetch the whole folder again")
     print_ = fingerprint(folder)
     return ModelFolder(
         folder,

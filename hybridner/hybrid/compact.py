@@ -53,6 +53,6 @@ def compact(model: HybridNerModel, characters: Collection[str], max_characters: 
     # What still differs is the table of positions, whose first rows are the ones that stay.
     smaller.load_state_dict({name: tensor[: len(wanted[name])] if tensor.dim() else tensor for name, tensor in state.items()})
     smaller.vocabularies = [vocabulary for vocabulary, _ in cuts]
-    smaller.stackers = model.stackers
+    smaller.take_companions(model)
     smaller.eval()
     return smaller

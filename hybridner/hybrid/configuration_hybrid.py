@@ -29,6 +29,7 @@ class HybridNerConfig(PreTrainedConfig):
         temperature: SpanNER's scores are divided by it before the softmax.
         combiner_weights: what strategies that need weights were fitted, as `hybridner.ensemble.CombinerWeights` gives them.
         stackers: for each stacker stored beside the weights, the label numbers that it knows.
+        gazetteer: how many terms of which labels vote beside the members; the terms are in a file beside the weights.
         llm_answers: by the name of an LLM, its answers that people judged: true label, answer, and how often.
         half_precision: whether matrices are stored in half precision; they are loaded in single precision all the same.
         simplify: whether traditional characters are read as the simplified ones they stand for; right for models that were
@@ -50,6 +51,7 @@ class HybridNerConfig(PreTrainedConfig):
     temperature: float = 1.0
     combiner_weights: dict[str, Any] | None = None
     stackers: dict[str, list[int]] | None = None
+    gazetteer: dict[str, Any] | None = None
     llm_answers: dict[str, list[list[Any]]] | None = None
     near_miss: float = 0.1
     half_precision: bool = False

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from hybridner.ensemble import ABSTAIN, Ballot, Candidate, DecisionSettings, Predictions, decide, merge_ballots
 from hybridner.errors import DataError, ModelError
+from hybridner.gazetteer import add_votes
 from hybridner.spans import Record
 from hybridner.text import CharacterVocabulary, Window, cut_windows
 
@@ -121,7 +122,8 @@ def _concatenated(windows: Sequence[list[Tensor]]) -> list[Tensor]:
 def predict_ballots(
     model: CompositeModel, texts: Sequence[str], *, batch_size: int, decoding: str, simplify: bool | None = None
 ) -> Iterator[tuple[list[int], Ballot]]:
-    """Ballots, before the temperature, of groups of texts of similar length, each with the numbers of its texts.
+    """Ballots, before the temperature, of groups of texts of similar length, each with the numbers of its texts. Votes are in the
+    order of `model.voter_names`.
 
     Args:
         model: the composite, in evaluation mode.
@@ -140,7 +142,13 @@ def predict_ballots(
                 for member in range(len(model.member_names))
             ]
             mask = torch.arange(int(lengths.max()))[None, :] < lengths[:, None]
-            yield numbers, collect_votes(model, padded, mask.to(padded[0].device), decoding)
+            mask = mask.to(padded[0].device)
+            if model.gazetteer is None:
+                yield numbers, collect_votes(model, padded, mask, decoding)
+                continue
+            places, probs = model.gazetteer.judge([texts[number] for number in numbers])
+            likely = places[probs[:, 1:].max(axis=1) >= model.config.near_miss * probs[:, 0]]
+            yield numbers, add_votes(collect_votes(model, padded, mask, decoding, likely), places, probs)
 
 
 def predict_candidates(
@@ -156,7 +164,7 @@ def predict_candidates(
     labels = model.config.labels.with_outside
     results: list[list[Candidate]] = [[] for _ in texts]
     for numbers, ballot in predict_ballots(model, texts, batch_size=batch_size, decoding=settings.decoding, simplify=simplify):
-        decided = decide(ballot, len(numbers), labels, model.member_names, settings)
+        decided = decide(ballot, len(numbers), labels, model.voter_names, settings)
         for number, candidates in zip(numbers, decided, strict=True):
             results[number] = candidates
     return results
@@ -178,7 +186,7 @@ def predict_records(
         tuple(records),
         merge_ballots([ballot for _, ballot in groups], [numbers for numbers, _ in groups]),
         model.config.labels.with_outside,
-        model.member_names,
+        model.voter_names,
         np.full(len(records), -1, dtype=np.int64),
     )
 
@@ -195,7 +203,9 @@ def _decoding_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield group
 
 
-def collect_votes(model: CompositeModel, logits: Sequence[Tensor], mask: Tensor, decoding: str) -> Ballot:
+def collect_votes(
+    model: CompositeModel, logits: Sequence[Tensor], mask: Tensor, decoding: str, proposed: np.ndarray | None = None
+) -> Ballot:
     """Proposals of all members, SpanNER's near misses, and everybody's opinion of each of these spans, before the temperature.
 
     Args:
@@ -203,14 +213,16 @@ def collect_votes(model: CompositeModel, logits: Sequence[Tensor], mask: Tensor,
         logits: per member [B, n, D].
         mask: [B, n] bool, on the same device.
         decoding: how SpanNER chooses among its own spans.
+        proposed: [N, 3] row, start, end of further spans to look at.
     """
     config = model.config
     decoders = model.decoders
     # Dividing logits by T is the same as raising a floor on P(label) / P(O) to the power of T.
     floor = config.near_miss**config.temperature
     proposals = [decoder.propose(part, mask, decoding, floor) for decoder, part in zip(decoders, logits, strict=True)]
-    entities = [_to_numpy(proposed.entities) for proposed in proposals]
-    near_misses = [_to_numpy(proposed.near_misses) for proposed in proposals]
+    entities = [_to_numpy(found.entities) for found in proposals]
+    near_misses = [_to_numpy(found.near_misses) for found in proposals]
+    near_misses += [] if proposed is None else [proposed]
     spans = np.unique(np.concatenate([*near_misses, *(found[:, :3] for found in entities)]), axis=0)
     keys = _keys(spans, mask.size(1))
     votes = np.zeros((len(decoders), len(spans)), dtype=np.int64)

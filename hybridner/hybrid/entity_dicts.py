@@ -20,7 +20,7 @@ def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool
         "end": candidate.end,
         "score": candidate.score,
         "uncertainty": candidate.uncertainty,
-        "source": source,
+        "source": "rule" if candidate.is_forced else source,
         "votes": candidate.votes,
         "needs_review": needs_review,
     }

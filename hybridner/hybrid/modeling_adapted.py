@@ -24,7 +24,6 @@ from hybridner.errors import ModelError
 from hybridner.hybrid import lora
 from hybridner.hybrid.configuration_adapted import AdaptedHybridNerConfig
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
-from hybridner.hybrid.modeling_composite import load_stackers
 from hybridner.hybrid.modeling_hybrid import HybridNerModel
 from hybridner.models import MEMBER_CLASSES
 from hybridner.models.loading import FETCH_AGAIN, check_finite, companion_file, read_model_type, readable_errors
@@ -124,7 +123,7 @@ class AdaptedHybridNerModel(HybridNerModel):
             heads = load_file(heads_file)
         model.members.load_state_dict({name: heads[_HEADS + name] for name in model.members.state_dict()})
         check_finite(model, source)
-        model.stackers = load_stackers(config, source, kwargs)
+        model.load_companions(source, kwargs)
         model.eval()
         return model
 
@@ -155,7 +154,8 @@ class AdaptedHybridNerModel(HybridNerModel):
             model = HybridNerModel(HybridNerConfig(**kept))
         model.encoders = nn.ModuleList(map(lora.merge_lora, cast("list[PeftModel]", self.encoders)))
         model.members = copy.deepcopy(self.members)
-        model.vocabularies, model.stackers = self.vocabularies, self.stackers
+        model.vocabularies = self.vocabularies
+        model.take_companions(self)
         model.train(self.training)
         return model
 

@@ -12,15 +12,19 @@ from typing import Any
 
 from torch import Tensor
 
-from hybridner.ensemble import Candidate, CombinerWeights, DecisionSettings, select_entities
+from hybridner.ensemble import UNFITTED, Candidate, CombinerWeights, DecisionSettings, select_entities
 from hybridner.ensemble.stacking import STACKER_FILES, StoredStacker
 from hybridner.errors import InputError, ModelError
+from hybridner.gazetteer import GAZETTEER, Gazetteer, Rules
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
 from hybridner.hybrid.engine import DecisionOptions, predict_candidates
 from hybridner.models.decoders import Decoder
 from hybridner.models.loading import CharacterModel, companion_file
 from hybridner.text.simplified import to_simplified
 from hybridner.text.surrogates import replace_surrogates
+
+#: The gazetteer's file in a composite's folder.
+GAZETTEER_FILE = "gazetteer.parquet"
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class CompositeModel(CharacterModel):
 
     Attributes:
         stackers: trained stacking classifiers by their name, stored beside the weights.
+        gazetteer: terms that vote as one more member, stored beside the weights; set it with `use_gazetteer`.
     """
 
     config_class = HybridNerConfig
@@ -56,6 +61,7 @@ class CompositeModel(CharacterModel):
 
     config: Any
     stackers: dict[str, StoredStacker]
+    gazetteer: Gazetteer | None = None
 
     def character_logits(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
         """Every member's logits [B, n, D] of the characters, see `HybridNerOutput`; inputs on any device.
@@ -75,6 +81,32 @@ class CompositeModel(CharacterModel):
     def member_names(self) -> tuple[str, ...]:
         return tuple(entry["name"] for entry in self.config.members)
 
+    @property
+    def voter_names(self) -> tuple[str, ...]:
+        """The names of those who vote, in the order of a ballot: the members, and the gazetteer where there is one."""
+        return self.member_names if self.gazetteer is None else (*self.member_names, GAZETTEER)
+
+    def use_gazetteer(self, gazetteer: Gazetteer | None) -> None:
+        """Let the terms of a gazetteer vote from now on, or none any more.
+
+        Weights that were fitted for other voters are dropped, and a strategy that needs them becomes the default; `hybridner
+        calibrate` fits them again.
+
+        Raises:
+            DataError: the gazetteer has terms of a label that this model lacks.
+            ModelError: a member of this composite has the gazetteer's name.
+        """
+        if gazetteer is not None and GAZETTEER in self.member_names:
+            raise ModelError(f"a member of this composite is called {GAZETTEER!r} already; give it another name")
+        voters = len(self.voter_names)
+        self.gazetteer = None if gazetteer is None else gazetteer.for_labels(self.config.labels.names)
+        self.config.gazetteer = None if self.gazetteer is None else self.gazetteer.to_config()
+        if len(self.voter_names) != voters and self.config.combiner_weights is not None:
+            self.stackers = {}
+            self.config.update({"combiner_weights": None, "stackers": None})
+            if self.config.strategy not in UNFITTED:
+                self.config.strategy = UNFITTED[0]
+
     def encoder_settings(self) -> list[tuple[int, Mapping[str, Any]]]:
         return [(entry["vocabulary"], entry["config"]) for entry in self.config.encoders]
 
@@ -92,6 +124,7 @@ class CompositeModel(CharacterModel):
         decoding: str | None = None,
         uncertainty: str | None = None,
         simplify: bool | None = None,
+        rules: Rules | None = None,
     ) -> list[TextPrediction]:
         """Read texts of any length: they are processed in overlapping windows, without truncation.
 
@@ -101,6 +134,7 @@ class CompositeModel(CharacterModel):
             strategy, decoding, uncertainty: in place of the model's own, see `DecisionOptions`.
             simplify: whether traditional characters are read as simplified ones, in place of the model's own setting. Offsets and
                 words are those of the text as given.
+            rules: terms that must be entities or must not be; see `hybridner.gazetteer.Rules.of`.
 
         Returns:
             one prediction for each text; halves of surrogate pairs in a text have become U+FFFD, with a warning.
@@ -123,6 +157,9 @@ class CompositeModel(CharacterModel):
         whole = _without_surrogates(texts)
         with self._evaluating():
             found = predict_candidates(self, whole, batch_size=batch_size, options=options, simplify=simplify)
+        if rules is not None:
+            labels, how = self.config.labels.with_outside, decoding or self.config.decoding
+            found = [rules.apply(text, row, labels, how) for text, row in zip(whole, found, strict=True)]
         return [TextPrediction(text, tuple(candidates)) for text, candidates in zip(whole, found, strict=True)]
 
     @contextmanager
@@ -142,7 +179,7 @@ class CompositeModel(CharacterModel):
         if self.config.combiner_weights is None:
             return None
         weights = CombinerWeights.from_dict(self.config.combiner_weights, self.stackers)
-        weights.check_shape(len(self.member_names), len(self.config.labels) + 1)
+        weights.check_shape(len(self.voter_names), len(self.config.labels) + 1)
         return weights
 
     @property
@@ -152,13 +189,16 @@ class CompositeModel(CharacterModel):
         return DecisionSettings(config.strategy, config.decoding, config.uncertainty, config.temperature, self.combiner_weights)
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
-        """As `PreTrainedModel.save_pretrained`, with tokenizers and stackers beside the weights."""
+        """As `PreTrainedModel.save_pretrained`, with tokenizers, stackers and gazetteer beside the weights."""
         if kwargs.get("is_main_process", True):
             Path(save_directory).mkdir(parents=True, exist_ok=True)
             for kind, name in STACKER_FILES.items():
                 (Path(save_directory) / name).unlink(missing_ok=True)
                 if kind in self.stackers:
                     (Path(save_directory) / name).write_bytes(self.stackers[kind].data)
+            (Path(save_directory) / GAZETTEER_FILE).unlink(missing_ok=True)
+            if self.gazetteer is not None:
+                self.gazetteer.save(Path(save_directory) / GAZETTEER_FILE)
         return super().save_pretrained(save_directory, *args, **kwargs)
 
     @classmethod
@@ -170,8 +210,28 @@ class CompositeModel(CharacterModel):
         """
         loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
-        model.stackers = load_stackers(model.config, pretrained_model_name_or_path, kwargs)
+        model.load_companions(pretrained_model_name_or_path, kwargs)
         return loaded
+
+    def load_companions(self, source: Any, options: Mapping[str, Any]) -> None:
+        """Load what the configuration names beside the weights: stackers and gazetteer.
+
+        Args:
+            source: folder or Hub id.
+            options: the keyword arguments of `from_pretrained`.
+
+        Raises:
+            ModelError: a file is missing.
+            DataError: the gazetteer is damaged.
+        """
+        self.stackers = load_stackers(self.config, source, options)
+        if self.config.gazetteer is not None:
+            gazetteer = Gazetteer.load(companion_file(source, GAZETTEER_FILE, options))
+            self.gazetteer = gazetteer.for_labels(self.config.labels.names)
+
+    def take_companions(self, model: CompositeModel) -> None:
+        """Take stackers and gazetteer of another composite over the same members and labels."""
+        self.stackers, self.gazetteer = model.stackers, model.gazetteer
 
 
 def _without_surrogates(texts: Sequence[str]) -> list[str]:

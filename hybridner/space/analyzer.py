@@ -49,7 +49,7 @@ class Analyzer:
         self.llm_hosts = llm_hosts
         self.config = pipe.model.config
         self.labels = self.config.labels
-        self.members = pipe.model.member_names
+        self.members = pipe.model.voter_names
         self.strategies = available_strategies(pipe.model.combiner_weights)
         self._prices = load_prices()
 

@@ -21,10 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, metavar="DIR", help="folder of the composite")
     parser.add_argument("--strategy", choices=list(COMBINERS), default="score", help="how votes are combined (default: score)")
     parser.add_argument("--decoding", choices=list(RESOLVERS), default="flat", help="default: flat")
+    parser.add_argument("--gazetteer", metavar="FILE", help="let these terms vote as well (see `hybridner gazetteer`)")
     parser.add_argument("--threshold", type=float, default=0.5, help="entities with uncertainty above it are doubtful (0.5)")
 
 
 def run(options: argparse.Namespace) -> int:
+    from hybridner.gazetteer.files import load_gazetteer
     from hybridner.hybrid import HybridNerModel
     from hybridner.hybrid.loading import load_member
     from hybridner.models import MemberModel
@@ -37,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
             raise ModelError(f"two members are called {name!r}; name them with NAME=MEMBER")
         members[name] = load_member(source)
     model = HybridNerModel.assemble(members, strategy=options.strategy, decoding=options.decoding, threshold=options.threshold)
+    if options.gazetteer:
+        model.use_gazetteer(load_gazetteer(options.gazetteer, model.config.labels.names))
     model.save_pretrained(options.output)
     print(f"composite of {', '.join(members)}: {options.output}")
     return 0

@@ -24,6 +24,7 @@ EPILOG = """\
 examples:
   hybridner calibrate runs/mine/composite runs/mine/oof.parquet --share 0.2
   hybridner calibrate runs/mine/composite dev.jsonl --strategy best --uncertainty best --accuracy 0.8
+  hybridner calibrate runs/mine/composite runs/mine/oof.parquet --gazetteer terms.parquet --output runs/mine/with-terms
   hybridner calibrate runs/mine/composite runs/mine/oof.parquet --error-recall 0.9 --by-label --stacker xgboost
 
 DATA is what `hybridner crossval` made, or a labelled file that no member was trained on. Everything is fitted on all of it; every
@@ -44,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the uncertainty (score: best across the sets measured; the paper's is spanner); best: of the highest AUROC",
     )
     parser.add_argument("--stacker", action="append", default=[], choices=list(STACKERS), help="fit this one too (several times)")
+    parser.add_argument(
+        "--gazetteer", metavar="FILE", help="let these terms vote from now on (what `hybridner gazetteer build` wrote, or a list)"
+    )
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--share", type=float, metavar="X", help="threshold that routes so many spans for each entity found")
     target.add_argument("--calls", type=int, metavar="N", help="threshold that routes so many spans in 1,000 texts")
@@ -58,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from hybridner.calibration import CalibrationConfig, Target, calibrate
     from hybridner.calibration.plots import draw_report
+    from hybridner.ensemble import STACKERS
+    from hybridner.gazetteer.files import load_gazetteer
     from hybridner.hub.model_folder import CALIBRATION_FILE, CALIBRATION_PLOT_FILE, fingerprint
     from hybridner.hybrid.loading import load_composite
 
@@ -66,8 +72,12 @@ def run(options: argparse.Namespace) -> int:
     targets = {name: getattr(options, name) for name in ("share", "calls", "accuracy", "error_recall")}
     wanted = any(value is not None for value in targets.values())
     target = Target(**targets, by_label=options.by_label) if wanted or options.by_label else None
-    choices = CalibrationConfig(options.strategy, options.uncertainty, target, tuple(dict.fromkeys(options.stacker)))
     model = load_composite(options.model)
+    # A new voter drops the old weights, and the strategy that needs them; here both are fitted again.
+    strategy = options.strategy or (None if model.config.strategy in STACKERS else model.config.strategy)
+    choices = CalibrationConfig(strategy, options.uncertainty, target, tuple(dict.fromkeys(options.stacker)))
+    if options.gazetteer:
+        model.use_gazetteer(load_gazetteer(options.gazetteer, model.config.labels.names))
     report = calibrate(model, _predictions(options.data, model), choices)
     folder = Path(options.output or options.model)
     model.save_pretrained(folder)

@@ -45,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threshold", type=float, help="mark entities with a greater uncertainty for review")
     parser.add_argument("--strategy", choices=list(COMBINERS), help="how votes are combined (default: the model's own)")
     parser.add_argument("--decoding", choices=list(RESOLVERS), help="default: the model's own")
+    parser.add_argument("--force", metavar="FILE", help="terms, with their labels, that are entities wherever they stand")
+    parser.add_argument("--forbid", metavar="FILE", help="terms that are no entities, or not of the label that they have there")
     parser.add_argument("--llm", metavar="FILE", help="YAML file: verifier and settings of an LLM for the doubtful spans")
     parser.add_argument("--llm-cache", metavar="FILE", help="keep the LLM's answers in this file, and ask nothing twice")
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="windows per forward pass (16)")
@@ -56,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     from hybridner.llm.llm_file import read_llm_file
     from hybridner.pipeline import HybridNerPipeline
 
-    settings = {name: getattr(options, name) for name in ("threshold", "strategy", "decoding")}
+    settings = {name: getattr(options, name) for name in ("threshold", "strategy", "decoding", "force", "forbid")}
     given = {name: value for name, value in settings.items() if value is not None}
     if options.llm:
         given["llm"], given["llm_settings"] = read_llm_file(options.llm)
