@@ -5,6 +5,7 @@ from hybridner.ensemble.ballot import ABSTAIN, Ballot, merge_ballots
 from hybridner.ensemble.candidates import KINDS, Candidate, Kind, select_entities
 from hybridner.ensemble.combiners import COMBINERS, STACKERS, UNFITTED, available_strategies
 from hybridner.ensemble.decide import DecisionSettings, decide, decide_predictions
+from hybridner.ensemble.pool import PoolWeights
 from hybridner.ensemble.predictions import Predictions, concat_predictions
 from hybridner.ensemble.stacking import TrainedStacker, stacker_from_bytes
 from hybridner.ensemble.thresholds import FixedThreshold, Threshold, as_threshold, find_doubtful
@@ -25,6 +26,7 @@ __all__ = [
     "DecisionSettings",
     "FixedThreshold",
     "Kind",
+    "PoolWeights",
     "Predictions",
     "Threshold",
     "TrainedStacker",

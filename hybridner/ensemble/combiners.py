@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from hybridner.ensemble.ballot import Ballot, Floats
-from hybridner.ensemble.weights import CombinerWeights, pool_features
+from hybridner.ensemble.weights import CombinerWeights
 from hybridner.errors import ModelError
 
 Combiner = Callable[[Ballot, CombinerWeights | None], Floats]
@@ -68,20 +68,14 @@ def mean(ballot: Ballot, weights: CombinerWeights | None = None) -> Floats:
 
 
 def pool(ballot: Ballot, weights: CombinerWeights | None = None) -> Floats:
-    """Log-linear pool: softmax over labels of Σ_m [a_m · ln P_m(l | s) + b_m · (m votes l)] + c · (l is O). Not in the paper.
+    """The members' calibrated probabilities averaged, corrected by votes, by O and by single members. Not in the paper.
 
-    2m + 1 coefficients, fitted by maximum likelihood: how far to trust each member's probability, its vote, and O. To decide, O
-    is held back by `CombinerWeights.pool_shift`.
+    See `hybridner.ensemble.pool`. To decide, O is held back by `PoolWeights.shift`.
     """
-    known = _required(weights, "pool")
-    scores = pool_features(ballot) @ known.pool
-    scores[:, 0] -= known.pool_shift
+    known = _required(weights, "pool").pool
+    scores = known.scores(ballot)
+    scores[:, 0] -= known.shift
     return np.asarray(log_softmax(scores, axis=1))
-
-
-def pooled_probabilities(ballot: Ballot, weights: CombinerWeights) -> Floats:
-    """[C, K + 1] P(label | span) of the pool, without its shift."""
-    return np.asarray(np.exp(log_softmax(pool_features(ballot) @ weights.pool, axis=1)))
 
 
 def _stacked(ballot: Ballot, weights: CombinerWeights | None = None, *, name: str) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 
 from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats
 from hybridner.ensemble.candidates import Candidate
-from hybridner.ensemble.combiners import COMBINERS, pooled_probabilities
+from hybridner.ensemble.combiners import COMBINERS
 from hybridner.ensemble.log_odds import log_odds
 from hybridner.ensemble.predictions import Predictions
 from hybridner.ensemble.uncertainty import UNCERTAINTIES, ScoringContext
@@ -97,7 +97,7 @@ def _score(ballot: Ballot, settings: DecisionSettings) -> ScoringContext:
     or the members' average."""
     weights = settings.weights
     log_probs = COMBINERS[settings.strategy](ballot, weights)
-    label_probs = ballot.mean_probabilities if weights is None else pooled_probabilities(ballot, weights)
+    label_probs = ballot.mean_probabilities if weights is None else weights.pool.probabilities(ballot)
     return ScoringContext(ballot, log_probs, label_probs, log_probs.argmax(axis=1))
 
 

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats
+from hybridner.ensemble.ballot import Ballot, Floats
+from hybridner.ensemble.pool import PoolWeights
 from hybridner.errors import ModelError
 from hybridner.spans import NON_ENTITY
 
 if TYPE_CHECKING:
     from hybridner.ensemble.stacking import StoredStacker
-
-#: Probabilities below this say no more than "impossible".
-_MIN_PROB = 1e-5
 
 
 class Stacker(Protocol):
@@ -38,51 +36,36 @@ class CombinerWeights:
         f1: [m] each member's entity F1.
         class_f1: [m, K + 1] each member's F1 on each label, drawn towards its overall F1 where the label is rare; O
             counts as overall.
-        pool: [2m + 1] coefficients of the log-linear pool; see `pool_features`.
-        pool_shift: nats taken from O when the pool decides. Probabilities are fitted to be true, and of true ones F1 wants
-            entities that are less probable than O: those above half the F1 that can be reached (Lipton et al., 2014).
+        pool: of the strategy `pool`.
         stackers: trained stackers by the name of their strategy.
     """
 
     priors: Floats
     f1: Floats
     class_f1: Floats
-    pool: Floats
-    pool_shift: float = 0.0
+    pool: PoolWeights
     stackers: Mapping[str, Stacker] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """All but the stackers, as JSON can hold it."""
-        return {name: np.round(getattr(self, name), 6).tolist() for name in _NUMBERS} | {"pool_shift": self.pool_shift}
+        return {name: np.round(getattr(self, name), 6).tolist() for name in _NUMBERS} | {"pool": self.pool.to_dict()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], stackers: Mapping[str, Stacker] | None = None) -> CombinerWeights:
         """Raises ModelError when a part is missing."""
-        missing = [name for name in _NUMBERS if name not in data]
+        missing = [name for name in (*_NUMBERS, "pool") if name not in data]
         if missing:
             raise ModelError(f"the fitted weights of this composite lack {', '.join(missing)}; run `hybridner calibrate` again")
         numbers = {name: np.asarray(data[name], dtype=np.float64) for name in _NUMBERS}
-        return cls(**numbers, pool_shift=float(data.get("pool_shift", 0.0)), stackers=stackers or {})
+        return cls(**numbers, pool=PoolWeights.from_dict(data["pool"]), stackers=stackers or {})
 
     def check_shape(self, members: int, labels: int) -> None:
         """Raise a ModelError when the weights were fitted for other members or labels (K + 1)."""
-        if self.class_f1.shape != (members, labels):
+        if self.class_f1.shape != (members, labels) or len(self.pool.calibration) != members:
             raise ModelError(
                 f"the fitted weights are for {len(self.f1)} members and {len(self.priors)} labels (with {NON_ENTITY}), the "
                 f"composite has {members} and {labels}; run `hybridner calibrate` again"
             )
 
 
-_NUMBERS = ("priors", "f1", "class_f1", "pool")
-
-
-def pool_features(ballot: Ballot) -> Floats:
-    """[C, K + 1, 2m + 1] what the log-linear pool weighs: per member ln P(label | span) and whether it voted for the label;
-    whether the label is O. A member that cannot score the span adds nothing."""
-    features = np.zeros((*ballot.logits.shape, 2 * len(ballot.votes) + 1))
-    for number, (votes, probabilities) in enumerate(zip(ballot.votes, ballot.probabilities, strict=True)):
-        scored = np.flatnonzero(votes != ABSTAIN)
-        features[scored, :, 2 * number] = np.log(np.clip(probabilities[scored], _MIN_PROB, 1.0))
-        features[scored, votes[scored], 2 * number + 1] = 1.0
-    features[:, 0, -1] = 1.0
-    return features
+_NUMBERS = ("priors", "f1", "class_f1")

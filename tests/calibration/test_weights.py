@@ -11,13 +11,9 @@ from hybridner.ensemble import (
     COMBINERS,
     STACKERS,
     CombinerWeights,
-    DecisionSettings,
     Predictions,
-    decide_predictions,
-    select_entities,
     stacker_from_bytes,
 )
-from hybridner.ensemble.combiners import pooled_probabilities
 from hybridner.errors import ModelError
 from hybridner.evaluation import score_spans
 from hybridner.spans import Span
@@ -66,51 +62,19 @@ def test_weights_learnt_on_one_half_help_on_the_other() -> None:
     assert accuracy("f1", other, weights) > votes
     assert accuracy("class_f1", other, weights) > votes
     assert accuracy("pool", other, weights) > max(votes, accuracy("score", other, None)) + 0.02
-    # The last member's probabilities overstate (its scores are doubled), those of the others are true.
-    trust = weights.pool[0:-1:2]
-    assert trust[3] < 0.75 * min(trust[:3])
-
-
-def test_the_pool_is_the_maximum_of_its_likelihood(predictions: Predictions) -> None:
-    """Against other coefficients near it, on what it was weights on."""
-    weights = fit_combiner(predictions)
-    rows = np.arange(len(predictions.gold))
-
-    def loss(coefficients: np.ndarray) -> float:
-        start = np.zeros(len(coefficients))
-        start[0:-1:2] = 1 / len(predictions.members)
-        log = COMBINERS["pool"](predictions.ballot, replace(weights, pool=coefficients, pool_shift=0.0))
-        return float(-log[rows, predictions.gold].sum() + ((coefficients - start) ** 2).sum())
-
-    best = loss(weights.pool)
-    dice = np.random.default_rng(3)
-    assert all(loss(weights.pool + dice.normal(0, 0.05, len(weights.pool))) > best for _ in range(30))
-
-
-def test_the_shift_of_the_pool_raises_f1_and_leaves_probabilities_alone() -> None:
-    """Members that miss much: entities less probable than O are worth taking."""
-    quality = (0.45, 0.4, 0.42, 0.4)
-    here, there = made_up_predictions(500, quality, seed=10), made_up_predictions(1000, quality, seed=50)
-    weights = fit_combiner(here)
-    assert weights.pool_shift > 0
-    unshifted = replace(weights, pool_shift=0.0)
-
-    def f1(weights: CombinerWeights) -> float:
-        found = decide_predictions(there, DecisionSettings("pool", weights=weights))
-        gold = [record.entities for record in there.records]
-        return score_spans(gold, [[Span(c.start, c.end, c.label) for c in select_entities(row)] for row in found]).micro.f1
-
-    assert f1(weights) > f1(unshifted)
-    np.testing.assert_array_equal(pooled_probabilities(there.ballot, weights), pooled_probabilities(there.ballot, unshifted))
 
 
 def test_weights_survive_json(predictions: Predictions) -> None:
     weights = fit_combiner(predictions)
     again = CombinerWeights.from_dict(weights.to_dict())
     np.testing.assert_allclose(again.class_f1, weights.class_f1, atol=1e-6)
-    assert again.pool_shift == weights.pool_shift
+    np.testing.assert_allclose(again.pool.coefficients, weights.pool.coefficients, atol=1e-6)
+    np.testing.assert_allclose(again.pool.calibration, weights.pool.calibration, atol=1e-6)
+    assert again.pool.shift == weights.pool.shift
     with pytest.raises(ModelError, match="lack pool"):
         CombinerWeights.from_dict({key: value for key, value in weights.to_dict().items() if key != "pool"})
+    with pytest.raises(ModelError, match="weights of the pool cannot be read"):
+        CombinerWeights.from_dict({**weights.to_dict(), "pool": [0.1] * 9})
     with pytest.raises(ModelError, match="4 members and 4 labels"):
         weights.check_shape(3, 4)
 

@@ -14,6 +14,7 @@ from hybridner.ensemble import (
     Ballot,
     CombinerWeights,
     DecisionSettings,
+    PoolWeights,
     decide,
     select_entities,
 )
@@ -27,7 +28,7 @@ WEIGHTS = CombinerWeights(
     priors=np.array([0.7, 0.1, 0.1, 0.1]),
     f1=np.full(MEMBERS, 0.8),
     class_f1=np.full((MEMBERS, LABELS), 0.8),
-    pool=np.array([0.3, 0.5] * MEMBERS + [0.1]),
+    pool=PoolWeights(np.tile([0.8, 0.2], (MEMBERS, 1)), np.array([0.9, -0.2, 0.1] + [0.1, 0.3] * MEMBERS), 0.25),
 )
 STRATEGIES = [name for name in COMBINERS if name not in STACKERS]
 

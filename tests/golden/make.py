@@ -20,7 +20,14 @@ import numpy as np
 import torch
 
 from hybridner import HybridNerModel, HybridNerPipeline
-from hybridner.ensemble import CombinerWeights, Predictions, available_strategies, decide_predictions, select_entities
+from hybridner.ensemble import (
+    CombinerWeights,
+    PoolWeights,
+    Predictions,
+    available_strategies,
+    decide_predictions,
+    select_entities,
+)
 from hybridner.ensemble.uncertainty import UNCERTAINTIES
 from hybridner.evaluation.runs import Run, RunMetadata, make_run
 from hybridner.evaluation.systems import systems_of
@@ -66,8 +73,7 @@ def new_composite() -> HybridNerModel:
         priors=np.array([0.4, 0.3, 0.2, 0.1]),
         f1=np.array([0.5, 0.3, 0.55, 0.52]),
         class_f1=np.array([[0.62, 0.1, 0.7, 0.9], [0.71, 0.9, 0.2, 0.3], [0.55, 0.2, 0.8, 0.6], [0.8, 0.7, 0.5, 0.2]]),
-        pool=np.array([0.3, 0.2, 0.1, 0.4, 0.2, -0.1, 0.6, 0.5, 0.1]),
-        pool_shift=0.25,
+        pool=PoolWeights(np.tile([1.0, 0.0], (4, 1)), np.array([0.0, 0.0, 0.1, 0.3, 0.2, 0.1, 0.4, 0.2, -0.1, 0.6, 0.5]), 0.25),
     )
     return HybridNerModel.assemble(
         members,
