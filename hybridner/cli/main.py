@@ -36,6 +36,7 @@ GROUPS = {
         "predict": "find the entities of texts, files or standard input",
         "annotate": "find the entities of whole corpora, on many processes, resumable",
         "examples": "index labelled spans as examples for the LLM",
+        "guidelines": "write down how a data set is annotated, for people and for the LLM",
     },
     "Evaluate": {
         "evaluate": "precision, recall and F1 on labelled data",
