@@ -94,7 +94,7 @@ def test_what_is_taken_in_and_left_out_at_the_ends() -> None:
 
 
 def test_words_and_contexts_without_marks() -> None:
-    texts = [marked(f"型号: {'甲乙丙丁戊己庚辛壬癸子丑'[n]}型；类别: 飞机。", f"d{n}") for n in range(12)]
+    texts = [marked(f"型号: {'甲乙丙丁戊己庚辛壬癸子丑'[n]}型；这是飞机。", f"d{n}") for n in range(12)]
     texts += [marked(f"看<SYS>{c}型</>飞。") for c in "甲乙丙丁戊己庚辛壬癸子丑" for _ in range(3)]
     texts += [marked("见<SYS>飞机</>一架。", "f")]
     (system,) = find_habits(texts).labels
