@@ -35,6 +35,7 @@ GROUPS = {
     "Predict": {
         "predict": "find the entities of texts, files or standard input",
         "annotate": "find the entities of whole corpora, on many processes, resumable",
+        "serve": "answer requests over HTTP, batched, with metrics",
         "examples": "index labelled spans as examples for the LLM",
         "guidelines": "write down how a data set is annotated, for people and for the LLM",
     },

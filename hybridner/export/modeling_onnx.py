@@ -6,6 +6,9 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,7 +76,8 @@ class OnnxHybridNerModel(CompositeModel):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
+        # In int8 windows run side by side, each on one thread; several threads for one short window cost more than they gain.
+        options.intra_op_num_threads = 1 if self.config.precision == "int8" else torch.get_num_threads()
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -107,10 +111,11 @@ class OnnxHybridNerModel(CompositeModel):
         # Activations are quantized with one scale for a whole batch: alone and without padding, a text gets its own, and what is
         # found in it does not depend on its neighbors.
         lengths = attention_mask.sum(1).tolist()
-        rows = [
-            self._run(ids[None, :, :length], mask[None, :length])
+        windows = [
+            (ids[None, :, :length], mask[None, :length])
             for ids, mask, length in zip(input_ids, attention_mask, lengths, strict=True)
         ]
+        rows = _side_by_side(self._run, windows)
         return tuple(pad_sequence([part[0] for part in parts], batch_first=True) for parts in zip(*rows, strict=True))
 
     def _run(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
@@ -127,9 +132,21 @@ class OnnxHybridNerModel(CompositeModel):
     def decoders(self) -> list[Decoder]:
         return [cast("nn.ModuleDict", member)["decoder"] for member in self.members.values()]  # type: ignore[misc]
 
-    @property
+    @cached_property
     def max_characters(self) -> int:
         return min(max_encoder_characters(member.build_encoder_config()) for member in self.config.member_configs().values())
+
+
+def _side_by_side(
+    run: Callable[[Tensor, Tensor], tuple[Tensor, ...]], windows: Sequence[tuple[Tensor, Tensor]]
+) -> list[tuple[Tensor, ...]]:
+    """What `run` gives for each window, on as many threads as torch has; onnxruntime lets other threads run meanwhile."""
+    threads = min(torch.get_num_threads(), len(windows))
+    if threads == 1:
+        return [run(*window) for window in windows]
+    # A pool for each batch: one that were kept would have no threads in a forked process, and wait for ever.
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda window: run(*window), windows))
 
 
 def export_onnx(model: CompositeModel | MemberModel, folder: str | os.PathLike[str], *, int8: bool = False) -> None:

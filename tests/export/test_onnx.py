@@ -192,8 +192,11 @@ def test_int8_by_the_command_line_with_one_shared_encoder(tmp_path: Path, make_m
     assert shared > 0.8 * max(sum(map(len, rows)) for rows in pairs)
     # What is found in a text does not depend on its neighbors, though activations are quantized as they come.
     alone = [candidates_of(exported, [text])[0] for text in texts]
-    for batch_size in (1, 7, 32):
-        for ours, theirs in zip(candidates_of(exported, texts, batch_size=batch_size), alone, strict=True):
+    for batch_size, threads in ((1, 1), (7, 3), (32, 2)):
+        torch.set_num_threads(threads)
+        batched = candidates_of(exported, texts, batch_size=batch_size)
+        torch.set_num_threads(1)
+        for ours, theirs in zip(batched, alone, strict=True):
             assert [(c.start, c.end, c.label, c.votes) for c in ours] == [(c.start, c.end, c.label, c.votes) for c in theirs]
             assert [c.uncertainty for c in ours] == pytest.approx([c.uncertainty for c in theirs], abs=1e-6)
 

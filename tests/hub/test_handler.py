@@ -59,7 +59,7 @@ def ask(pushed_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callab
 
 def test_requests_are_answered_as_the_pipeline_answers(ask: Callable[..., list[Any]], composite: HybridNerModel) -> None:
     pipe = HybridNerPipeline(composite, device="cpu")
-    strict = {"threshold": 0.01, "decoding": "nested", "strategy": "majority", "batch_size": 2}
+    strict = {"threshold": 0.01, "decoding": "nested", "strategy": "majority", "simplify": False}
     answers = ask(
         {"inputs": TEXT},
         {"inputs": [TEXT, "", TEXT[:20]], "parameters": {}},
@@ -78,13 +78,13 @@ def test_a_request_that_cannot_be_answered_is_told_why(ask: Callable[..., list[A
         "not int": {"inputs": 3},
         "not NoneType": {"inputs": None},
         "item 1 is dict": {"inputs": ["a", {"text": "b"}]},
-        "must be an object, not list": {"inputs": "a", "parameters": ["threshold"]},
-        "unknown parameter 'treshold'; a request may set threshold": {"inputs": "a", "parameters": {"treshold": 0.3}},
-        "unknown parameter 'llm_cache'": {"inputs": "a", "parameters": {"llm_cache": "/etc/passwd"}},
-        "unknown parameter 'llm';": {"inputs": "a", "parameters": {"llm": {"base_url": "http://127.0.0.1:1/"}}},
-        "threshold must be a number from 0 to 1": {"inputs": "a", "parameters": {"threshold": "high"}},
-        "decoding must be one of": {"inputs": "a", "parameters": {"decoding": "upwards"}},
-        "batch_size must be": {"inputs": "a", "parameters": {"batch_size": 0}},
+        "parameters: expected a mapping, got ['threshold']": {"inputs": "a", "parameters": ["threshold"]},
+        "parameters.treshold: unknown key; did you mean 'threshold'?": {"inputs": "a", "parameters": {"treshold": 0.3}},
+        "parameters.llm_cache: unknown key": {"inputs": "a", "parameters": {"llm_cache": "/etc/passwd"}},
+        "parameters.llm: unknown key": {"inputs": "a", "parameters": {"llm": {"base_url": "http://127.0.0.1:1/"}}},
+        "parameters.threshold: expected a number": {"inputs": "a", "parameters": {"threshold": "high"}},
+        "parameters.decoding: expected 'flat' or 'nested'": {"inputs": "a", "parameters": {"decoding": "upwards"}},
+        "options: unknown key": {"inputs": "a", "options": {}},
     }
     answers = ask(*wrong.values(), {"inputs": "北约"})
     for message, answer in zip(wrong, answers[:-1], strict=True):

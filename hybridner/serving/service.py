@@ -1,0 +1,107 @@
+"""A model that reads the texts of many requests at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from hybridner.ensemble import as_threshold, available_strategies
+from hybridner.errors import InputError
+from hybridner.hybrid import CompositeModel, TextPrediction
+from hybridner.hybrid.entity_dicts import Entity, local_entities
+from hybridner.serving.batching import Batcher
+from hybridner.serving.limits import Limits
+from hybridner.serving.metrics import Metrics
+from hybridner.serving.requests import PredictRequest
+from hybridner.validation import did_you_mean
+from hybridner.version import __version__
+
+#: Read once before the first request, so that it does not wait for what is made at first use.
+_WARM_UP = "2023年，俄罗斯在叙利亚部署了干扰机。"
+
+
+class _Decision(NamedTuple):
+    """What texts must have in common to be read together."""
+
+    strategy: str | None
+    decoding: str | None
+    simplify: bool | None
+
+
+class Service:
+    """One model for all requests. Make it inside a running event loop.
+
+    Args:
+        model: the model, on its device.
+        name: what it is called.
+        limits: what a request may ask for.
+    """
+
+    def __init__(self, model: CompositeModel, name: str, limits: Limits) -> None:
+        self.limits = limits
+        self._model = model
+        config = model.config
+        self._own_threshold = config.review_threshold
+        self._strategies = available_strategies(model.combiner_weights)
+        self.about: dict[str, Any] = {
+            "model": name,
+            "version": __version__,
+            "labels": [label.name for label in config.labels.labels],
+            "members": list(model.member_names),
+            "strategy": config.strategy,
+            "strategies": list(self._strategies),
+            "decoding": config.decoding,
+            "threshold": self._own_threshold.to_dict(),
+        }
+        self.metrics = Metrics({"model": name, "version": __version__}, lambda: self._batcher.waiting)
+        self._batcher: Batcher[_Decision, TextPrediction] = Batcher(
+            self._read,
+            max_batch=limits.batch,
+            max_waiting=limits.waiting,
+            workers=limits.workers,
+            observe=self.metrics.count_batch,
+        )
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a further request would be taken."""
+        return self.is_alive and self._batcher.waiting < self.limits.waiting
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether texts are read at all."""
+        return self._batcher.is_alive
+
+    async def answer(self, request: PredictRequest, seconds: float) -> list[list[Entity]]:
+        """The entities of each text of a request; see `HybridNerPipeline` for what an entity says.
+
+        Raises:
+            InputError: a strategy that this model was not fitted for.
+            TooLargeError: more than a request may ask for.
+            OverloadedError, TooSlowError: see `Batcher.submit`.
+        """
+        texts, given = request.texts, request.parameters
+        self.limits.check(texts)
+        if given.strategy is not None and given.strategy not in self._strategies:
+            raise InputError(
+                f"parameters.strategy: this model has not been fitted for {given.strategy!r}"
+                + did_you_mean(given.strategy, self._strategies)
+            )
+        decision = _Decision(given.strategy, given.decoding, given.simplify)
+        predictions = await self._batcher.submit(texts, decision, seconds)
+        threshold = self._own_threshold if given.threshold is None else as_threshold(given.threshold)
+        rows = [local_entities(prediction, threshold) for prediction in predictions]
+        self.metrics.count_texts(texts, rows)
+        return rows
+
+    async def close(self) -> None:
+        """End what works for this service."""
+        await self._batcher.close()
+
+    def _read(self, texts: Sequence[str], decision: _Decision) -> list[TextPrediction]:
+        return self._model.predict(texts, batch_size=len(texts), **decision._asdict())
+
+
+def warm_up(model: CompositeModel) -> None:
+    """Let a model read a text, so that whatever is wrong with it shows before a service opens."""
+    model.predict([_WARM_UP])

@@ -1,0 +1,222 @@
+"""`hybridner serve` as a process of its own, asked over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hybridner import HybridNerModel, HybridNerPipeline
+from hybridner.cli.main import main
+from tests.serving.client import RunningService
+from tests.support.tiny import TEXT
+
+LIMITS = ("--texts", "40", "--characters", "4000", "--timeout", "20")
+
+
+@pytest.fixture(scope="module")
+def service(composite_folder: Path) -> Iterator[RunningService]:
+    running = RunningService(str(composite_folder), *LIMITS)
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+@pytest.fixture(scope="module")
+def pipe(composite: HybridNerModel) -> HybridNerPipeline:
+    return HybridNerPipeline(composite, device="cpu")
+
+
+def rounded(value: Any) -> Any:
+    """With scores as near as texts in different batches have them."""
+    if isinstance(value, dict):
+        return {name: round(item, 5) if isinstance(item, float) else item for name, item in value.items()}
+    return [rounded(item) for item in value]
+
+
+def test_one_text_and_many_are_answered_as_the_pipeline_answers(service: RunningService, pipe: HybridNerPipeline) -> None:
+    strict = {"threshold": 0.01, "decoding": "nested", "strategy": "majority", "simplify": False}
+    many = [TEXT, "", TEXT * 5, "\ud800北约"]
+    for inputs, parameters in ((TEXT, {}), (many[:3], {}), (TEXT, strict), ([], None), ("", {})):
+        status, answer, _ = service.ask("/predict", {"inputs": inputs, "parameters": parameters})
+        assert status == 200
+        assert rounded(answer) == rounded(pipe(inputs, **(parameters or {})))
+    # Half of a character is read as U+FFFD, and hurts nobody.
+    with pytest.warns(UserWarning, match="lone surrogates"):
+        assert rounded(service.ask("/predict", {"inputs": many})[1]) == rounded(pipe(many))
+
+
+def test_many_clients_at_once_get_their_own_answers(service: RunningService, pipe: HybridNerPipeline) -> None:
+    requests = [
+        {"inputs": TEXT[number % 20 : 30 + number % 7], "parameters": {"decoding": ("flat", "nested")[number % 2]}}
+        for number in range(60)
+    ]
+    with ThreadPoolExecutor(20) as clients:
+        answers = list(clients.map(lambda request: service.ask("/predict", request), requests))
+    for request, (status, answer, _) in zip(requests, answers, strict=True):
+        assert status == 200
+        assert rounded(answer) == rounded(pipe(request["inputs"], **request["parameters"]))
+    count = figure(service, "hybridner_batch_texts_count")
+    assert figure(service, "hybridner_batch_texts_sum") > count
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        (b"{", 422, "the body is not JSON"),
+        ({"text": TEXT}, 422, 'a request is an object with "inputs"'),
+        ({"inputs": [TEXT, 3]}, 422, "inputs: must hold texts only; item 1 is int"),
+        ({"inputs": TEXT, "parameters": {"threshold": 2}}, 422, "parameters.threshold: expected at most 1, got 2"),
+        ({"inputs": TEXT, "parameters": {"strategy": "f1"}}, 422, "parameters.strategy: this model has not been fitted for 'f1'"),
+        ({"inputs": [""] * 41}, 413, "41 texts in one request; at most 40 are read"),
+        ({"inputs": ["北" * 2000, "约" * 2001]}, 413, "4001 characters in one request; at most 4000 are read"),
+        (b" " * 200_000, 413, "a body of 200000 bytes; at most 113536 are read"),
+    ],
+)
+def test_what_cannot_be_answered_is_told_why(service: RunningService, body: object, status: int, reason: str) -> None:
+    answered, answer, _ = service.ask("/predict", body)
+    assert (answered, reason in answer["error"]) == (status, True), answer
+
+
+def test_a_body_without_an_announced_length_is_bounded_too(service: RunningService) -> None:
+    with socket.create_connection(("127.0.0.1", service.port)) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        part = b"2000\r\n" + b" " * 0x2000 + b"\r\n"
+        received = b""
+        try:
+            for _ in range(40):
+                connection.sendall(part)
+            received = connection.recv(4096)
+        except OSError:  # closed before all was sent
+            received = received or connection.recv(4096)
+    assert b" 413 " in received.split(b"\r\n")[0]
+
+
+def figure(service: RunningService, name: str) -> float:
+    lines = service.ask("/metrics")[1].splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if re.split(r"[{ ]", line)[0] == name)
+
+
+def test_figures_are_those_of_what_was_asked(service: RunningService, pipe: HybridNerPipeline) -> None:
+    names = ("requests_total", "texts_total", "characters_total", "entities_total", "doubtful_entities_total", "waiting_texts")
+    before = [figure(service, f"hybridner_{name}") for name in names]
+    service.ask("/predict", {"inputs": [TEXT, TEXT[:9]], "parameters": {"threshold": 0.72}})
+    after = [figure(service, f"hybridner_{name}") for name in names]
+    found = [entity for row in pipe([TEXT, TEXT[:9]], threshold=0.72) for entity in row]
+    doubtful = sum(entity["needs_review"] for entity in found)
+    requests, *rest = (b - a for a, b in zip(before, after, strict=True))
+    assert requests == 1 + len(names)  # and those that asked for the figures
+    assert rest == [2, len(TEXT) + 9, len(found), doubtful, 0]
+    assert 0 < doubtful < len(found)
+
+
+def test_it_says_how_it_is_and_what_it_serves(service: RunningService, composite_folder: Path) -> None:
+    assert service.ask("/health")[:2] == (200, {"status": "alive"})
+    assert service.ask("/ready")[:2] == (200, {"status": "ready"})
+    about = service.ask("/model")[1]
+    assert about["model"] == str(composite_folder)
+    assert about["labels"] == ["State", "System", "Place"]
+    assert service.ask("/nowhere")[0] == 404
+    assert service.ask("/predict")[0] == 405
+
+
+def test_the_page_needs_no_network_and_describes_the_interface(service: RunningService) -> None:
+    page = service.ask("/docs")[1]
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert sources
+    for source in sources:
+        assert source.startswith("/")
+        assert service.ask(source)[0] == 200
+    described = service.ask("/openapi.json")[1]
+    assert set(described["paths"]) == {"/predict", "/health", "/ready", "/model", "/metrics"}
+    for reference in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(described)):
+        place = described
+        for step in reference.split("/"):
+            place = place[step]
+    request = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert set(request["properties"]["parameters"]["properties"]) == {"threshold", "decoding", "strategy", "simplify"}
+    properties = described["components"]["schemas"]["EntityAnswer"]["properties"]
+    assert service.ask("/predict", {"inputs": TEXT})[1][0].keys() == properties.keys()
+
+
+def test_the_log_tells_everything_but_the_texts(service: RunningService) -> None:
+    secret = "克拉苏哈密语"
+    service.ask("/predict", {"inputs": [secret, secret]}, {"X-Request-ID": "mine-1"})
+    service.ask("/predict", {"inputs": secret, "parameters": {secret: 1}}, {"X-Request-ID": "mine-2"})
+    service.ask("/" + "secret-address?text=1", None, {"X-Request-ID": "no\tid"})
+    status, _, headers = service.ask("/health", None, {"X-Request-ID": "x" * 65})
+    assert status == 200
+    assert re.fullmatch("[0-9a-f]{32}", headers["x-request-id"])
+    deadline = time.monotonic() + 20
+    while not any(event.get("request_id") == headers["x-request-id"] for event in service.events()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    events = {event.get("request_id"): event for event in service.events()}
+    one, two = events["mine-1"], events["mine-2"]
+    facts = {"event", "level", "logger", "method", "milliseconds", "request_id", "route", "status", "time"}
+    assert one.keys() == facts | {"texts", "characters", "entities"}
+    assert (one["route"], one["status"], one["texts"], one["characters"]) == ("/predict", 200, 2, 12)
+    assert two.keys() == facts
+    assert two["status"] == 422
+    log = "".join(service.lines)
+    for word in (secret, secret.encode("unicode_escape").decode(), "secret-address", "no\\tid"):
+        assert word not in log
+
+
+def test_told_to_stop_it_answers_first(composite_folder: Path, pipe: HybridNerPipeline) -> None:
+    service = RunningService(str(composite_folder), "--batch", "1")
+    with ThreadPoolExecutor(1) as client:
+        pending = client.submit(service.ask, "/predict", {"inputs": [TEXT * 10] * 60})
+        while figure(service, "hybridner_batch_texts_sum") < 2:
+            time.sleep(0.01)
+        assert service.stop() == 0
+        status, answer, _ = pending.result()
+    assert status == 200
+    assert rounded(answer) == rounded(pipe([TEXT * 10] * 60))
+    assert service.events()[-1]["event"] == "stopped"
+    with pytest.raises(OSError, match="refused"):
+        service.ask("/health")
+
+
+def test_slow_and_lost_clients_hold_nothing_up(composite_folder: Path) -> None:
+    service = RunningService(str(composite_folder), "--timeout", "0.5", "--batch", "1", "--characters", "400000")
+    try:
+        with socket.create_connection(("127.0.0.1", service.port)) as slow:
+            slow.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{")
+            assert slow.recv(4096).startswith(b"HTTP/1.1 504")
+        body = json.dumps({"inputs": [TEXT * 60] * 100}).encode()
+        status, answer, _ = service.ask("/predict", body)
+        assert status == 504
+        assert "not read within" in answer["error"]
+        before = figure(service, "hybridner_batch_texts_sum")
+        with socket.create_connection(("127.0.0.1", service.port)) as lost:
+            lost.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        while not any(event.get("status") == 499 for event in service.events()):
+            time.sleep(0.02)
+        assert figure(service, "hybridner_waiting_texts") == 0
+        assert figure(service, "hybridner_batch_texts_sum") < before + 100
+        deadline = time.monotonic() + 60
+        while service.ask("/predict", {"inputs": TEXT})[0] != 200:
+            assert time.monotonic() < deadline
+    finally:
+        service.process.kill()
+        service.process.wait()
+
+
+def test_what_cannot_be_served_is_told_in_a_line(
+    composite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["serve", str(composite_folder), "--port", str(taken.getsockname()[1])]) == 1
+    assert "choose another with --host and --port" in capsys.readouterr().err
+    assert main(["serve", str(tmp_path / "nothing"), "--port", "0"]) == 1
+    assert "nothing" in capsys.readouterr().err
+    assert main(["serve", str(composite_folder), "--batch", "0"]) == 1
+    assert "batch: expected at least 1, got 0" in capsys.readouterr().err
