@@ -17,7 +17,8 @@ examples:
   hybridner serve mine-int8 --threads 4
 
 A request: curl http://127.0.0.1:8000/predict -d '{"inputs": "俄罗斯部署了干扰机。"}'
-The fastest on CPUs is a model that `hybridner export --int8` wrote. Needs: pip install "hybridner[serve]". Anyone who reaches the address may send texts: put it behind a gateway that knows who may.
+The fastest on CPUs is a model that `hybridner export --int8` wrote. Needs: pip install "hybridner[serve]".
+Anyone who reaches the address may send texts: put it behind a gateway that knows who may.
 """
 
 
