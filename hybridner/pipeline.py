@@ -19,7 +19,7 @@ from hybridner.export import as_onnx
 from hybridner.gazetteer import Rules
 from hybridner.hybrid import CompositeModel, ExampleIndex, HybridNerModel, TextPrediction
 from hybridner.hybrid.configuration_hybrid import check_choice
-from hybridner.hybrid.entity_dicts import Entity, local_entities, verified_entity
+from hybridner.hybrid.entity_dicts import EntityList, local_entities, verified_entity
 from hybridner.hybrid.verification import LlmOptions, open_verification
 from hybridner.llm import LlmReport, Plan
 from hybridner.models import MemberModel
@@ -50,7 +50,11 @@ class HybridNerPipeline(Pipeline):
         uncertainty (float): u = 1 - max P(y | span) of SpanNER (equation 9).
         source (str): who decided, "local" for the ensemble, "llm", or "rule" for a forced term.
         votes (dict): the type each member gave this span, "O" for none; a gazetteer says something only about its own terms.
-        needs_review (bool): whether u is above the threshold and no LLM has given an answer.
+        needs_review (bool): whether u is above the threshold, or the text is beyond what the model knows, and no LLM has given an
+            answer.
+        ood_score (float): the share of known passages that are more typical than the one around the entity, from 0 to 1; only
+            in composites that `hybridner calibrate` taught what they know. The list itself has the attribute `ood_score` of the
+            whole text.
         local_label, llm_label, llm_score, llm_status, llm_model, fusion, llm_error, llm_failure: only with an LLM; see
             `hybridner.llm.Provenance`.
 
@@ -187,7 +191,7 @@ class HybridNerPipeline(Pipeline):
         (prediction,) = self.model.predict([input_tensors["text"]], **decision)
         return prediction
 
-    def postprocess(self, model_outputs: Any, **postprocess_parameters: Any) -> list[Entity]:
+    def postprocess(self, model_outputs: Any, **postprocess_parameters: Any) -> EntityList:
         """Entities of one `TextPrediction` as dicts; with `llm` among the parameters, it is asked first."""
         (entities,) = self._entities([[model_outputs]], **_split(postprocess_parameters))
         return entities
@@ -200,7 +204,7 @@ class HybridNerPipeline(Pipeline):
         preprocess_params: dict[str, Any],
         forward_params: dict[str, Any],
         postprocess_params: dict[str, Any],
-    ) -> Iterator[list[Entity]]:
+    ) -> Iterator[EntityList]:
         """The entities of each text, in the order of the texts."""
         return self._entities(self._predictions(inputs, batch_size, forward_params), **_split(postprocess_params))
 
@@ -221,18 +225,19 @@ class HybridNerPipeline(Pipeline):
         decoding: str | None,
         rules: Rules | None,
         llm: Mapping[str, Any],
-    ) -> Iterator[list[Entity]]:
+    ) -> Iterator[EntityList]:
         limit = self.model.config.review_threshold if threshold is None else threshold
         if "llm" not in llm:
             for prediction in chain.from_iterable(predictions):
-                yield local_entities(prediction, limit)
+                yield EntityList(local_entities(prediction, limit), prediction.ood_score)
             return
         with open_verification(self.model, LlmOptions(**llm), limit, decoding) as verification:
             for batch, verified in verification.stream(predictions):
                 self.llm_report = verification.report()
                 for prediction, row in zip(batch, verified, strict=True):
                     found = [item for item in row if _is_entity(prediction.text, item.candidate, rules)]
-                    yield [verified_entity(prediction.text, item, item.provenance.needs_review) for item in found]
+                    entities = (verified_entity(prediction.text, item, item.provenance.needs_review) for item in found)
+                    yield EntityList(entities, prediction.ood_score)
 
     def _plan(self, inputs: Iterable[Any], batch_size: int | None = None, **kwargs: Any) -> Plan:
         _, decision, output = self._sanitize_parameters(**kwargs)

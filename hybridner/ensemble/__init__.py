@@ -5,6 +5,7 @@ from hybridner.ensemble.ballot import ABSTAIN, Ballot, merge_ballots
 from hybridner.ensemble.candidates import KINDS, Candidate, Kind, select_entities
 from hybridner.ensemble.combiners import COMBINERS, STACKERS, UNFITTED, available_strategies
 from hybridner.ensemble.decide import DecisionSettings, decide, decide_predictions
+from hybridner.ensemble.ood import OodDetector, SpanFamiliarity
 from hybridner.ensemble.pool import PoolWeights
 from hybridner.ensemble.predictions import Predictions, concat_predictions
 from hybridner.ensemble.stacking import TrainedStacker, stacker_from_bytes
@@ -26,8 +27,10 @@ __all__ = [
     "DecisionSettings",
     "FixedThreshold",
     "Kind",
+    "OodDetector",
     "PoolWeights",
     "Predictions",
+    "SpanFamiliarity",
     "Threshold",
     "TrainedStacker",
     "as_threshold",

@@ -11,6 +11,7 @@ from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats
 from hybridner.ensemble.candidates import Candidate
 from hybridner.ensemble.combiners import COMBINERS
 from hybridner.ensemble.log_odds import log_odds
+from hybridner.ensemble.ood import SpanFamiliarity
 from hybridner.ensemble.predictions import Predictions
 from hybridner.ensemble.uncertainty import UNCERTAINTIES, ScoringContext
 from hybridner.ensemble.weights import CombinerWeights
@@ -40,7 +41,12 @@ class DecisionSettings:
 
 
 def decide(
-    ballot: Ballot, num_texts: int, labels: Sequence[str], members: Sequence[str], settings: DecisionSettings
+    ballot: Ballot,
+    num_texts: int,
+    labels: Sequence[str],
+    members: Sequence[str],
+    settings: DecisionSettings,
+    familiarity: SpanFamiliarity | None = None,
 ) -> list[list[Candidate]]:
     """Label every candidate and choose the entities of each text.
 
@@ -50,6 +56,7 @@ def decide(
         labels: the K + 1 label names, O first.
         members: the m member names in the order of `ballot.votes`.
         settings: how.
+        familiarity: how typical the candidates' surroundings are, where that is known.
 
     Returns:
         the candidates of each text, sorted by start, then longer first.
@@ -80,6 +87,8 @@ def decide(
                         for member, vote in zip(members, ballot.votes[:, index].tolist(), strict=True)
                         if vote != ABSTAIN
                     },
+                    ood_score=None if familiarity is None else float(familiarity.scores[index]),
+                    is_unfamiliar=familiarity is not None and bool(familiarity.unfamiliar[index]),
                 )
                 for position, (index, (start, end)) in enumerate(zip(indices, spans, strict=True))
             ]

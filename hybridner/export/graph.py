@@ -46,16 +46,15 @@ class _Logits(nn.Module):
         self.model = prepared
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
-        logits: tuple[Tensor, ...] = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
-        return logits
+        return tuple(self.model.character_logits(input_ids, attention_mask))
 
 
 def write_graph(model: HybridNerModel, path: Path, *, int8: bool) -> None:
     """Write the graph of a composite.
 
     Its inputs are `input_ids` int64 [B, V, n + 2] and `attention_mask` int64 [B, n + 2], its outputs one `logits.NAME`
-    float32 [B, n, D] per member; B and n may be any number from 1 on (n at most what the encoders read at once), padding to the
-    right.
+    float32 [B, n, D] per member, and `strangeness` [B, n, 1] of a model that has a detector; B and n may be any number from 1
+    on (n at most what the encoders read at once), padding to the right.
 
     Args:
         model: an ordinary composite.
@@ -95,7 +94,7 @@ def _exported(model: HybridNerModel, *, int8: bool) -> Any:
             (ids, mask),
             dynamo=True,
             input_names=list(INPUTS),
-            output_names=[f"logits.{name}" for name in model.member_names],
+            output_names=[f"logits.{name}" for name in model.member_names] + ["strangeness"] * (model.config.ood is not None),
             dynamic_shapes={"input_ids": {0: rows, 2: tokens}, "attention_mask": {0: rows, 1: tokens}},
             opset_version=OPSET,
             verbose=False,

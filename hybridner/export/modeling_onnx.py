@@ -99,7 +99,7 @@ class OnnxHybridNerModel(CompositeModel):
         return super().save_pretrained(save_directory, *args, **kwargs)
 
     def character_logits(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
-        """Every member's logits of the characters; arguments as in `CompositeModel.character_logits`.
+        """Every member's logits of the characters, and their strangeness; as `CompositeModel.character_logits`.
 
         Raises:
             ModelError: no graph is open.
@@ -126,7 +126,8 @@ class OnnxHybridNerModel(CompositeModel):
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> HybridNerOutput:
         """As `HybridNerModel.forward`, without gold."""
         mask = torch.ones_like(input_ids[..., 0, :]) if attention_mask is None else attention_mask
-        return HybridNerOutput(logits=self.character_logits(input_ids, mask))
+        parts, count = self.character_logits(input_ids, mask), len(self.member_names)
+        return HybridNerOutput(logits=parts[:count], strangeness=parts[count][..., 0] if parts[count:] else None)
 
     @property
     def decoders(self) -> list[Decoder]:

@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 
 from transformers import PreTrainedConfig
 
-from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, FixedThreshold
+from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, FixedThreshold, OodDetector
 from hybridner.errors import ModelError
 from hybridner.models import MEMBER_CLASSES, MemberConfig
 from hybridner.spans import RESOLVERS, LabelSet
@@ -31,6 +31,9 @@ class HybridNerConfig(PreTrainedConfig):
         stackers: for each stacker stored beside the weights, the label numbers that it knows.
         gazetteer: how many terms of which labels vote beside the members; the terms are in a file beside the weights.
         llm_answers: by the name of an LLM, its answers that people judged: true label, answer, and how often.
+        ood: what texts are ranked against to tell those unlike what the model knows, as `hybridner.ensemble.OodDetector` gives
+            it; None before `hybridner calibrate`.
+        ood_threshold: entities in texts or passages whose `ood_score` is above it are to be reviewed.
         half_precision: whether matrices are stored in half precision; they are loaded in single precision all the same.
         simplify: whether traditional characters are read as the simplified ones they stand for; right for models that were
             trained on simplified text.
@@ -54,6 +57,8 @@ class HybridNerConfig(PreTrainedConfig):
     gazetteer: dict[str, Any] | None = None
     llm_answers: dict[str, list[list[Any]]] | None = None
     near_miss: float = 0.1
+    ood: dict[str, Any] | None = None
+    ood_threshold: float = 0.95
     half_precision: bool = False
     simplify: bool = True
 
@@ -65,6 +70,10 @@ class HybridNerConfig(PreTrainedConfig):
         FixedThreshold.from_dict(vars(self))  # refuses what is no threshold
         if not (_is_number(self.temperature) and self.temperature > 0):
             raise ModelError(f"temperature must be positive, not {self.temperature!r}")
+        if not (_is_number(self.ood_threshold) and 0 <= self.ood_threshold <= 1):
+            raise ModelError(f"ood_threshold must be a number from 0 to 1, not {self.ood_threshold!r}")
+        if self.ood is not None:
+            self._check_direction(OodDetector.from_dict(self.ood))
         if not isinstance(self.simplify, bool):
             raise ModelError(f"simplify must be true or false, not {self.simplify!r}")
         if not (_is_number(self.near_miss) and 0 < self.near_miss <= 1):
@@ -97,6 +106,22 @@ class HybridNerConfig(PreTrainedConfig):
         if self.label_set is None:
             raise ModelError("this configuration has no label_set; make a composite with HybridNerModel.assemble(members)")
         return LabelSet.from_dict(self.label_set)
+
+    def _check_direction(self, detector: OodDetector) -> None:
+        if self.members and self.encoders:
+            width = self.encoders[self.ood_encoder]["config"].get("hidden_size", len(detector.direction))
+            if len(detector.direction) != width:
+                raise ModelError(
+                    f"`ood` in the composite's config.json is for an encoder of {len(detector.direction)} dimensions, this has "
+                    f"{width}; run `hybridner calibrate` again"
+                )
+
+    @property
+    def ood_encoder(self) -> int:
+        """The number of the encoder whose states say how strange a text is: SpanNER's, or the first member's."""
+        members = self.members or []
+        spanner = (entry["encoder"] for entry in members if entry["config"].get("model_type") == "spanner")
+        return int(next(spanner, members[0]["encoder"]))
 
     def member_configs(self) -> dict[str, MemberConfig]:
         """Each member's configuration by its name.

@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hybridner.ensemble import ABSTAIN, Ballot, Candidate, DecisionSettings, Predictions, decide, merge_ballots
+from hybridner.ensemble import (
+    ABSTAIN,
+    Ballot,
+    Candidate,
+    DecisionSettings,
+    OodDetector,
+    Predictions,
+    SpanFamiliarity,
+    decide,
+    merge_ballots,
+)
+from hybridner.ensemble.ballot import Floats
 from hybridner.errors import DataError, ModelError
 from hybridner.gazetteer import add_votes
 from hybridner.spans import Record
@@ -97,7 +108,10 @@ class CharacterReader(Protocol):
 
 
 def text_logits(model: CharacterReader, texts: Sequence[str], batch_size: int) -> list[list[Tensor]]:
-    """For each text and member the logits of all its characters, [len(text), D] in single precision; [] for an empty text."""
+    """For each text and member the logits of all its characters, [len(text), D] in single precision; [] for an empty text.
+
+    What else `character_logits` gives comes after them, in the same form.
+    """
     pieces: list[list[tuple[int, list[Tensor]]]] = [[] for _ in texts]
     for batch in window_batches(texts, model.vocabularies, model.max_characters, batch_size):
         logits = [part.float() for part in model.character_logits(batch.input_ids, batch.attention_mask)]
@@ -119,11 +133,24 @@ def _concatenated(windows: Sequence[list[Tensor]]) -> list[Tensor]:
     return [torch.cat(parts) for parts in zip(*windows, strict=True)]
 
 
+class ReadGroup(NamedTuple):
+    """Some of the texts, read.
+
+    Attributes:
+        numbers: of the texts among all.
+        ballot: of their candidates, before the temperature.
+        strangeness: that of each character of each text; None in a composite that does not know what it knows.
+    """
+
+    numbers: list[int]
+    ballot: Ballot
+    strangeness: list[Floats] | None
+
+
 def predict_ballots(
     model: CompositeModel, texts: Sequence[str], *, batch_size: int, decoding: str, simplify: bool | None = None
-) -> Iterator[tuple[list[int], Ballot]]:
-    """Ballots, before the temperature, of groups of texts of similar length, each with the numbers of its texts. Votes are in the
-    order of `model.voter_names`.
+) -> Iterator[ReadGroup]:
+    """Ballots of groups of texts of similar length. Votes are in the order of `model.voter_names`.
 
     Args:
         model: the composite, in evaluation mode.
@@ -143,12 +170,21 @@ def predict_ballots(
             ]
             mask = torch.arange(int(lengths.max()))[None, :] < lengths[:, None]
             mask = mask.to(padded[0].device)
+            strangeness = _strangeness(model, [logits[number] for number in numbers])
             if model.gazetteer is None:
-                yield numbers, collect_votes(model, padded, mask, decoding)
+                yield ReadGroup(numbers, collect_votes(model, padded, mask, decoding), strangeness)
                 continue
             places, probs = model.gazetteer.judge([texts[number] for number in numbers])
             likely = places[probs[:, 1:].max(axis=1) >= model.config.near_miss * probs[:, 0]]
-            yield numbers, add_votes(collect_votes(model, padded, mask, decoding, likely), places, probs)
+            ballot = add_votes(collect_votes(model, padded, mask, decoding, likely), places, probs)
+            yield ReadGroup(numbers, ballot, strangeness)
+
+
+def _strangeness(model: CompositeModel, parts: Sequence[Sequence[Tensor]]) -> list[Floats] | None:
+    """What comes after the members' logits."""
+    if model.config.ood is None:
+        return None
+    return [_to_numpy(part[-1])[:, 0].astype(np.float64) for part in parts]
 
 
 def predict_candidates(
@@ -158,15 +194,21 @@ def predict_candidates(
     batch_size: int,
     options: DecisionOptions,
     simplify: bool | None = None,
-) -> list[list[Candidate]]:
-    """The decided candidates of each text; an empty text has none."""
+) -> list[tuple[list[Candidate], float | None]]:
+    """The decided candidates of each text, and its `ood_score` where the model knows what it knows; an empty text has neither."""
     settings = options.applied_to(model.decision_settings)
     labels = model.config.labels.with_outside
-    results: list[list[Candidate]] = [[] for _ in texts]
-    for numbers, ballot in predict_ballots(model, texts, batch_size=batch_size, decoding=settings.decoding, simplify=simplify):
-        decided = decide(ballot, len(numbers), labels, model.voter_names, settings)
-        for number, candidates in zip(numbers, decided, strict=True):
-            results[number] = candidates
+    detector = None if model.config.ood is None else OodDetector.from_dict(model.config.ood)
+    results: list[tuple[list[Candidate], float | None]] = [([], None) for _ in texts]
+    for group in predict_ballots(model, texts, batch_size=batch_size, decoding=settings.decoding, simplify=simplify):
+        scores: Sequence[float | None] = [None] * len(group.numbers)
+        familiarity = None
+        if detector is not None and group.strangeness is not None:
+            scores = detector.score_texts(np.array([values.mean() for values in group.strangeness])).tolist()
+            familiarity = SpanFamiliarity.of(detector, group.ballot.spans, group.strangeness, model.config.ood_threshold)
+        decided = decide(group.ballot, len(group.numbers), labels, model.voter_names, settings, familiarity)
+        for number, candidates, score in zip(group.numbers, decided, scores, strict=True):
+            results[number] = candidates, score
     return results
 
 
@@ -184,7 +226,7 @@ def predict_records(
         raise DataError("there is no text to read")
     return Predictions(
         tuple(records),
-        merge_ballots([ballot for _, ballot in groups], [numbers for numbers, _ in groups]),
+        merge_ballots([group.ballot for group in groups], [group.numbers for group in groups]),
         model.config.labels.with_outside,
         model.voter_names,
         np.full(len(records), -1, dtype=np.int64),

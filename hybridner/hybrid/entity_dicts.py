@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from hybridner.ensemble import Candidate, Threshold, find_doubtful
@@ -11,9 +12,21 @@ from hybridner.llm import VerifiedCandidate
 Entity = dict[str, Any]
 
 
+class EntityList(list[Entity]):
+    """The entities of one text: an ordinary list that also knows how unlike known texts its text is.
+
+    Attributes:
+        ood_score: see `TextPrediction`; None where the model has not been taught what it knows.
+    """
+
+    def __init__(self, entities: Iterable[Entity] = (), ood_score: float | None = None) -> None:
+        super().__init__(entities)
+        self.ood_score = ood_score
+
+
 def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool) -> Entity:
     """One entity as the pipeline gives it out; the keys are explained at `HybridNerPipeline`."""
-    return {
+    entity: Entity = {
         "entity_group": candidate.label,
         "word": text[candidate.start : candidate.end],
         "start": candidate.start,
@@ -24,6 +37,9 @@ def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool
         "votes": candidate.votes,
         "needs_review": needs_review,
     }
+    if candidate.ood_score is not None:
+        entity["ood_score"] = candidate.ood_score
+    return entity
 
 
 def local_entities(prediction: TextPrediction, threshold: Threshold) -> list[Entity]:
@@ -31,8 +47,8 @@ def local_entities(prediction: TextPrediction, threshold: Threshold) -> list[Ent
     found = prediction.entities
     doubtful = find_doubtful(found, threshold)
     return [
-        entity_dict(prediction.text, candidate, "local", needs_review)
-        for candidate, needs_review in zip(found, doubtful, strict=True)
+        entity_dict(prediction.text, candidate, "local", is_doubtful or (candidate.is_unfamiliar and not candidate.is_forced))
+        for candidate, is_doubtful in zip(found, doubtful, strict=True)
     ]
 
 

@@ -35,10 +35,13 @@ class TextPrediction:
         text: the text.
         candidates: every span that some member proposed or SpanNER nearly did, with its label; sorted by start, then longer
             first.
+        ood_score: the share of known texts that are more typical than this one, in [0, 1): 0.99 is less typical than 99 % of
+            them. None in a composite that has not been taught what it knows (`hybridner calibrate`), and of an empty text.
     """
 
     text: str
     candidates: tuple[Candidate, ...]
+    ood_score: float | None = None
 
     @property
     def entities(self) -> list[Candidate]:
@@ -64,7 +67,8 @@ class CompositeModel(CharacterModel):
     gazetteer: Gazetteer | None = None
 
     def character_logits(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
-        """Every member's logits [B, n, D] of the characters, see `HybridNerOutput`; inputs on any device.
+        """Every member's logits [B, n, D] of the characters, see `HybridNerOutput`, and behind them [B, n, 1] their strangeness
+        in a composite that has a detector (`config.ood`); inputs on any device.
 
         Args:
             input_ids: [B, V, n + 2], one layer for each of the V vocabularies.
@@ -157,10 +161,11 @@ class CompositeModel(CharacterModel):
         whole = _without_surrogates(texts)
         with self._evaluating():
             found = predict_candidates(self, whole, batch_size=batch_size, options=options, simplify=simplify)
+        candidates = [row for row, _ in found]
         if rules is not None:
             labels, how = self.config.labels.with_outside, decoding or self.config.decoding
-            found = [rules.apply(text, row, labels, how) for text, row in zip(whole, found, strict=True)]
-        return [TextPrediction(text, tuple(candidates)) for text, candidates in zip(whole, found, strict=True)]
+            candidates = [rules.apply(text, row, labels, how) for text, row in zip(whole, candidates, strict=True)]
+        return [TextPrediction(text, tuple(row), ood) for text, row, (_, ood) in zip(whole, candidates, found, strict=True)]
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:

@@ -132,8 +132,9 @@ class HybridNerModel(CompositeModel):
         return min(max_encoder_characters(encoder.config) for encoder in self.encoders)
 
     def character_logits(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
-        logits: tuple[Tensor, ...] = self(input_ids.to(self.device), attention_mask.to(self.device)).logits
-        return logits
+        output: HybridNerOutput = self(input_ids.to(self.device), attention_mask.to(self.device))
+        logits = output.logits or ()
+        return logits if output.strangeness is None else (*logits, output.strangeness[..., None])
 
     def forward(
         self,
@@ -176,8 +177,16 @@ class HybridNerModel(CompositeModel):
         ]
         losses = [output.loss.float() for output in outputs if output.loss is not None]
         return HybridNerOutput(
-            loss=torch.stack(losses).sum() if losses else None, logits=tuple(output.logits for output in outputs)
+            loss=torch.stack(losses).sum() if losses else None,
+            logits=tuple(output.logits for output in outputs),
+            strangeness=None if self.config.ood is None else self._strangeness(hidden[self.config.ood_encoder]),
         )
+
+    def _strangeness(self, states: Tensor) -> Tensor:
+        """[B, n] the characters' states [B, n, d] along the direction that leads out of the composite's domain."""
+        direction = torch.tensor(self.config.ood["direction"], dtype=torch.float32, device=states.device)
+        # No matrix product, so that a graph in 8 bits leaves it as it is.
+        return (states.float() * direction).sum(-1)
 
     def _gold(self, tag_labels: Tensor | None, span_labels: Tensor | None) -> dict[str, Tensor]:
         gold = {kind: value for kind, value in (("tags", tag_labels), ("spans", span_labels)) if value is not None}

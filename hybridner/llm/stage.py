@@ -51,6 +51,7 @@ class Provenance:
         llm_error: why there is no LLM label although the candidate was routed, for people to read.
         failure: the same for programs.
         is_doubtful: whether the threshold was exceeded when the candidate came by.
+        is_unfamiliar: whether the candidate stands in a text beyond what the model knows.
     """
 
     local_label: str
@@ -64,11 +65,12 @@ class Provenance:
     llm_error: str | None = None
     failure: FailureKind | None = None
     is_doubtful: bool = False
+    is_unfamiliar: bool = False
 
     @property
     def needs_review(self) -> bool:
-        """Doubtful, and no LLM has given an answer."""
-        return self.is_doubtful and self.llm_label is None
+        """Doubtful or in an unfamiliar text, and no LLM has given an answer."""
+        return (self.is_doubtful or self.is_unfamiliar) and self.llm_label is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +340,7 @@ class LlmStage:
 
     def _provenance(self, old: Candidate, new: Candidate, doubtful: bool, outcome: _Outcome | None) -> Provenance:
         if outcome is None:
-            return Provenance(old.label, old.uncertainty, is_doubtful=doubtful)
+            return Provenance(old.label, old.uncertainty, is_doubtful=doubtful, is_unfamiliar=old.is_unfamiliar)
         return Provenance(
             local_label=old.label,
             uncertainty=old.uncertainty,
@@ -351,6 +353,7 @@ class LlmStage:
             llm_error=outcome.error,
             failure=outcome.failure,
             is_doubtful=doubtful,
+            is_unfamiliar=old.is_unfamiliar,
         )
 
 

@@ -37,7 +37,10 @@ class HybridNerOutput(ModelOutput):
         loss: [] the members' losses added up, when labels were given.
         logits: one tensor [B, n, D] per member in the members' order, aligned to characters (no special tokens): D is 2K + 1
             for a tagger (emissions of the BIO tags), 2(K + 1) for SpanNER (start logits, then end logits).
+        strangeness: [B, n] how unlike known texts each character's state is, in composites that learned it; see
+            `hybridner.ensemble.ood`.
     """
 
     loss: Tensor | None = None
     logits: tuple[Tensor, ...] | None = None
+    strangeness: Tensor | None = None

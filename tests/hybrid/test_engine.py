@@ -78,7 +78,7 @@ def test_tags_run_across_seams(composite: HybridNerModel) -> None:
     member = composite.members["bert-bilstm-crf"]
     tags = member.decoder.crf.viterbi(scores[index][None], torch.ones(1, len(text), dtype=torch.bool))[0].tolist()
     expected = {(start, end) for start, end, _ in numbered_spans(tags)}
-    ((_, ballot),) = predict_ballots(composite, [text], batch_size=4, decoding="flat")
+    ((_, ballot, _),) = predict_ballots(composite, [text], batch_size=4, decoding="flat")
     voted = {(int(s), int(e)) for (_, s, e), vote in zip(ballot.spans, ballot.votes[index], strict=True) if vote > 0}
     assert voted == expected
     assert len(expected) > 10
@@ -99,7 +99,7 @@ def test_a_text_of_a_hundred_thousand_characters(make_member: Callable) -> None:
 
 
 def test_the_ballot_holds_every_proposal_and_everybodys_opinion(composite: HybridNerModel) -> None:
-    ((numbers, ballot),) = predict_ballots(composite, [TEXT, TEXT[:9]], batch_size=4, decoding="flat")
+    ((numbers, ballot, _),) = predict_ballots(composite, [TEXT, TEXT[:9]], batch_size=4, decoding="flat")
     spanner = composite.member_names.index("spanner")
     longest = composite.spanner.config.max_span_length
     assert sorted(numbers) == [0, 1]

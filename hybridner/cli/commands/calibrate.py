@@ -15,6 +15,7 @@ from hybridner.files import write_json
 
 if TYPE_CHECKING:
     from hybridner.ensemble import Predictions
+    from hybridner.hybrid import CompositeModel
 
 DESCRIPTION = (
     "Fit what is fitted after training: the weights of the combining strategies, the temperature of SpanNER's "
@@ -56,6 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--error-recall", type=float, metavar="X", help="threshold that routes this share of wrong entities (conformal)"
     )
     parser.add_argument("--by-label", action="store_true", help="with --error-recall: a threshold for each label")
+    parser.add_argument(
+        "--known",
+        metavar="FILE",
+        help="texts of the domain, such as the training data, to learn from what is foreign (else DATA)",
+    )
+    parser.add_argument("--background", metavar="FILE", help="texts of other kinds, thousands if possible (else 200 of ours)")
     parser.add_argument("--output", metavar="DIR", help="where the composite goes (default: where it is)")
 
 
@@ -78,7 +85,9 @@ def run(options: argparse.Namespace) -> int:
     choices = CalibrationConfig(strategy, options.uncertainty, target, tuple(dict.fromkeys(options.stacker)))
     if options.gazetteer:
         model.use_gazetteer(load_gazetteer(options.gazetteer, model.config.labels.names))
-    report = calibrate(model, _predictions(options.data, model), choices)
+    predictions = _predictions(options.data, model)
+    report = calibrate(model, predictions, choices)
+    report["ood"] = _teach_domain(model, [record.text for record in predictions.records], options)
     folder = Path(options.output or options.model)
     model.save_pretrained(folder)
     report = {"model": fingerprint(folder), **report}
@@ -104,6 +113,23 @@ def _predictions(path: str, model: Any) -> Predictions:
     if not any(record.entities for record in records):
         raise DataError("holds no labelled entity to calibrate on", path)
     return predict_records(model, records)
+
+
+def _teach_domain(model: CompositeModel, texts: list[str], options: argparse.Namespace) -> dict[str, Any] | None:
+    """What `fit_ood` reports; None where it could not be done, which nothing else depends on."""
+    from hybridner.calibration.ood import fit_ood
+    from hybridner.data.texts import iter_texts
+    from hybridner.hybrid import HybridNerModel
+
+    background = None if options.background is None else list(iter_texts(options.background))
+    if not isinstance(model, HybridNerModel):
+        return None
+    if options.known is not None:
+        return fit_ood(model, list(iter_texts(options.known)), texts, background)
+    try:
+        return fit_ood(model, texts, None, background)
+    except DataError:
+        return None
 
 
 def print_report(console: Console, report: dict[str, Any]) -> None:
@@ -136,6 +162,16 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
         )
     for label, value in chosen["by_label"].items():
         console.print(f"  {label}: {value:.3f}")
+    console.print(_domain_line(report.get("ood")))
+
+
+def _domain_line(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "no ood_score: there are too few texts to learn from what is foreign; give more with --known"
+    return (
+        f"ood_score: learned from {found['known']} known texts and {found['background']} others, ranked against "
+        f"{found['held_out']} held-out ones; tells these from other texts with AUROC {_shown(found['separation']['auroc'])}"
+    )
 
 
 def _shown(value: float) -> str:
