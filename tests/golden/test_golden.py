@@ -15,6 +15,7 @@ from hybridner import HybridNerModel
 from hybridner.ensemble import Predictions, available_strategies
 from hybridner.ensemble.combiners import COMBINERS, STACKERS
 from hybridner.evaluation.runs import Run
+from hybridner.hybrid import HybridNerConfig
 from hybridner.llm import AnswerCache
 from hybridner.spans import RESOLVERS
 from tests.golden.make import ANSWERS, ASKED, COMPOSITE, EXPECTED, PREDICTIONS, RUN, TEXTS, decisions, judged, reading, verified
@@ -91,6 +92,9 @@ def test_what_is_written_has_the_form_it_had(model: HybridNerModel, tmp_path: Pa
     new, old = (json.loads((folder / "config.json").read_text()) for folder in (tmp_path, COMPOSITE))
     for settings in (new, old):
         del settings["transformers_version"]
+    # What came later stands at its default.
+    later = {name: new.pop(name) for name in new.keys() - old.keys()}
+    assert later == {name: getattr(HybridNerConfig(), name) for name in later}
     assert new == old
     tensors = []
     for folder in (tmp_path, COMPOSITE):
