@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -19,7 +19,8 @@ from hybridner.export import as_onnx
 from hybridner.gazetteer import Rules
 from hybridner.hybrid import CompositeModel, ExampleIndex, HybridNerModel, TextPrediction
 from hybridner.hybrid.configuration_hybrid import check_choice
-from hybridner.hybrid.entity_dicts import EntityList, local_entities, verified_entity
+from hybridner.hybrid.consistency import Consistency
+from hybridner.hybrid.entity_dicts import Entity, EntityList, local_entities, verified_entity
 from hybridner.hybrid.verification import LlmOptions, open_verification
 from hybridner.llm import LlmReport, Plan
 from hybridner.models import MemberModel
@@ -33,6 +34,8 @@ _READ_AHEAD = 16
 _PREDICTION = ("strategy", "decoding", "simplify")
 #: Terms that must be entities, or must not be.
 _RULES = ("force", "forbid")
+#: An ontology whose rules entities are held against, and whether what breaks them is put right.
+_CONSISTENCY = ("consistent_with", "repair")
 _LLM = tuple(field.name for field in fields(LlmOptions))
 
 
@@ -70,6 +73,9 @@ class HybridNerPipeline(Pipeline):
         force: terms that are entities wherever they stand, by label (``{"LOC": ["硅谷"]}``) or as a file of terms; what overlaps
             them is given up. Case, width and traditional characters make no difference.
         forbid: terms that are no entities, as a list, by the label they do not have, or as a file.
+        consistent_with: an ontology, "sncm-open" or an OWL file, whose rules each text's entities are held against: every entity
+            gets the key `contradictions`, what it breaks in words. See `hybridner.hybrid.consistency`.
+        repair: whether contradictions are put right by the next probable label.
         llm: who is asked about the spans with u > τ: the name of a model at an OpenAI-compatible endpoint, a mapping of
             settings of `hybridner.llm.OpenAIVerifier`, or any verifier. The next texts are read while answers come in.
         llm_settings: a mapping of fields of `hybridner.llm.LlmSettings`, such as fusion, accuracy, template or budget. Without
@@ -121,7 +127,7 @@ class HybridNerPipeline(Pipeline):
         return torch.inference_mode
 
     def _sanitize_parameters(self, **parameters: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        known = (*_PREDICTION, *_RULES, *_LLM, "threshold")
+        known = (*_PREDICTION, *_RULES, *_CONSISTENCY, *_LLM, "threshold")
         for name in parameters:
             if name not in known:
                 raise ModelError(f"unknown parameter {name!r}; the pipeline takes batch_size, dry_run, {', '.join(known)}")
@@ -138,10 +144,16 @@ class HybridNerPipeline(Pipeline):
             given["llm_examples"] = ExampleIndex.of(given["llm_examples"], self.model)
         decision = {name: given[name] for name in _PREDICTION if name in given}
         # The LLM stage resolves overlaps once more, by the same rule.
-        output = {name: value for name, value in given.items() if name not in ("strategy", "simplify", *_RULES)}
+        output = {name: value for name, value in given.items() if name not in ("strategy", "simplify", *_RULES, *_CONSISTENCY)}
         if given.keys() & set(_RULES):
             rules = Rules.of(given.get("force"), given.get("forbid"), self.model.config.labels.names)
             decision["rules"], output["rules"] = rules, rules
+        if "consistent_with" in given:
+            consistency = Consistency.of(given["consistent_with"], self.model.config.labels.with_outside)
+            check_choice("repair", given.get("repair", False), (True, False))
+            output["consistency"] = (consistency, given.get("repair", False))
+        elif "repair" in given:
+            raise ModelError("repair puts right what an ontology forbids; give `consistent_with` as well")
         return {}, decision, output
 
     def __call__(self, inputs: Any, *args: Any, dry_run: bool = False, **kwargs: Any) -> Any:
@@ -224,25 +236,30 @@ class HybridNerPipeline(Pipeline):
         threshold: Threshold | None,
         decoding: str | None,
         rules: Rules | None,
+        consistency: tuple[Consistency, bool] | None,
         llm: Mapping[str, Any],
     ) -> Iterator[EntityList]:
         limit = self.model.config.review_threshold if threshold is None else threshold
         if "llm" not in llm:
             for prediction in chain.from_iterable(predictions):
-                yield EntityList(local_entities(prediction, limit), prediction.ood_score)
+                candidates, notes = _checked(prediction.text, prediction.candidates, consistency)
+                entities = local_entities(replace(prediction, candidates=tuple(candidates)), limit)
+                yield EntityList((_noted(entity, notes) for entity in entities), prediction.ood_score)
             return
         with open_verification(self.model, LlmOptions(**llm), limit, decoding) as verification:
             for batch, verified in verification.stream(predictions):
                 self.llm_report = verification.report()
                 for prediction, row in zip(batch, verified, strict=True):
-                    found = [item for item in row if _is_entity(prediction.text, item.candidate, rules)]
-                    entities = (verified_entity(prediction.text, item, item.provenance.needs_review) for item in found)
-                    yield EntityList(entities, prediction.ood_score)
+                    row = [item for item in row if _is_entity(prediction.text, item.candidate, rules)]
+                    candidates, notes = _checked(prediction.text, [item.candidate for item in row], consistency)
+                    items = [replace(item, candidate=candidate) for item, candidate in zip(row, candidates, strict=True)]
+                    found = (verified_entity(prediction.text, item, item.provenance.needs_review) for item in items)
+                    yield EntityList((_noted(entity, notes) for entity in found), prediction.ood_score)
 
     def _plan(self, inputs: Iterable[Any], batch_size: int | None = None, **kwargs: Any) -> Plan:
         _, decision, output = self._sanitize_parameters(**kwargs)
         options = _split({**self._postprocess_params, **output})
-        llm, _ = options.pop("llm"), options.pop("rules")
+        llm, *_ = (options.pop(name) for name in ("llm", "rules", "consistency"))
         if "llm" not in llm:
             raise ModelError("dry_run tells what an LLM would be asked; it needs `llm` as well")
         size = self._batch_size if batch_size is None else batch_size
@@ -252,9 +269,27 @@ class HybridNerPipeline(Pipeline):
 
 
 def _split(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of the output: `threshold`, `decoding`, `rules`, and all about the LLM together as `llm`."""
+    """Parameters of the output: `threshold`, `decoding`, `rules`, `consistency`, and all about the LLM together as `llm`."""
     llm = {name: value for name, value in parameters.items() if name in _LLM}
-    return {**{name: parameters.get(name) for name in ("threshold", "decoding", "rules")}, "llm": llm}
+    return {**{name: parameters.get(name) for name in ("threshold", "decoding", "rules", "consistency")}, "llm": llm}
+
+
+def _checked(
+    text: str, candidates: Sequence[Candidate], consistency: tuple[Consistency, bool] | None
+) -> tuple[Sequence[Candidate], dict[tuple[int, int], dict[str, Any]]]:
+    """The candidates of a text, repaired where that is wanted, and for each span what its entity has beside the usual keys."""
+    if consistency is None:
+        return candidates, {}
+    rules, is_repairing = consistency
+    notes: dict[tuple[int, int], dict[str, Any]] = {(c.start, c.end): {"contradictions": []} for c in candidates if c.is_entity}
+    for found in rules.find([text], [candidates]):
+        for _, start, end in found.mentions:
+            notes[start, end]["contradictions"].append(found.message)
+    return (rules.repair([text], [candidates])[0] if is_repairing else candidates), notes
+
+
+def _noted(entity: Entity, notes: Mapping[tuple[int, int], dict[str, Any]]) -> Entity:
+    return {**entity, **notes.get((entity["start"], entity["end"]), {})}
 
 
 def _is_entity(text: str, candidate: Candidate, rules: Rules | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     prepare.add_argument("--strict", action="store_true", help="make every repair of a known defect an error")
     prepare.set_defaults(run_data=_prepare)
 
-    describe = commands.add_parser("describe", help="counts, lengths, labels, overlaps, duplicates and leaks")
+    describe = commands.add_parser("describe", help="counts, lengths, labels, relations, overlaps, duplicates and leaks")
     describe.add_argument(
         "path", type=Path, help="a file of any known format, a prepared folder, or one with train, dev and test files"
     )
@@ -155,21 +155,33 @@ def _prepare(options: argparse.Namespace) -> int:
 
 def _describe(options: argparse.Namespace) -> int:
     from hybridner.data import RepairLog, iter_annotated
+    from hybridner.data.formats.markup import is_corpus
     from hybridner.data.reading import find_files
+    from hybridner.data.relations import iter_relations, relations_of
+    from hybridner.data.sncm.corpus import read_corpus_splits
     from hybridner.data.statistics.describe import describe
+    from hybridner.data.statistics.relations import describe_relations, format_relations
     from hybridner.data.statistics.report import format_description, plot
 
     repairs = RepairLog()
     reading = _read_options(options, repairs)
-    splits = {
-        name: [annotated.record for annotated in iter_annotated(path, options.format, reading)]
-        for name, path in find_files(options.path).items()
-    }
+    if is_corpus(options.path):
+        sentences = read_corpus_splits(options.path)
+        splits = {name: [sentence.record for sentence in part] for name, part in sentences.items()}
+        relations = {name: describe_relations(relations_of(part)) for name, part in sentences.items()}
+    else:
+        files = find_files(options.path)
+        splits = {n: [a.record for a in iter_annotated(path, options.format, reading)] for n, path in files.items()}
+        again = replace(reading, repairs=RepairLog())  # what was repaired is counted once
+        relations = {n: describe_relations(iter_relations(path, again)) for n, path in files.items()}
     description = describe(splits)
     if options.json:
-        print(json.dumps({**description.to_dict(), "repairs": repairs.counts}, ensure_ascii=False, indent=2))
+        found = {name: {type_: asdict(one) for type_, one in types.items()} for name, types in relations.items() if types}
+        print(json.dumps({**description.to_dict(), "relations": found, "repairs": repairs.counts}, ensure_ascii=False, indent=2))
     else:
         print(format_description(description))
+        for name, types in relations.items():
+            print(format_relations(name, types), end="")
         print(repairs)
     if options.plot:
         plot(splits, description, options.plot)

@@ -35,29 +35,39 @@ def is_parquet(path: Path) -> bool:
 def read_parquet(path: Path, options: ReadOptions) -> Iterator[RawRecord]:
     """The records of one Parquet file."""
     import pyarrow
-    import pyarrow.parquet as parquet
 
     try:
-        file = parquet.ParquetFile(path)
-        metadata = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
-        names = _label_names(metadata.get("info", {}).get("features", {}))
-        rows = (row for batch in file.iter_batches(batch_size=_ROWS) for row in batch.to_pylist())
-        yield from _records(rows, names, path, options)
+        features, rows = iter_column_rows(path)
+        yield from _records(rows, label_names(features), path, options)
     except pyarrow.ArrowException as error:
         raise DataError(f"cannot be read as Parquet: {error}", str(path)) from error
 
 
+def iter_column_rows(path: Path) -> tuple[Any, Iterator[Any]]:
+    """The features of a Parquet file or a folder of `Dataset.save_to_disk`, as `datasets` writes them down, and its rows."""
+    if path.is_dir():
+        from datasets import Dataset
+
+        saved = Dataset.load_from_disk(str(path))
+        return saved.features.to_dict(), iter(saved)
+    import pyarrow.parquet as parquet
+
+    file = parquet.ParquetFile(path)
+    metadata = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
+    rows = (row for batch in file.iter_batches(batch_size=_ROWS) for row in batch.to_pylist())
+    return metadata.get("info", {}).get("features", {}), rows
+
+
 def read_saved(path: Path, options: ReadOptions) -> Iterator[RawRecord]:
     """The records of one folder that `Dataset.save_to_disk` wrote; it is read by memory mapping."""
-    from datasets import Dataset
-
-    return read_dataset(Dataset.load_from_disk(str(path)), path, options)
+    features, rows = iter_column_rows(path)
+    return _records(rows, label_names(features), path, options)
 
 
 def read_dataset(dataset: Any, path: Path, options: ReadOptions) -> Iterator[RawRecord]:
     """The records of a `datasets.Dataset`, or of any rows with the columns of the common schema; `path` stands in messages."""
     features = getattr(dataset, "features", None)
-    names = () if features is None else _label_names(features.to_dict())
+    names = () if features is None else label_names(features.to_dict())
     return _records(iter(dataset), names, path, options)
 
 
@@ -66,9 +76,9 @@ def saved_splits(path: Path) -> list[str]:
     return list(json.loads((path / "dataset_dict.json").read_text(encoding="utf-8"))["splits"])
 
 
-def _label_names(features: Any) -> Sequence[str]:
-    """The ClassLabel names somewhere in the `entities` feature, whichever way its list is written; none for plain strings."""
-    pending = [features.get("entities")] if isinstance(features, Mapping) else []
+def label_names(features: Any, column: str = "entities") -> Sequence[str]:
+    """The ClassLabel names somewhere in the feature of a column, whichever way its list is written; none for plain strings."""
+    pending = [features.get(column)] if isinstance(features, Mapping) else []
     while pending:
         feature = pending.pop()
         if isinstance(feature, Mapping):
