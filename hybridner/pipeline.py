@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -23,8 +23,11 @@ from hybridner.hybrid.consistency import Consistency
 from hybridner.hybrid.entity_dicts import Entity, EntityList, local_entities, verified_entity
 from hybridner.hybrid.verification import LlmOptions, open_verification
 from hybridner.llm import LlmReport, Plan
+from hybridner.mapping import map_dataset
 from hybridner.models import MemberModel
 from hybridner.spans import RESOLVERS
+
+_Data = TypeVar("_Data")
 
 #: Windows per forward pass unless the caller says otherwise.
 _BATCH_SIZE = 16
@@ -121,6 +124,8 @@ class HybridNerPipeline(Pipeline):
                 "`hybridner train` makes them"
             )
         composite: Any = as_onnx(model) if backend == "onnx" else model
+        known = {*_PREDICTION, *_RULES, *_CONSISTENCY, *_LLM, "threshold"}
+        self.settings = {"batch_size": batch_size, **{name: value for name, value in kwargs.items() if name in known}}
         super().__init__(model=composite.eval(), batch_size=batch_size, **kwargs)
 
     def get_inference_context(self) -> Any:
@@ -157,9 +162,7 @@ class HybridNerPipeline(Pipeline):
         return {}, decision, output
 
     def __call__(self, inputs: Any, *args: Any, dry_run: bool = False, **kwargs: Any) -> Any:
-        size = kwargs.get("batch_size")
-        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-            raise ModelError(f"batch_size must be a whole number of at least 1, not {size!r}")
+        _check_batch_size(kwargs.get("batch_size"))
         if isinstance(inputs, (bytes, bytearray, Mapping)) or not isinstance(inputs, (str, Iterable, Dataset)):
             raise InputError(
                 f"expected a string, a list of strings, a data set or a generator, not {type(inputs).__name__}"
@@ -172,6 +175,41 @@ class HybridNerPipeline(Pipeline):
         # Of everything that can be iterated over, transformers reads generators as they come.
         stream = super().__call__(_items(inputs), *args, **kwargs)
         return list(stream) if isinstance(inputs, Sequence) and not isinstance(inputs, Dataset) else iter(stream)
+
+    def map(
+        self, dataset: _Data, column: str = "text", *, output: str = "entities", num_proc: int | None = None, **settings: Any
+    ) -> _Data:
+        """A data set with one more column: the entities of each text.
+
+        Rows are read and written as Arrow tables, and stay in their order; a text that is null gets null. With several processes
+        each loads the model for itself and runs on one thread.
+
+        Args:
+            dataset: a `datasets.Dataset` or `IterableDataset`, or a `DatasetDict` or `IterableDatasetDict`, whose splits are all
+                mapped.
+            column: the column of the texts.
+            output: name of the new column; one that is there already is replaced.
+            num_proc: how many processes; by default this one.
+            **settings: of the pipeline, in place of its own: batch_size, threshold, strategy, decoding, force, forbid, ...
+
+        Returns:
+            the data set in the same form and format; `output` is a list of structs with start, end, label, word, score,
+            uncertainty, source, needs_review and votes.
+
+        Raises:
+            DataError: there is no such column.
+            InputError: `dataset` is something else.
+            ModelError: a setting that cannot work here, such as an LLM (see `hybridner annotate`).
+
+        Example:
+            >>> ner.map(load_dataset("json", data_files="posts.jsonl", split="train"), column="body", num_proc=4)
+        """
+        return map_dataset(self, dataset, column, output, num_proc, **settings)
+
+    def check_settings(self, batch_size: int | None = None, **settings: Any) -> None:
+        """Raise a ModelError where a setting cannot work, before anything is read."""
+        _check_batch_size(batch_size)
+        self._sanitize_parameters(**settings)
 
     def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:
         """As `push_to_hub` of the model, with which everything is saved that the pipeline needs."""
@@ -266,6 +304,11 @@ class HybridNerPipeline(Pipeline):
         predictions = self._predictions(inputs, size, {**self._forward_params, **decision})
         with open_verification(self.model, LlmOptions(**llm), **options) as verification:
             return verification.plan(list(chain.from_iterable(predictions)))
+
+
+def _check_batch_size(size: object) -> None:
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+        raise ModelError(f"batch_size must be a whole number of at least 1, not {size!r}")
 
 
 def _split(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,10 @@
 """Bulk annotation: whole corpora in, Parquet with provenance out, on many processes, stopped and resumed at will."""
 
-from hybridner.annotation.annotator import Annotator
 from hybridner.annotation.files import KINDS, FileSource
-from hybridner.annotation.identity import fingerprint
 from hybridner.annotation.job import AnnotationConfig, annotate
 from hybridner.annotation.records import Fields
 from hybridner.annotation.sources import Source
 from hybridner.annotation.streams import StreamSource
+from hybridner.mapping import Annotator, fingerprint
 
 __all__ = ["KINDS", "AnnotationConfig", "Annotator", "Fields", "FileSource", "Source", "StreamSource", "annotate", "fingerprint"]

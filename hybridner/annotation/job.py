@@ -16,16 +16,16 @@ from accelerate import PartialState
 from filelock import FileLock, Timeout
 
 from hybridner.annotation import manifest
-from hybridner.annotation.identity import fingerprint
 from hybridner.annotation.llm_job import JobLlm, Llm, describe_llm
 from hybridner.annotation.progress import Progress
 from hybridner.annotation.records import Item, Reject, shown
 from hybridner.annotation.shards import Shards, sweep, write_shard
 from hybridner.annotation.sources import Piece, Source
-from hybridner.annotation.table import entities_array, entities_type, shard_table
+from hybridner.annotation.table import shard_table
 from hybridner.errors import DataError, HybridNerError
 from hybridner.hybrid.entity_dicts import Entity
 from hybridner.launch import processes
+from hybridner.mapping import entities_array, entities_type, fingerprint
 from hybridner.pipeline import HybridNerPipeline
 
 #: A text that any model reads.

@@ -11,15 +11,16 @@ import torch
 from transformers import pipeline
 from transformers.utils import logging
 
-from hybridner.annotation.identity import fingerprint
-from hybridner.annotation.table import entities_array, entities_type
 from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
 from hybridner.errors import DataError, ModelError
+from hybridner.mapping.identity import fingerprint
+from hybridner.mapping.table import entities_array, entities_type
 from hybridner.models.loading import load_error
-from hybridner.pipeline import HybridNerPipeline
 
 if TYPE_CHECKING:
     from datasets import Features
+
+    from hybridner.pipeline import HybridNerPipeline
 
 
 class Annotator:
@@ -61,19 +62,50 @@ class Annotator:
             raise ModelError("an Annotator asks no LLM, for it could keep no budget; `hybridner annotate` does")
         self.model, self.text, self.output, self.device, self.settings = model, text, output, device, settings
         self._home = os.getpid()
+        self._pipe.check_settings(**settings)
         self.fingerprint = fingerprint(self._pipe.model)
         self.members = self._pipe.model.voter_names
+
+    @classmethod
+    def of_pipeline(cls, pipe: HybridNerPipeline, *, text: str = "text", output: str = "entities", **settings: Any) -> Annotator:
+        """One that uses a pipeline which is loaded already; for other processes see `reading_from`.
+
+        Args:
+            pipe: the pipeline.
+            text, output, **settings: as for an Annotator; settings of the pipeline itself hold as well.
+
+        Raises:
+            ModelError: a setting that cannot work.
+        """
+        settings = {**pipe.settings, **settings}
+        if any(name.startswith("llm") for name in settings):
+            raise ModelError("a data set is mapped without an LLM, for it could keep no budget; `hybridner annotate` does")
+        pipe.check_settings(**settings)
+        annotator = cls.__new__(cls)
+        annotator.model, annotator.text, annotator.output, annotator.device = "", text, output, str(pipe.device)
+        annotator.settings, annotator._home, annotator._pipe = settings, os.getpid(), pipe
+        annotator.fingerprint, annotator.members = fingerprint(pipe.model), pipe.model.voter_names
+        return annotator
+
+    def reading_from(self, folder: str) -> Annotator:
+        """The same, but every other process loads the model from this folder."""
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))
+        other.model = folder
+        return other
 
     @cached_property
     def _pipe(self) -> HybridNerPipeline:
         # Every process loads the model for itself. Workers share the cores, and threads of a forked one may hang.
         if os.getpid() != self._home:
             torch.set_num_threads(1)
+        if not self.model:
+            raise ModelError("this Annotator was made of a loaded pipeline; other processes need the name of a model")
         load: Any = pipeline
         source = str(BUNDLED_FOLDER) if self.model == BUNDLED else self.model
         logging.disable_progress_bar()
         try:
-            pipe: HybridNerPipeline = load("hybrid-ner", model=source, device=self.device, **self.settings)
+            pipe: HybridNerPipeline = load("hybrid-ner", model=source, device=self.device)
         except OSError as error:
             raise load_error(self.model, error) from error
         finally:
@@ -81,7 +113,8 @@ class Annotator:
         return pipe
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_pipe"}
+        # Neither the loaded model nor the process is a part of what `datasets` recognises the function by.
+        return {**{name: value for name, value in vars(self).items() if name != "_pipe"}, "_home": 0}
 
     def features(self, before: Features) -> Features:
         """The features of a data set after this column is added."""
@@ -92,7 +125,7 @@ class Annotator:
 
     @property
     def _type(self) -> pa.DataType:
-        return entities_type(self.members, llm=False)
+        return entities_type(self.members, llm=False, contradictions="consistent_with" in self.settings)
 
     def __call__(self, batch: Any) -> Any:
         """The batch with the column: an Arrow table as such, a mapping of column names to lists as a dict.
@@ -107,7 +140,7 @@ class Annotator:
         texts = column.to_pylist() if isinstance(batch, pa.Table) else list(column)
         known = [number for number, text in enumerate(texts) if isinstance(text, str)]
         found: list[Any] = [None] * len(texts)
-        for number, entities in zip(known, self._pipe([texts[number] for number in known]), strict=True):
+        for number, entities in zip(known, self._pipe([texts[number] for number in known], **self.settings), strict=True):
             found[number] = entities
         array = entities_array(found, self._type)
         if not isinstance(batch, pa.Table):
