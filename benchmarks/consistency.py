@@ -3,8 +3,8 @@
     python -m benchmarks.consistency NAME --fit FILE... --test FILE [--corpus FOLDER]
 
 Sentences of one document (group) are checked together. With the marked-up corpus the annotated relations of each sentence are
-taken as known: an upper bound of what a relation extractor could bring. Contradictions among the annotated entities themselves are
-counted beside: a rule that gold breaks cannot help everywhere. The figures go into `results/consistency.json` under NAME.
+taken as known: an upper bound of what a relation extractor could bring. Contradictions among the annotated entities are counted
+beside: a rule that gold breaks cannot help everywhere. The figures go into `results/consistency.json` under NAME.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ data `hybridner data check` finds it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, product
@@ -114,8 +114,9 @@ class Consistency:
                         Contradiction("surface", (one, other), f"“{word}” is both {first} and {second}, which are disjoint")
                     )
         for relation in relations:
-            rule, head, tail = self._rule(relation, entities)
-            if rule is not None and not (head.label in rule.heads and tail.label in rule.tails):
+            broken = self._broken(relation, entities)
+            if broken is not None:
+                _, head, tail = broken
                 words = [texts[m.text][m.start : m.end] for m in (relation.head, relation.tail)]
                 message = f"“{words[0]}” ({head.label}) {relation.type} “{words[1]}” ({tail.label}) is against the ontology"
                 found.append(Contradiction("relation", (relation.head, relation.tail), message))
@@ -136,8 +137,9 @@ class Consistency:
         entities = _entities(candidates)
         changed: dict[Mention, Candidate] = {}
         for relation in relations:
-            rule, head, tail = self._rule(relation, {**entities, **changed})
-            if rule is not None and not (head.label in rule.heads and tail.label in rule.tails):
+            broken = self._broken(relation, {**entities, **changed})
+            if broken is not None:
+                rule, head, tail = broken
                 pairs = [
                     (self._log_prob(head, one) + self._log_prob(tail, other), one, other)
                     for one, other in product(sorted(rule.heads & set(self.labels)), sorted(rule.tails & set(self.labels)))
@@ -159,14 +161,15 @@ class Consistency:
             for number, row in enumerate(candidates)
         ]
 
-    def _rule(
-        self, relation: KnownRelation, entities: dict[Mention, Candidate]
-    ) -> tuple[RelationType | None, Candidate, Candidate] | tuple[None, None, None]:
-        """The rule for a relation and its two ends; None where one of them is no entity, or under no rule."""
-        head, tail = entities.get(relation.head), entities.get(relation.tail)
-        if head is None or tail is None or not {head.label, tail.label} <= self._types:
-            return None, None, None
-        return self._relations.get(relation.type), head, tail
+    def _broken(
+        self, relation: KnownRelation, entities: Mapping[Mention, Candidate]
+    ) -> tuple[RelationType, Candidate, Candidate] | None:
+        """The rule that a relation breaks, with its two ends; None where it keeps it, or where an end is no entity or under no
+        rule."""
+        head, tail, rule = entities.get(relation.head), entities.get(relation.tail), self._relations.get(relation.type)
+        if head is None or tail is None or rule is None or not {head.label, tail.label} <= self._types:
+            return None
+        return None if head.label in rule.heads and tail.label in rule.tails else (rule, head, tail)
 
     @cached_property
     def _types(self) -> set[str]:

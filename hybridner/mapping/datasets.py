@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from hybridner.errors import DataError, InputError, ModelError
 from hybridner.mapping.annotator import Annotator
@@ -19,6 +19,10 @@ _Data = TypeVar("_Data")
 
 def map_dataset(pipe: HybridNerPipeline, data: _Data, column: str, output: str, num_proc: int | None, **settings: Any) -> _Data:
     """See `HybridNerPipeline.map`."""
+    return cast(_Data, _map(pipe, data, column, output, num_proc, settings))
+
+
+def _map(pipe: HybridNerPipeline, data: Any, column: str, output: str, num_proc: int | None, settings: dict[str, Any]) -> Any:
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 
     if num_proc is not None and (isinstance(num_proc, bool) or not isinstance(num_proc, int) or num_proc < 1):
@@ -26,25 +30,24 @@ def map_dataset(pipe: HybridNerPipeline, data: _Data, column: str, output: str, 
     many = (num_proc or 1) > 1
     annotator = Annotator.of_pipeline(pipe, text=column, output=output, **settings)
     if isinstance(data, (DatasetDict, IterableDatasetDict)):
-        splits: Any = {name: map_dataset(pipe, part, column, output, num_proc, **settings) for name, part in data.items()}
-        return type(data)(splits)
+        return type(data)({name: _map(pipe, part, column, output, num_proc, settings) for name, part in data.items()})
     if isinstance(data, IterableDataset):
         if many:
             raise ModelError("a streamed data set is read by one process; leave num_proc out, or load it without streaming")
-        return _streamed(data, annotator)  # type: ignore[return-value] # an IterableDataset, as `data` is
+        return _streamed(data, annotator)
     if not isinstance(data, Dataset):
         raise InputError(
             f"map takes a data set of the library `datasets`, not {type(data).__name__}; call the pipeline for lists"
         )
     if not many:
-        return _mapped(data, annotator, None)  # type: ignore[return-value] # a Dataset, as `data` is
+        return _mapped(data, annotator, None)
     if not isinstance(settings.get("threshold", 0.0), (int, float)):
         raise ModelError(
             "an adaptive threshold follows one stream of texts, so it cannot be shared by processes; leave num_proc out"
         )
     with TemporaryDirectory(prefix="hybridner-map-") as folder:
         pipe.model.save_pretrained(folder)
-        return _mapped(data, annotator.reading_from(folder), num_proc)  # type: ignore[return-value]
+        return _mapped(data, annotator.reading_from(folder), num_proc)
 
 
 def _mapped(data: Any, annotator: Annotator, num_proc: int | None) -> Any:
