@@ -20,6 +20,7 @@ from hybridner.data import RepairLog, read_records
 from hybridner.data.feedback import read_feedback
 from hybridner.data.labels import load_label_set
 from hybridner.llm import as_verifier
+from hybridner.serving import read_request
 from hybridner.training import recipe_from_dict
 from tests.llm.scripted_server import ScriptedServer, chat
 from tests.support.tiny import LABELS
@@ -41,7 +42,7 @@ def commands(name: str) -> list[list[str]]:
         for line in block.splitlines():
             parts = [re.sub(r"^(?:[A-Z_]+=\S+ +)+", "", part.strip()) for part in re.split(r" \| | > ", line)]
             mine = [part for part in parts if part.startswith(("hybridner ", "accelerate "))]
-            assert mine, line
+            assert mine or line.startswith(("curl ", "docker ")), line
             found += [shlex.split(part, comments=True) for part in mine]
     return found
 
@@ -94,6 +95,24 @@ def test_commands_parse(name: str) -> None:
         program, command, *arguments = words[words.index("-m") + 1 :] if words[0] == "accelerate" else words
         assert program == "hybridner"
         command_parser(command).parse_args(arguments)
+
+
+def test_requests_to_the_service_are_valid() -> None:
+    bodies = re.findall(r"-d '(.*)'", "\n".join(blocks("recipes.md", "bash")))
+    assert [len(read_request(json.loads(body)).texts) for body in bodies] == [1, 2]
+
+
+def test_the_image_is_built_from_what_is_there() -> None:
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
+    allowed = (ROOT / ".dockerignore").read_text(encoding="utf-8")
+    for name in copied:
+        assert (ROOT / name).exists()
+        assert f"!{name.removeprefix('./')}\n" in allowed
+    settings = dict(line.split(" ", 1) for line in lines if line.startswith(("ENTRYPOINT", "CMD")))
+    program, command, *arguments = json.loads(settings["ENTRYPOINT"]) + json.loads(settings["CMD"])
+    assert program == "hybridner"
+    assert command_parser(command).parse_args(arguments).model == "bundled"
 
 
 def test_yaml_is_what_it_says(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ class Parameters(Settings):
         decoding: "flat" (no overlap) or "nested" (no crossing).
         strategy: a key of `hybridner.ensemble.COMBINERS`.
         simplify: whether traditional characters are read as the simplified ones they stand for.
+        force: terms that are entities wherever they stand, by label.
+        forbid: terms that are no entities, as a list, or by the label that they do not have.
     """
 
     error_class = InputError
@@ -31,6 +33,9 @@ class Parameters(Settings):
     decoding: Annotated[str, one_of(RESOLVERS)] | None = None
     strategy: Annotated[str, one_of(COMBINERS)] | None = None
     simplify: bool | None = Field(default=None, strict=True)
+    # Never a text: the pipeline would read the file of that name.
+    force: dict[str, list[str]] | None = None
+    forbid: list[str] | dict[str, list[str]] | None = None
 
     @property
     def given(self) -> dict[str, Any]:

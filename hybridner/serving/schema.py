@@ -18,7 +18,7 @@ class EntityAnswer(BaseModel):
     end: int = Field(description="after its last character")
     score: float = Field(description="P(type | span)")
     uncertainty: float = Field(description="from 0, certain, to 1")
-    source: Literal["local", "llm"] = Field(description="who decided")
+    source: Literal["local", "llm", "rule"] = Field(description="who decided")
     votes: dict[str, str] = Field(description="the type that each member gave this span, O for none")
     needs_review: bool = Field(description="whether the uncertainty is above the threshold")
 

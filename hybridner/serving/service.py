@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hybridner.ensemble import as_threshold, available_strategies
-from hybridner.errors import InputError
+from hybridner.errors import HybridNerError, InputError
+from hybridner.gazetteer import Rules
 from hybridner.hybrid import CompositeModel, TextPrediction
 from hybridner.hybrid.entity_dicts import Entity, local_entities
 from hybridner.serving.batching import Batcher
 from hybridner.serving.limits import Limits
 from hybridner.serving.metrics import Metrics
-from hybridner.serving.requests import PredictRequest
+from hybridner.serving.requests import Parameters, PredictRequest
 from hybridner.validation import did_you_mean
 from hybridner.version import __version__
 
@@ -76,7 +78,7 @@ class Service:
         """The entities of each text of a request; see `HybridNerPipeline` for what an entity says.
 
         Raises:
-            InputError: a strategy that this model was not fitted for.
+            InputError: a strategy that this model was not fitted for, or rules that cannot hold.
             TooLargeError: more than a request may ask for.
             OverloadedError, TooSlowError: see `Batcher.submit`.
         """
@@ -88,11 +90,25 @@ class Service:
                 + did_you_mean(given.strategy, self._strategies)
             )
         decision = _Decision(given.strategy, given.decoding, given.simplify)
+        rules = self._rules(given)
         predictions = await self._batcher.submit(texts, decision, seconds)
+        if rules is not None:
+            decoding = given.decoding or self._model.config.decoding
+            predictions = await asyncio.to_thread(self._ruled, predictions, rules, decoding)
         threshold = self._own_threshold if given.threshold is None else as_threshold(given.threshold)
         rows = [local_entities(prediction, threshold) for prediction in predictions]
         self.metrics.count_texts(texts, rows)
         return rows
+
+    def _rules(self, given: Parameters) -> Rules | None:
+        try:
+            return Rules.of(given.force, given.forbid, self._model.config.labels.names)
+        except HybridNerError as error:
+            raise InputError(f"parameters: {error}") from error
+
+    def _ruled(self, predictions: Sequence[TextPrediction], rules: Rules, decoding: str) -> list[TextPrediction]:
+        labels = self._model.config.labels.with_outside
+        return [TextPrediction(one.text, tuple(rules.apply(one.text, one.candidates, labels, decoding))) for one in predictions]
 
     async def close(self) -> None:
         """End what works for this service."""

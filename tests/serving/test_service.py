@@ -43,8 +43,9 @@ def rounded(value: Any) -> Any:
 
 def test_one_text_and_many_are_answered_as_the_pipeline_answers(service: RunningService, pipe: HybridNerPipeline) -> None:
     strict = {"threshold": 0.01, "decoding": "nested", "strategy": "majority", "simplify": False}
+    ruled = {"force": {"Place": ["克拉苏哈-4S"]}, "forbid": ["北约"]}
     many = [TEXT, "", TEXT * 5, "\ud800北约"]
-    for inputs, parameters in ((TEXT, {}), (many[:3], {}), (TEXT, strict), ([], None), ("", {})):
+    for inputs, parameters in ((TEXT, {}), (many[:3], {}), (TEXT, strict), ([TEXT], ruled), ([], None), ("", {})):
         status, answer, _ = service.ask("/predict", {"inputs": inputs, "parameters": parameters})
         assert status == 200
         assert rounded(answer) == rounded(pipe(inputs, **(parameters or {})))
@@ -75,6 +76,9 @@ def test_many_clients_at_once_get_their_own_answers(service: RunningService, pip
         ({"inputs": [TEXT, 3]}, 422, "inputs: must hold texts only; item 1 is int"),
         ({"inputs": TEXT, "parameters": {"threshold": 2}}, 422, "parameters.threshold: expected at most 1, got 2"),
         ({"inputs": TEXT, "parameters": {"strategy": "f1"}}, 422, "parameters.strategy: this model has not been fitted for 'f1'"),
+        ({"inputs": TEXT, "parameters": {"force": {"X": ["a"]}}}, 422, "'X'"),
+        ({"inputs": TEXT, "parameters": {"force": "/etc/passwd"}}, 422, "parameters.force: expected a mapping"),
+        ({"inputs": TEXT, "parameters": {"forbid": "/etc/passwd"}}, 422, "parameters.forbid: expected a list or a mapping"),
         ({"inputs": [""] * 41}, 413, "41 texts in one request; at most 40 are read"),
         ({"inputs": ["北" * 2000, "约" * 2001]}, 413, "4001 characters in one request; at most 4000 are read"),
         (b" " * 200_000, 413, "a body of 200000 bytes; at most 113536 are read"),
@@ -141,7 +145,9 @@ def test_the_page_needs_no_network_and_describes_the_interface(service: RunningS
         for step in reference.split("/"):
             place = place[step]
     request = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert set(request["properties"]["parameters"]["properties"]) == {"threshold", "decoding", "strategy", "simplify"}
+    assert set(request["properties"]["parameters"]["properties"]) == {
+        *("threshold", "decoding", "strategy", "simplify", "force", "forbid")
+    }
     properties = described["components"]["schemas"]["EntityAnswer"]["properties"]
     assert service.ask("/predict", {"inputs": TEXT})[1][0].keys() == properties.keys()
 
