@@ -32,6 +32,7 @@ from hybridner.data.sncm.corpus import read_corpus_splits
 HOST = "127.0.0.1"
 CLIENTS = (1, 8, 32, 128)
 SIDE_BY_SIDE_CLIENTS = 32
+PARTS = ("side_by_side", "latency", "endurance", "stops")
 #: Scores may differ by rounding between a text alone and in a batch.
 TOLERANCE = 1e-5
 _SERVE = """
@@ -119,7 +120,10 @@ class Client:
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-            return int(head.split(b" ", 2)[1]), await reader.readexactly(length)
+            body = await reader.readexactly(length)
+            if b"connection: close" in head.lower():
+                self.close()
+            return int(head.split(b" ", 2)[1]), body
         except (OSError, EOFError):
             self.close()
             raise
@@ -306,13 +310,17 @@ def stops(model: str, texts: Sequence[str], threads: int, clients: int = 32, req
     again.process.kill()
     again.process.wait()
     return {
+        "clients": clients,
         "sigterm": {
             "exit_code": code,
             "answers": len(answered.seconds),
             "wrong": answered.wrong,
-            # A client notices the end by its connection; none was cut off inside an answer or while it waited for one.
-            "connections_closed": len(answered.errors),
-            "error_statuses": [error for error in answered.errors if error.startswith("status")],
+            "answers_with_an_error": [error for error in answered.errors if error.startswith("status")],
+            "refused": answered.errors.count(ConnectionRefusedError.__name__),
+            # Sent, and the connection was lost before the answer.
+            "cut_off": sum(
+                not error.startswith("status") and error != ConnectionRefusedError.__name__ for error in answered.errors
+            ),
         },
         "sigkill": {
             "requests": requests,
@@ -324,6 +332,64 @@ def stops(model: str, texts: Sequence[str], threads: int, clients: int = 32, req
     }
 
 
+def table(figures: dict[str, Any]) -> str:
+    """The figures for people."""
+    pair, waits, long, stop = (figures[name] for name in PARTS)
+    rate, cpu, ratio = pair["answers_per_second"], pair["server_cpu_ms_per_answer"], pair["throughput_ratio"]
+    megabytes, term, kill = long["megabytes"], stop["sigterm"], stop["sigkill"]
+    rows = "\n".join(
+        f"| {clients} | {one['answers_per_second']:.0f} | "
+        + " | ".join(f"{one['milliseconds'][name]:.0f}" for name in ("p50", "p95", "p99", "largest"))
+        + f" | {len(one['errors'])} | {one['wrong']} |"
+        for clients, one in waits.items()
+        if clients.isdecimal()
+    )
+    loads = ", ".join(f"{figures[name]['load_average_before']:.1f}" for name in PARTS)
+    machine_ = pair["machine"]
+    return f"""# The service under load
+
+`python -m benchmarks.serve_load MODEL`: {pair["model"]}, test sentences of SNCM-open, one to a request;
+{machine_["cores"]} cores, {machine_["threads"]} threads, loopback, server and clients on the same machine. Beside it ran
+{pair["beside"]} (load averages before the four parts: {loads}), so compare what stands in one table, not with other machines.
+
+## Batches against one text after the other
+
+{pair["clients"]} clients, the two services loaded in turns, {pair["rounds"]} rounds of {pair["seconds_each"]:g} s, medians.
+"One" is the same service with batches of one and one worker.
+
+| | one | batched |
+|---|---:|---:|
+| answers a second | {rate["one"]:.1f} | {rate["batched"]:.1f} |
+| CPU milliseconds of the server for an answer | {cpu["one"]:.1f} | {cpu["batched"]:.1f} |
+
+Throughput × {ratio["median"]:.2f} (lowest round {ratio["lowest"]:.2f}, highest {ratio["highest"]:.2f}),
+CPU time ÷ {pair["cpu_ratio"]:.2f}; {pair["texts_per_batch"]:.1f} texts in a batch on average.
+
+## Latency
+
+| clients | answers a second | p50 ms | p95 ms | p99 ms | largest | errors | wrong |
+|---:|---:|---:|---:|---:|---:|---:|---:|
+{rows}
+
+"Wrong" is any answer that differs from what a lone client got: other entities, votes or offsets, or a score by more than
+{TOLERANCE:g}.
+
+## {long["requests"]:,} requests
+
+{long["answers"]:,} answers, {long["counted_by_the_server"]:,} counted by the server, {len(long["errors"])} errors,
+{long["wrong"]} wrong. Memory of the server: {megabytes["start"]:.0f} MB at the start, {megabytes["after_a_tenth"]:.0f} MB after a
+tenth, {megabytes["end"]:.0f} MB at the end.
+
+## Stop and kill
+
+- SIGTERM under {stop["clients"]} clients: exit status {term["exit_code"]}; {term["answers"]} answers, {term["wrong"]} wrong,
+  {term["cut_off"]} requests that were sent and not answered; {term["refused"]} clients were turned away when they came back
+  after their answer.
+- SIGKILL under {stop["clients"]} clients, and a new start: of {kill["requests"]} requests {kill["answers"]} were answered,
+  {kill["wrong"]} wrong; {kill["resent"]} times a client whose connection was lost sent its request again.
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="folder or Hub id")
@@ -333,7 +399,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--beside", default="nothing", help="what else ran on the machine meanwhile")
-    parser.add_argument("--only", choices=("side_by_side", "latency", "endurance", "stops"), action="append")
+    parser.add_argument("--only", choices=PARTS, action="append")
     options = parser.parse_args()
     texts = [sentence.record.text for sentence in read_corpus_splits()["test"]]
     file = RESULTS / "serve_load.json"
@@ -356,6 +422,8 @@ def main() -> None:
             }
             print(name, json.dumps(figures[name], indent=1))
             file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    if figures.keys() >= set(PARTS):
+        (RESULTS / "serve_load.md").write_text(table(figures), encoding="utf-8")
 
 
 if __name__ == "__main__":
