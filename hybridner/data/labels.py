@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 
 import yaml
@@ -33,6 +34,27 @@ def load_label_set(source: str | None, records: Sequence[Record]) -> LabelSet:
     if missing:
         raise DataError(f"labels {', '.join(missing)} occur in the data but not in this label set", source)
     return labels
+
+
+def as_label_set(labels: object) -> LabelSet:
+    """A label set from what users write as `labels=`.
+
+    Args:
+        labels: a label set; names, or mappings of name, title and description; a mapping of `labels` and `domain`; the name of a
+            known data set; or a YAML file.
+
+    Raises:
+        DataError: none of these, or a file that cannot be read.
+    """
+    if isinstance(labels, LabelSet):
+        return labels
+    if isinstance(labels, (str, PathLike)):
+        return label_set(str(labels)) if labels in SOURCES else _read_label_set(str(labels))
+    if isinstance(labels, Mapping):
+        return LabelSet.from_dict(labels)
+    if isinstance(labels, Iterable):
+        return LabelSet.from_dict({"labels": list(labels)})
+    raise DataError(f"`labels` must be names, a label set, or a YAML file of one, not {type(labels).__name__}")
 
 
 def _read_label_set(path: str) -> LabelSet:

@@ -8,6 +8,7 @@ from typing import Any
 from hybridner.ensemble import Candidate, Threshold, find_doubtful
 from hybridner.hybrid.modeling_composite import TextPrediction
 from hybridner.llm import VerifiedCandidate
+from hybridner.spans import Span
 
 Entity = dict[str, Any]
 
@@ -65,4 +66,28 @@ def verified_entity(text: str, item: VerifiedCandidate, needs_review: bool) -> E
         "fusion": known.fusion,
         "llm_error": known.llm_error,
         "llm_failure": known.failure and known.failure.value,
+    }
+
+
+def extracted_entity(text: str, span: Span, score: float, model: str) -> Entity:
+    """An entity that an LLM has found by itself, with the same keys.
+
+    Args:
+        text: the whole text.
+        span: of the entity.
+        score: how reliable the LLM is said to be.
+        model: its name.
+    """
+    return {
+        "entity_group": span.label,
+        "word": text[span.start : span.end],
+        "start": span.start,
+        "end": span.end,
+        "score": score,
+        "uncertainty": 1.0 - score,
+        "source": "llm",
+        "votes": {},
+        "needs_review": False,
+        "llm_label": span.label,
+        "llm_model": model,
     }

@@ -187,6 +187,11 @@ class ExampleIndex:
         with atomic_write(path) as unfinished:
             pq.write_table(table, unfinished)
 
+    @staticmethod
+    def stored_in(path: Path) -> bool:
+        """Whether a file holds an index, and not records."""
+        return is_parquet(path) and "vector" in pq.read_schema(path).names
+
     @classmethod
     def load(cls, path: str | PathLike[str]) -> ExampleIndex:
         """Read what `save` wrote.

@@ -5,7 +5,8 @@ from hybridner.llm.answers import AnswerReader
 from hybridner.llm.cache import AnswerCache, question_key
 from hybridner.llm.confusion import ConfusionMatrix
 from hybridner.llm.example_choice import SentenceExamples
-from hybridner.llm.extraction import Extraction, ExtractionErrors, SentenceFinder, count_errors, extract
+from hybridner.llm.extraction import Extraction, ExtractionErrors, SentenceFinder, count_errors
+from hybridner.llm.extractor import ExtractionPlan, Extractor, extract
 from hybridner.llm.fusion import FUSIONS, resolve_again
 from hybridner.llm.guidelines import load_guidelines
 from hybridner.llm.openai_verifier import OpenAIVerifier, as_verifier
@@ -30,6 +31,8 @@ __all__ = [
     "ExampleFinder",
     "Extraction",
     "ExtractionErrors",
+    "ExtractionPlan",
+    "Extractor",
     "FailureKind",
     "LlmError",
     "LlmReport",

@@ -1,24 +1,15 @@
-"""The pure-LLM baseline (the paper's section 3.4): all entities of a text in one zero-shot question, offsets recovered."""
+"""What an LLM wrote about the entities of a whole text (the paper's section 3.4): offsets recovered, errors counted."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from hybridner.llm.answer_text import plain_answer
 from hybridner.llm.answers import AnswerReader
-from hybridner.llm.background import BackgroundLoop, run_all
-from hybridner.llm.cache import AnswerCache
-from hybridner.llm.dispatcher import QuestionDispatcher
-from hybridner.llm.guidelines import load_guidelines
-from hybridner.llm.prices import Price, load_prices
-from hybridner.llm.prompts import Prompter, PromptTemplate
-from hybridner.llm.report import LlmReport, UsageStats
-from hybridner.llm.verifier import Verifier, VerifierError
-from hybridner.spans import NON_ENTITY, LabelSet, Record, Span
+from hybridner.spans import NON_ENTITY, Record, Span
 
 #: Finds labelled sentences like a text, to be shown to the LLM before it.
 SentenceFinder = Callable[[str], Sequence[Record]]
@@ -37,7 +28,7 @@ class Extraction:
         unfound: (label, words) whose words are not in the text (any more): invented, rewritten or listed too often.
         unreadable: lines of the answer that are no "category: entity".
         truncated: whether the answer was cut at the token limit; its last line is left out then.
-        error: why there is no answer at all.
+        error: why there is no answer, about the whole text or a part of it.
     """
 
     spans: tuple[Span, ...] = ()
@@ -72,61 +63,18 @@ class ExtractionErrors:
         return asdict(self)
 
 
-def extract(
-    texts: Sequence[str],
-    labels: LabelSet,
-    verifier: Verifier,
-    *,
-    template: str | Path = "en",
-    guidelines: str | Path | None = None,
-    examples: SentenceFinder | None = None,
-    cache: AnswerCache | None = None,
-    prices: Mapping[str, Price] | None = None,
-    time_limit: float | None = None,
-) -> tuple[list[Extraction], LlmReport]:
-    """Ask the LLM for all entities of each text.
-
-    Args:
-        texts: one question each.
-        labels: the entity types.
-        verifier: who is asked; must be able to write free text.
-        template, guidelines, cache, prices: as for `LlmStage`.
-        examples: finds labelled sentences to show before a text.
-        time_limit: seconds for all texts together; texts without an answer by then have an `error`.
-
-    Returns:
-        what was found in each text, in order, and the report of cost and latency.
-    """
-    wording = PromptTemplate.load(template)
-    prompter = Prompter(
-        labels, wording, guidelines=load_guidelines(guidelines, wording.language) if guidelines is not None else ""
+def join_extractions(parts: Sequence[tuple[int, Extraction]]) -> Extraction:
+    """What was found in a text from what was found in its pieces, each with the offset at which it begins."""
+    spans = sorted(Span(start + s.start, start + s.end, s.label) for start, part in parts for s in part.spans)
+    errors = dict.fromkeys(part.error for _, part in parts if part.error)
+    return Extraction(
+        tuple(spans),
+        sum(part.altered for _, part in parts),
+        tuple(pair for _, part in parts for pair in part.unfound),
+        sum(part.unreadable for _, part in parts),
+        any(part.truncated for _, part in parts),
+        "; ".join(errors) or None,
     )
-    reader, stats = AnswerReader(labels, wording.non_entity), UsageStats()
-    dispatcher = QuestionDispatcher(verifier, cache, stats)
-    questions = [prompter.build_extraction(text, examples(text) if examples is not None else ()) for text in texts]
-    found = [Extraction(error=f"not answered within the time limit of {time_limit} s")] * len(texts)
-
-    async def work(number: int) -> None:
-        try:
-            answer, _ = await dispatcher.complete(questions[number])
-        except VerifierError as error:
-            found[number] = Extraction(error=str(error))
-        else:
-            found[number] = read_extraction(texts[number], answer.content, reader, truncated=answer.truncated)
-
-    async def all_of_them() -> None:
-        await run_all(range(len(texts)), work, workers=min(len(texts), verifier.concurrency), time_limit=time_limit)
-
-    stats.add(texts=len(texts), texts_routed=len(texts), entities=0)
-    if texts:
-        loop = BackgroundLoop()
-        try:
-            loop.start(all_of_them).result()
-        finally:
-            loop.close(verifier.close)
-    stats.add(unparsed=sum(result.unreadable for result in found))
-    report = stats.report((load_prices() if prices is None else prices).get(verifier.model))
-    return found, report
 
 
 def read_extraction(text: str, content: str, reader: AnswerReader, *, truncated: bool = False) -> Extraction:

@@ -88,6 +88,8 @@ class HybridNerPipeline(Pipeline):
             is shown the labelled spans most like the one in doubt.
         backend: (here only) "onnx" runs the model on onnxruntime, on the CPU; what `hybridner export` wrote runs there without
             it. By default torch.
+        labels: (here only) no model: an LLM finds the entities from the definitions of these labels; see
+            `hybridner.pipeline.definitions.DefinitionsPipeline`.
         dry_run: (per call) give back a `hybridner.llm.Plan` of calls, tokens and price, and ask nobody.
 
     Attributes:
@@ -108,6 +110,13 @@ class HybridNerPipeline(Pipeline):
 
     model: CompositeModel
     llm_report: LlmReport | None = None
+
+    def __new__(cls, *args: Any, labels: Any = None, **kwargs: Any) -> HybridNerPipeline:
+        if labels is None:
+            return super().__new__(cls)
+        from hybridner.pipeline.definitions import DefinitionsPipeline
+
+        return super().__new__(DefinitionsPipeline)
 
     def __init__(
         self, model: CompositeModel | MemberModel, backend: str | None = None, batch_size: int = _BATCH_SIZE, **kwargs: Any
