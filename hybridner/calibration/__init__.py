@@ -2,6 +2,7 @@
 
 from hybridner.calibration.calibrate import CalibrationConfig, calibrate
 from hybridner.calibration.evaluated import EvaluatedCandidates, cross_fit, evaluate, fit_settings
+from hybridner.calibration.llm_member import fit_member, fit_trust
 from hybridner.calibration.pool import fit_pool
 from hybridner.calibration.stackers import fit_stacker
 from hybridner.calibration.temperature import fit_temperature
@@ -16,8 +17,10 @@ __all__ = [
     "cross_fit",
     "evaluate",
     "fit_combiner",
+    "fit_member",
     "fit_pool",
     "fit_settings",
     "fit_stacker",
     "fit_temperature",
+    "fit_trust",
 ]

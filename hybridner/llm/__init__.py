@@ -9,14 +9,17 @@ from hybridner.llm.extraction import Extraction, ExtractionErrors, SentenceFinde
 from hybridner.llm.extractor import ExtractionPlan, Extractor, extract
 from hybridner.llm.fusion import FUSIONS, resolve_again
 from hybridner.llm.guidelines import load_guidelines
+from hybridner.llm.member import JoinedCandidate, MemberReliability, expected_gain, join_member
 from hybridner.llm.openai_verifier import OpenAIVerifier, as_verifier
+from hybridner.llm.plan import Piece, Plan
 from hybridner.llm.prices import Budget, Price, load_prices
 from hybridner.llm.prompts import Example, Prompter, PromptTemplate
+from hybridner.llm.provenance import Provenance, VerifiedCandidate, collect_answer_pairs
 from hybridner.llm.report import LlmReport
-from hybridner.llm.routing import ExampleFinder, Plan, route
+from hybridner.llm.routing import ExampleFinder, route
 from hybridner.llm.settings import LlmSettings
 from hybridner.llm.simulation import SimulatedCurve, draw_curves, simulate
-from hybridner.llm.stage import LlmStage, Provenance, VerifiedCandidate, collect_answer_pairs
+from hybridner.llm.stage import LlmStage
 from hybridner.llm.transformers_verifier import TransformersVerifier
 from hybridner.llm.verifier import Answer, FailureKind, Message, Question, Verifier, VerifierError
 
@@ -34,12 +37,15 @@ __all__ = [
     "ExtractionPlan",
     "Extractor",
     "FailureKind",
+    "JoinedCandidate",
     "LlmError",
     "LlmReport",
     "LlmSettings",
     "LlmStage",
+    "MemberReliability",
     "Message",
     "OpenAIVerifier",
+    "Piece",
     "Plan",
     "Price",
     "PromptTemplate",
@@ -57,7 +63,9 @@ __all__ = [
     "collect_answer_pairs",
     "count_errors",
     "draw_curves",
+    "expected_gain",
     "extract",
+    "join_member",
     "load_guidelines",
     "load_prices",
     "question_key",

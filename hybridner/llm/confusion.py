@@ -29,13 +29,16 @@ class ConfusionMatrix:
     Attributes:
         labels: the K + 1 names, O first.
         rows: K + 1 rows, one for each true label, of K + 1 probabilities of the answers; each row sums to 1.
+        trust: how much of an answer's evidence counts, as an exponent of the likelihood: 1 where the verifier errs
+            independently of the composite, less where it errs with it, 0 for an answer that tells nothing new.
 
     Raises:
-        LlmError: rows of another shape or that do not sum to 1.
+        LlmError: rows of another shape or that do not sum to 1, or a negative trust.
     """
 
     labels: tuple[str, ...]
     rows: tuple[Distribution, ...]
+    trust: float = 1.0
 
     def __post_init__(self) -> None:
         size = len(self.labels)
@@ -43,6 +46,20 @@ class ConfusionMatrix:
             raise LlmError(f"a confusion matrix over {size} labels needs {size} rows of {size} probabilities")
         if any(min(row) < 0 or not math.isclose(sum(row), 1.0, abs_tol=1e-6) for row in self.rows):
             raise LlmError("each row of a confusion matrix must hold probabilities that sum to 1")
+        if not 0.0 <= self.trust <= 2.0:
+            raise LlmError(f"`trust` of a confusion matrix must lie in [0, 2], got {self.trust}")
+
+    def likelihood(self, answer: int, confidence: Sequence[float] = ()) -> list[float]:
+        """How likely the verifier's answer is under each true label, [K + 1], with as much of it as counts.
+
+        Args:
+            answer: number of the label it gave.
+            confidence: [K + 1] its own probabilities of the labels, where it gave them. An answer that is open between two
+                labels is as likely as theirs on average.
+        """
+        if not confidence:
+            return [row[answer] ** self.trust for row in self.rows]
+        return [sum(q * p for q, p in zip(confidence, row, strict=True)) ** self.trust for row in self.rows]
 
     @classmethod
     def from_accuracy(cls, accuracy: float, labels: Sequence[str]) -> ConfusionMatrix:
@@ -83,13 +100,13 @@ class ConfusionMatrix:
         return cls(tuple(labels), tuple(tuple(row) for row in rows.tolist()))
 
     def to_dict(self) -> dict[str, Any]:
-        return {"labels": list(self.labels), "rows": [list(row) for row in self.rows]}
+        return {"labels": list(self.labels), "rows": [list(row) for row in self.rows], "trust": self.trust}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ConfusionMatrix:
         """Raises LlmError when it is not what `to_dict` gives."""
         try:
-            return cls(tuple(data["labels"]), tuple(tuple(row) for row in data["rows"]))
+            return cls(tuple(data["labels"]), tuple(tuple(row) for row in data["rows"]), data.get("trust", 1.0))
         except (KeyError, TypeError) as error:
             raise LlmError(
                 f"a confusion matrix has `labels` and `rows`, a row of probabilities for each label: {error!r}"

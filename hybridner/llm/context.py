@@ -73,6 +73,33 @@ def _borders(text: str, low: int, high: int) -> list[int]:
     return borders
 
 
+def split_pieces(text: str, *, min_chars: int, max_chars: int) -> list[Context]:
+    """The text in pieces to be read one by one: whole sentences, as few of them as have `min_chars` characters together.
+
+    Args:
+        text: any string.
+        min_chars: a piece that is shorter takes the next sentence in, where both together have at most `max_chars`.
+        max_chars: a longer sentence is cut, at a comma where there is one in its second half.
+
+    Returns:
+        pieces that are all of the text, in order; none of an empty text.
+    """
+    pieces: list[Context] = []
+    for match in _SENTENCE.finditer(text):
+        start, end = match.span()
+        while end - start > max_chars:
+            commas = (text.rfind(comma, start + max_chars // 2, start + max_chars) + 1 for comma in "，,、")
+            cut = max(commas) or start + max_chars
+            pieces.append(Context(start, cut))
+            start = cut
+        last = pieces[-1] if pieces else None
+        if last is not None and last.end - last.start < min_chars and end - last.start <= max_chars:
+            pieces[-1] = Context(last.start, end)
+        elif end > start:
+            pieces.append(Context(start, end))
+    return pieces
+
+
 def to_single_line(text: str) -> str:
     """The text with everything that could break a prompt's layout replaced by spaces; the length stays the same."""
     return _LAYOUT.sub(" ", text)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from hybridner.ensemble.candidates import Candidate
 from hybridner.ensemble.decide import MAX_LOG_ODDS
@@ -27,8 +28,10 @@ class FusionResult:
     weight: float
 
 
-def fuse_replace(distribution: Distribution, local: int, answer: int, matrix: ConfusionMatrix) -> FusionResult:
-    """The LLM's choice stands; O deletes (the paper's way). `matrix` is not used.
+def fuse_replace(
+    distribution: Distribution, local: int, answer: int, matrix: ConfusionMatrix, confidence: Sequence[float] = ()
+) -> FusionResult:
+    """The LLM's choice stands; O deletes (the paper's way). `matrix` and `confidence` are not used.
 
     The distribution stays that of the local models with its largest value given to the answer, as the ensemble does for its own
     label: how sure an LLM is of a bare label is not known. Of two overlapping spans that it accepts, the locally more probable
@@ -41,7 +44,9 @@ def fuse_replace(distribution: Distribution, local: int, answer: int, matrix: Co
     return FusionResult(answer, tuple(values), weight)
 
 
-def fuse_bayes(distribution: Distribution, local: int, answer: int, matrix: ConfusionMatrix) -> FusionResult:
+def fuse_bayes(
+    distribution: Distribution, local: int, answer: int, matrix: ConfusionMatrix, confidence: Sequence[float] = ()
+) -> FusionResult:
     """P(l | span, answer) ∝ P(l | span) · P(answer | l), with the matrix's column of the answer.
 
     An answer that is equally likely under every true label leaves all as it was, label and distribution.
@@ -51,8 +56,9 @@ def fuse_bayes(distribution: Distribution, local: int, answer: int, matrix: Conf
         local: number of the local label, which wins ties.
         answer: number of the LLM's label.
         matrix: of the verifier, over the same labels.
+        confidence: [K + 1] the verifier's own probabilities of its labels, where it gave them; see `ConfusionMatrix.likelihood`.
     """
-    likelihood = [row[answer] for row in matrix.rows]
+    likelihood = matrix.likelihood(answer, confidence)
     if max(likelihood) - min(likelihood) <= _MARGIN * max(likelihood):
         return FusionResult(local, distribution, _weight(distribution, local))
     joint = [max(p, _LEAST) * q for p, q in zip(distribution, likelihood, strict=True)]
@@ -63,7 +69,13 @@ def fuse_bayes(distribution: Distribution, local: int, answer: int, matrix: Conf
     return FusionResult(label, posterior, _weight(posterior, label))
 
 
-Fusion = Callable[[Distribution, int, int, ConfusionMatrix], FusionResult]
+class Fusion(Protocol):
+    """A way of fusing, see `fuse_bayes`."""
+
+    def __call__(
+        self, distribution: Distribution, local: int, answer: int, matrix: ConfusionMatrix, confidence: Sequence[float] = ()
+    ) -> FusionResult: ...
+
 
 #: The ways of fusing by the name users give them.
 FUSIONS: dict[str, Fusion] = {"replace": fuse_replace, "bayes": fuse_bayes}

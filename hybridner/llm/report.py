@@ -21,10 +21,12 @@ class LlmReport:
         texts, texts_routed: texts seen, and those with at least one span routed.
         entities, entities_routed: entities of the local result, and those of them that were routed.
         spans_routed: routed candidates of all kinds.
+        pieces_routed: pieces of text (sentences, as a rule) that the LLM read as a whole, as a member.
         calls: questions that were answered by a call (in a replay: by the record of one); `cached` were answered without one.
         attempts: requests sent for all questions, including those that failed.
         failed: questions without an answer; `unparsed` answers that were none of the labels.
         prompt_tokens, completion_tokens: as counted by the servers; `cached_prompt_tokens` of them from their own prompt caches.
+        saved_calls, saved_tokens: calls and tokens that asking about several spans in one question saved; estimated.
         seconds: time spent in calls, added up; `p50`, `p95` of one call.
         models: how many answers each served model gave.
         all_calls, all_prompt_tokens, all_completion_tokens: what sending every text to the LLM would have used; estimated, see
@@ -37,6 +39,7 @@ class LlmReport:
     entities: int
     entities_routed: int
     spans_routed: int
+    pieces_routed: int
     calls: int
     cached: int
     attempts: int
@@ -45,6 +48,8 @@ class LlmReport:
     prompt_tokens: int
     completion_tokens: int
     cached_prompt_tokens: int
+    saved_calls: int
+    saved_tokens: int
     seconds: float
     p50: float | None
     p95: float | None
@@ -78,6 +83,8 @@ class LlmReport:
             ("texts sent", f"{self.texts_routed} of {self.texts} ({self.text_share:.1%})", f"{self.texts} (100.0%)"),
             ("entities sent", f"{self.entities_routed} of {self.entities} ({self.entity_share:.1%})", "–"),
             ("spans asked about", f"{self.spans_routed}", "–"),
+            ("sentences read as a member", f"{self.pieces_routed}", "–"),
+            ("calls / tokens saved by asking about several spans at once", f"{self.saved_calls} / {self.saved_tokens}", "–"),
             ("calls", f"{self.calls} (+ {self.cached} without a call)", f"{self.all_calls}"),
             ("requests, with repeats", f"{self.attempts}", "–"),
             ("failed / unparsed", f"{self.failed} / {self.unparsed}", "–"),
@@ -102,7 +109,7 @@ class UsageStats:
         self._counts: Counter[str] = Counter()
         self._models: Counter[str] = Counter()
         self._latencies = array("d")
-        self._spent = self._whole = Usage()
+        self._spent = self._whole = self._saved = Usage()
         self._estimated_prompt = 0
         self._missing: dict[str, None] = {}
 
@@ -139,6 +146,11 @@ class UsageStats:
         with self._lock:
             self._whole += usage
 
+    def add_saved(self, usage: Usage) -> None:
+        """What asking about several spans at once saved, estimated."""
+        with self._lock:
+            self._saved += usage
+
     @property
     def missing(self) -> tuple[str, ...]:
         """Keys of the questions that a replay lacked."""
@@ -164,6 +176,7 @@ class UsageStats:
                 entities=counts["entities"],
                 entities_routed=counts["entities_routed"],
                 spans_routed=counts["spans_routed"],
+                pieces_routed=counts["pieces_routed"],
                 calls=spent.calls,
                 cached=counts["cached"],
                 attempts=counts["attempts"],
@@ -172,6 +185,8 @@ class UsageStats:
                 prompt_tokens=spent.prompt_tokens,
                 completion_tokens=spent.completion_tokens,
                 cached_prompt_tokens=spent.cached_prompt_tokens,
+                saved_calls=self._saved.calls,
+                saved_tokens=self._saved.tokens,
                 seconds=sum(latencies),
                 p50=_quantile(latencies, 0.5),
                 p95=_quantile(latencies, 0.95),

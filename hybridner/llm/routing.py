@@ -2,85 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from itertools import chain
 
 from hybridner.ensemble import KINDS, Candidate, Kind, Threshold, as_threshold, find_doubtful
 from hybridner.llm.cache import AnswerCache, question_key
-from hybridner.llm.prices import BudgetTracker, Price, Usage, estimate_prompt
+from hybridner.llm.plan import Plan, PlannedCall, RoutedCandidate, estimate_usage, is_cached
+from hybridner.llm.prices import BudgetTracker, Price, Usage
 from hybridner.llm.prompts import Example, Prompter
 from hybridner.llm.verifier import Question, Verifier
 
 #: Finds examples for one candidate, given the number of its text; called only for candidates that are routed.
 ExampleFinder = Callable[[int, Candidate], Sequence[Example]]
-
-#: Tokens of the answer for one span, for the estimate.
-_ANSWER_TOKENS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class RoutedCandidate:
-    """A candidate the LLM should be asked about: candidate number `index` of text number `text`."""
-
-    text: int
-    index: int
-    uncertainty: float
-    kind: Kind
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedCall:
-    """One question, the routed candidates it asks about (in its order), and its estimated use (nothing when it is cached).
-
-    `bound` is the use where every attempt but the last gives no usable answer and the question is asked once more.
-    """
-
-    question: Question
-    routed: tuple[RoutedCandidate, ...]
-    cached: bool
-    estimate: Usage
-    bound: Usage
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What would be asked, before any request is sent.
-
-    Attributes:
-        calls: in the order in which they are made, most uncertain first.
-        over_budget: routed candidates that no budget is left for.
-        price: of the model, where it is known.
-    """
-
-    calls: tuple[PlannedCall, ...]
-    over_budget: tuple[RoutedCandidate, ...]
-    price: Price | None
-
-    @property
-    def usage(self) -> Usage:
-        """Estimated calls and tokens; answers from the cache count nothing."""
-        return sum((call.estimate for call in self.calls), Usage())
-
-    @property
-    def max_usage(self) -> Usage:
-        """The same where every question has to be repeated as often as it may be: budgets can be set by it."""
-        return sum((call.bound for call in self.calls), Usage())
-
-    @property
-    def cost(self) -> float | None:
-        """Estimated price in `price.currency`; None without a price."""
-        return self.price.of(self.usage) if self.price else None
-
-    def __str__(self) -> str:
-        usage, spans = self.usage, sum(len(call.routed) for call in self.calls)
-        cached = sum(call.cached for call in self.calls)
-        money = f"about {self.cost:.4f} {self.price.currency}" if self.price else "price unknown"
-        return (
-            f"{spans} spans in {usage.calls} calls ({cached} more from the cache), about {usage.prompt_tokens} tokens in and "
-            f"{usage.completion_tokens} out, {money} (with every repeat at most {self.max_usage.calls} requests and "
-            f"{self.max_usage.tokens} tokens); {len(self.over_budget)} spans over budget"
-        )
 
 
 def route(
@@ -115,7 +48,7 @@ def plan_calls(
     candidates: Sequence[Sequence[Candidate]],
     routed: Sequence[RoutedCandidate],
     *,
-    prompter: Prompter,
+    prompters: Sequence[Prompter],
     verifier: Verifier,
     cache: AnswerCache | None,
     budget_tracker: BudgetTracker,
@@ -126,24 +59,31 @@ def plan_calls(
 ) -> Plan:
     """Turn routed candidates into calls and set their cost aside in the budget_tracker, most uncertain first.
 
-    A call that does not fit the budget any more is left out; a cheaper one after it may still fit.
+    A call that does not fit the budget any more is left out; a cheaper one after it may still fit. Of several prompters, each asks
+    the same; candidates are over budget where not even the first may.
     """
     calls: list[PlannedCall] = []
     over: list[RoutedCandidate] = []
+    saved = Usage()
     asked = [0] * len(texts)
-    for group in _groups(texts, candidates, routed, prompter, spans_per_call):
-        number = group[0].text
-        if calls_per_text is not None and asked[number] >= calls_per_text:
-            over += group
-            continue
-        call = _call(texts[number], candidates[number], group, prompter, verifier, cache, examples)
-        if not call.cached:
-            if not budget_tracker.reserve(call.estimate):
-                over += group
-                continue
-            asked[number] += 1
-        calls.append(call)
-    return Plan(tuple(calls), tuple(over), price)
+    for group in _groups(texts, candidates, routed, prompters[0], spans_per_call):
+        text, number = texts[group[0].text], group[0].text
+        spans = [(candidates[number][item.index].start, candidates[number][item.index].end) for item in group]
+        shown = [list(examples(item.text, candidates[number][item.index])) if examples else [] for item in group]
+        for vote, prompter in enumerate(prompters):
+            context = prompter.select_context(text, *spans[0])
+            question = prompter.build_question(text, spans, context, list(dict.fromkeys(chain.from_iterable(shown))))
+            call = _call(question, group, vote, prompter, verifier, cache)
+            full = calls_per_text is not None and asked[number] >= calls_per_text
+            if not call.cached and (full or not budget_tracker.reserve(call.estimate)):
+                over += group if vote == 0 else ()
+                break
+            asked[number] += not call.cached
+            calls.append(call)
+            if len(spans) > 1 and not call.cached:
+                singly = (prompter.build_question(text, [span], context, own) for span, own in zip(spans, shown, strict=True))
+                saved += sum(map(estimate_usage, singly), Usage()) + -call.estimate
+    return Plan(tuple(calls), tuple(over), price, saved=saved)
 
 
 def _groups(
@@ -153,10 +93,10 @@ def _groups(
     prompter: Prompter,
     size: int,
 ) -> Iterator[tuple[RoutedCandidate, ...]]:
-    """Routed candidates that share a call, by their most uncertain one: only those shown in the same piece of a text do."""
-    if size == 1:
-        yield from ((item,) for item in routed)
-        return
+    """Routed candidates that share a call, by their most uncertain one: only those shown in the same piece of a text do.
+
+    Within a call they stand in text order, those that overlap side by side.
+    """
     groups: list[list[RoutedCandidate]] = []
     open_groups: dict[tuple[int, int, int], list[RoutedCandidate]] = {}
     for item in routed:
@@ -167,43 +107,21 @@ def _groups(
             group = open_groups[item.text, context.start, context.end] = []
             groups.append(group)
         group.append(item)
-    yield from map(tuple, groups)
+    yield from (tuple(sorted(group, key=lambda item: item.index)) for group in groups)
 
 
 def _call(
-    text: str,
-    candidates: Sequence[Candidate],
+    question: Question,
     group: tuple[RoutedCandidate, ...],
+    vote: int,
     prompter: Prompter,
     verifier: Verifier,
     cache: AnswerCache | None,
-    examples: ExampleFinder | None,
 ) -> PlannedCall:
-    asked = [candidates[item.index] for item in group]
-    shown: dict[Example, None] = {}
-    if examples is not None:
-        for item, candidate in zip(group, asked, strict=True):
-            shown.update(dict.fromkeys(examples(item.text, candidate)))
-    spans = [(candidate.start, candidate.end) for candidate in asked]
-    question = prompter.build_question(text, spans, prompter.select_context(text, *spans[0]), list(shown))
-    cached = _is_cached(cache, question_key(verifier, question))
-    if cached:
-        return PlannedCall(question, group, cached, Usage(), Usage())
+    if is_cached(cache, question_key(verifier, question)):
+        return PlannedCall(question, group, True, Usage(), Usage(), vote)
     estimate = estimate_usage(question)
     repeated = estimate_usage(prompter.build_retry(question, question.options[0]))
     # Verifiers that send a question again by themselves say how often.
     attempts = 1 + getattr(verifier, "max_retries", 0)
-    bound = sum([estimate + repeated] * attempts, Usage())
-    return PlannedCall(question, group, cached, estimate, bound)
-
-
-def _is_cached(cache: AnswerCache | None, key: str) -> bool:
-    try:
-        return cache is not None and cache.get(key) is not None
-    except sqlite3.Error:
-        return False  # a cache that fails costs a call, and nothing else
-
-
-def estimate_usage(question: Question) -> Usage:
-    """About what a label question will use."""
-    return Usage(1, estimate_prompt(question.messages), _ANSWER_TOKENS * question.count)
+    return PlannedCall(question, group, False, estimate, sum([estimate + repeated] * attempts, Usage()), vote)

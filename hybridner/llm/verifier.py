@@ -48,7 +48,9 @@ class Answer:
         latency: seconds from sending the attempt that succeeded to its last byte.
         attempts: how many times the question was sent until this answer came.
         truncated: whether the answer was cut at the token limit.
-        probabilities: for each span P(option) over the question's options, from verifiers that know it; else empty.
+        probabilities: for each span P(option) over the question's options, from verifiers that know it; else empty, for a single
+            span too.
+        features: abilities of the server that this answer made use of, such as "logprobs" or "grammar".
     """
 
     #: A record of an answer has these fields and no others.
@@ -63,6 +65,7 @@ class Answer:
     truncated: bool = False
     probabilities: tuple[tuple[float, ...], ...] = ()
     cached_prompt_tokens: int = 0
+    features: tuple[str, ...] = ()
 
 
 class FailureKind(str, Enum):

@@ -1,0 +1,124 @@
+"""What would be asked, and what that will cost: plain data, made before any request is sent."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from hybridner.ensemble import Kind
+from hybridner.llm.cache import AnswerCache
+from hybridner.llm.prices import Price, Usage, estimate_prompt
+from hybridner.llm.verifier import Question
+
+#: Tokens of the answer for one span, for the estimate.
+_ANSWER_TOKENS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedCandidate:
+    """A candidate the LLM should be asked about: candidate number `index` of text number `text`."""
+
+    text: int
+    index: int
+    uncertainty: float
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """One question, the routed candidates it asks about (in its order), and its estimated use (nothing when it is cached).
+
+    `bound` is the use where every attempt but the last gives no usable answer and the question is asked once more. `vote` is the
+    number of the prompt that it is asked by, where several ask the same.
+    """
+
+    question: Question
+    routed: tuple[RoutedCandidate, ...]
+    cached: bool
+    estimate: Usage
+    bound: Usage
+    vote: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Characters [start, end) of text number `text`, and how many more right decisions reading it is expected to bring."""
+
+    text: int
+    start: int
+    end: int
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class PieceCall:
+    """One question about a piece, and its estimated use (nothing when it is cached); `bound` with every repeat."""
+
+    question: Question
+    piece: Piece
+    cached: bool
+    estimate: Usage
+    bound: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be asked, before any request is sent.
+
+    Attributes:
+        calls: about spans, in the order in which they are made, most uncertain first. Where the LLM is a member as well, its votes
+            come first and leave fewer spans in doubt, so that these are the most there can be.
+        over_budget: routed candidates that no budget is left for.
+        price: of the model, where it is known.
+        pieces: calls about whole pieces of text, the most promising first.
+        pieces_over_budget: pieces that no budget is left for.
+        probe: what finding out about the server's abilities will use, see `Verifier`.
+        saved: estimated calls and tokens that asking about several spans at once saves.
+    """
+
+    calls: tuple[PlannedCall, ...]
+    over_budget: tuple[RoutedCandidate, ...]
+    price: Price | None
+    pieces: tuple[PieceCall, ...] = ()
+    pieces_over_budget: tuple[Piece, ...] = ()
+    probe: Usage = Usage()
+    saved: Usage = Usage()
+
+    @property
+    def usage(self) -> Usage:
+        """Estimated calls and tokens; answers from the cache count nothing."""
+        return sum((call.estimate for call in (*self.calls, *self.pieces)), self.probe)
+
+    @property
+    def max_usage(self) -> Usage:
+        """The same where every question has to be repeated as often as it may be: budgets can be set by it."""
+        return sum((call.bound for call in (*self.calls, *self.pieces)), self.probe)
+
+    @property
+    def cost(self) -> float | None:
+        """Estimated price in `price.currency`; None without a price."""
+        return self.price.of(self.usage) if self.price else None
+
+    def __str__(self) -> str:
+        usage, spans = self.usage, sum(len(call.routed) for call in self.calls if not call.vote)
+        cached = sum(call.cached for call in (*self.calls, *self.pieces))
+        asked = [f"{spans} spans"] * bool(self.calls or not self.pieces) + [f"{len(self.pieces)} sentences"] * bool(self.pieces)
+        over = [f"{len(self.over_budget)} spans"] + [f"{len(self.pieces_over_budget)} sentences"] * bool(self.pieces)
+        money = f"about {self.cost:.4f} {self.price.currency}" if self.price else "price unknown"
+        return (
+            f"{' and '.join(asked)} in {usage.calls} calls ({cached} more from the cache), about {usage.prompt_tokens} tokens in and "
+            f"{usage.completion_tokens} out, {money} (with every repeat at most {self.max_usage.calls} requests and "
+            f"{self.max_usage.tokens} tokens); {' and '.join(over)} over budget"
+        )
+
+
+def is_cached(cache: AnswerCache | None, key: str) -> bool:
+    try:
+        return cache is not None and cache.get(key) is not None
+    except sqlite3.Error:
+        return False  # a cache that fails costs a call, and nothing else
+
+
+def estimate_usage(question: Question) -> Usage:
+    """About what a label question will use."""
+    return Usage(1, estimate_prompt(question.messages), _ANSWER_TOKENS * question.count)
