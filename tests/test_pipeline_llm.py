@@ -47,7 +47,11 @@ def spans(entities: list[dict]) -> list[tuple[int, int, str]]:
 
 
 def test_what_the_llm_says_of_a_doubtful_span_stands_with_replace(pipe: HybridNerPipeline, server: ScriptedServer) -> None:
-    options = {"llm": settings(server), "threshold": 0.6, "llm_settings": {"fusion": "replace", "kinds": ("entity",)}}
+    options = {
+        "llm": settings(server),
+        "threshold": 0.6,
+        "llm_settings": {"fusion": "replace", "kinds": ("entity",), "spans_per_call": 1},
+    }
     local, results = pipe(TEXTS, threshold=0.6), pipe(TEXTS, **options)
     asked = 0
     for text, entities in zip(TEXTS, results, strict=True):
@@ -117,7 +121,7 @@ def test_the_llm_is_shown_the_most_similar_labelled_spans(
     ExampleIndex.build(composite, records).save(tmp_path / "examples.parquet")
     options = {"llm": settings(server), "threshold": 0.6, "llm_examples": tmp_path / "examples.parquet"}
     text = records[0].text
-    pipe(text, **options, llm_settings={"examples_per_span": 2, "min_context_chars": 0})
+    pipe(text, **options, llm_settings={"examples_per_span": 2, "min_context_chars": 0, "spans_per_call": 1})
     assert server.requests
     for prompt in server.asked():
         *examples, question = prompt.split("Sentence: “")[1:]
@@ -129,19 +133,20 @@ def test_the_llm_is_shown_the_most_similar_labelled_spans(
             assert any(f"Category: {label}" in example for label in (*composite.config.labels.names, "Non-Entity"))
     asked = server.asked()
     server.requests.clear()
-    pipe(text, **options, llm_settings={"examples_per_span": 0, "min_context_chars": 0})
+    pipe(text, **options, llm_settings={"examples_per_span": 0, "min_context_chars": 0, "spans_per_call": 1})
     assert sorted(server.asked()) == sorted("Sentence: “" + prompt.split("Sentence: “")[-1] for prompt in asked)
-    more = pipe([text], **options, dry_run=True)
-    fewer = pipe([text], **options, llm_settings={"examples_per_span": 0}, dry_run=True)
+    more = pipe([text], **options, llm_settings={"spans_per_call": 1}, dry_run=True)
+    fewer = pipe([text], **options, llm_settings={"examples_per_span": 0, "spans_per_call": 1}, dry_run=True)
     assert more.usage.prompt_tokens > fewer.usage.prompt_tokens
     with pytest.raises(ModelError, match="llm_examples must be"):
         pipe(text, llm=settings(server), llm_examples=5)
 
 
 def test_a_dry_run_asks_nobody_and_counts(pipe: HybridNerPipeline, server: ScriptedServer) -> None:
-    plan = pipe(TEXTS, llm=settings(server), threshold=0.6, dry_run=True)
+    options = {"llm": settings(server), "threshold": 0.6, "llm_settings": {"spans_per_call": 1}}
+    plan = pipe(TEXTS, **options, dry_run=True)
     assert server.requests == []
-    pipe(TEXTS, llm=settings(server), threshold=0.6)
+    pipe(TEXTS, **options)
     assert plan.usage.calls == len(server.requests) > 0
     with pytest.raises(ModelError, match="needs `llm`"):
         pipe(TEXTS, dry_run=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hybridner.ensemble.candidates import Candidate
@@ -121,8 +121,8 @@ def join_member(
     }
     final = resolve_again([candidate for candidate, _ in whole], fused, labels, decoding)
     return [
-        JoinedCandidate(candidate, None if vote is None else labels[vote], original)
-        for candidate, (_, original), vote in zip(final, whole, said, strict=True)
+        JoinedCandidate(_with_uncertainty(candidate, before), None if vote is None else labels[vote], original)
+        for candidate, (before, original), vote in zip(final, whole, said, strict=True)
     ]
 
 
@@ -137,15 +137,16 @@ def expected_gain(candidates: Iterable[Candidate], characters: int, reliability:
         characters: length of the piece.
         reliability: of the LLM.
     """
-    gain = sum(_value_of_vote(candidate.distribution, reliability.matrix.rows) for candidate in candidates)
-    pairs = zip(reliability.alone[1:], reliability.alone_rate[1:], strict=True)
-    return gain + characters * sum(rate * max(0.0, 2.0 * right - 1.0) for right, rate in pairs)
+    gain = math.fsum(_value_of_vote(candidate.distribution, reliability.matrix.rows) for candidate in candidates)
+    for right, rate in zip(reliability.alone[1:], reliability.alone_rate[1:], strict=True):
+        gain += characters * rate * max(0.0, 2.0 * right - 1.0)
+    return gain
 
 
 def _value_of_vote(prior: Distribution, rows: Sequence[Distribution]) -> float:
     votes = zip(*rows, strict=True)
     informed = sum(max(p * q for p, q in zip(prior, column, strict=True)) for column in votes)
-    return max(0.0, informed - max(prior))
+    return float(max(0.0, informed - max(prior)))
 
 
 def _alone(start: int, end: int, vote: int, reliability: MemberReliability) -> Candidate:
@@ -157,6 +158,13 @@ def _alone(start: int, end: int, vote: int, reliability: MemberReliability) -> C
     taken = weight > 0
     label = labels[vote] if taken else labels[0]
     return Candidate(start, end, label, taken, distribution, max(weight, 0.0), 1.0 - max(distribution), {})
+
+
+def _with_uncertainty(candidate: Candidate, before: Candidate) -> Candidate:
+    """What the vote has moved is as uncertain as its distribution now says."""
+    if candidate.distribution == before.distribution:
+        return candidate
+    return replace(candidate, uncertainty=1.0 - max(candidate.distribution))
 
 
 def _is_inside(candidate: Candidate, pieces: Iterable[tuple[int, int]]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hybridner.ensemble import Kind
 from hybridner.llm.cache import AnswerCache
@@ -28,8 +28,10 @@ class RoutedCandidate:
 class PlannedCall:
     """One question, the routed candidates it asks about (in its order), and its estimated use (nothing when it is cached).
 
-    `bound` is the use where every attempt but the last gives no usable answer and the question is asked once more. `vote` is the
-    number of the prompt that it is asked by, where several ask the same.
+    Attributes:
+        bound: the use where every attempt but the last gives no usable answer and what cannot be read is asked once more.
+        singly: of a question about several spans, one for each: those are asked about what it brings no label of.
+        vote: the number of the prompt that it is asked by, where several ask the same.
     """
 
     question: Question
@@ -37,6 +39,7 @@ class PlannedCall:
     cached: bool
     estimate: Usage
     bound: Usage
+    singly: tuple[Question, ...] = ()
     vote: int = 0
 
 
@@ -66,8 +69,8 @@ class Plan:
     """What would be asked, before any request is sent.
 
     Attributes:
-        calls: about spans, in the order in which they are made, most uncertain first. Where the LLM is a member as well, its votes
-            come first and leave fewer spans in doubt, so that these are the most there can be.
+        calls: about spans, in the order in which they are made, most uncertain first. Where the LLM is a member as well, its
+            votes come first and settle some of these.
         over_budget: routed candidates that no budget is left for.
         price: of the model, where it is known.
         pieces: calls about whole pieces of text, the most promising first.
@@ -81,18 +84,22 @@ class Plan:
     price: Price | None
     pieces: tuple[PieceCall, ...] = ()
     pieces_over_budget: tuple[Piece, ...] = ()
-    probe: Usage = Usage()
-    saved: Usage = Usage()
+    probe: Usage = field(default_factory=Usage)
+    saved: Usage = field(default_factory=Usage)
+
+    @property
+    def _all(self) -> list[PlannedCall | PieceCall]:
+        return [*self.calls, *self.pieces]
 
     @property
     def usage(self) -> Usage:
         """Estimated calls and tokens; answers from the cache count nothing."""
-        return sum((call.estimate for call in (*self.calls, *self.pieces)), self.probe)
+        return sum((call.estimate for call in self._all), self.probe)
 
     @property
     def max_usage(self) -> Usage:
         """The same where every question has to be repeated as often as it may be: budgets can be set by it."""
-        return sum((call.bound for call in (*self.calls, *self.pieces)), self.probe)
+        return sum((call.bound for call in self._all), self.probe)
 
     @property
     def cost(self) -> float | None:
@@ -101,13 +108,13 @@ class Plan:
 
     def __str__(self) -> str:
         usage, spans = self.usage, sum(len(call.routed) for call in self.calls if not call.vote)
-        cached = sum(call.cached for call in (*self.calls, *self.pieces))
+        cached = sum(call.cached for call in self._all)
         asked = [f"{spans} spans"] * bool(self.calls or not self.pieces) + [f"{len(self.pieces)} sentences"] * bool(self.pieces)
         over = [f"{len(self.over_budget)} spans"] + [f"{len(self.pieces_over_budget)} sentences"] * bool(self.pieces)
         money = f"about {self.cost:.4f} {self.price.currency}" if self.price else "price unknown"
         return (
-            f"{' and '.join(asked)} in {usage.calls} calls ({cached} more from the cache), about {usage.prompt_tokens} tokens in and "
-            f"{usage.completion_tokens} out, {money} (with every repeat at most {self.max_usage.calls} requests and "
+            f"{' and '.join(asked)} in {usage.calls} calls ({cached} more from the cache), about {usage.prompt_tokens} tokens "
+            f"in and {usage.completion_tokens} out, {money} (with every repeat at most {self.max_usage.calls} requests and "
             f"{self.max_usage.tokens} tokens); {' and '.join(over)} over budget"
         )
 

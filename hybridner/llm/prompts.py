@@ -25,7 +25,6 @@ _PARTS: dict[str, tuple[set[str], set[str]]] = {
     "single": ({"Input_Sentence", "Entity_Span"}, set()),
     "several": ({"Input_Sentence", "Entity_Spans"}, set()),
     "again": (set(), set()),
-    "again-several": (set(), set()),
     "extract-system": ({"Candidate_Label_Set"}, set()),
     "extract-example": ({"Input_Sentence", "Entities"}, set()),
     "extract": ({"Input_Sentence"}, set()),
@@ -196,9 +195,8 @@ class Prompter:
         return Question((self._system, Message("user", "\n\n".join(shown))), self.options, len(spans), limit)
 
     def build_retry(self, question: Question, content: str) -> Question:
-        """Ask once more after an answer that could not be read; the chat goes on, so that the LLM sees what was wrong."""
-        part = "again" if question.count == 1 else "again-several"
-        more = (Message("assistant", content), Message("user", self._fill(part)))
+        """Ask about a span once more after an answer that is no label; the chat goes on, so that the LLM sees what was wrong."""
+        more = (Message("assistant", content), Message("user", self._fill("again")))
         return Question((*question.messages, *more), question.options, question.count, question.max_tokens)
 
     def build_extraction(self, text: str, examples: Sequence[Record] = ()) -> Question:

@@ -12,6 +12,9 @@ from typing import Any
 from hybridner.llm.prices import Price, Usage, usage_from_answer
 from hybridner.llm.verifier import Answer
 
+#: Spans asked about in questions about several, before an LLM is judged by whether it keeps their form.
+_FORM_TRIED = 20
+
 
 @dataclass(frozen=True)
 class LlmReport:
@@ -150,6 +153,12 @@ class UsageStats:
         """What asking about several spans at once saved, estimated."""
         with self._lock:
             self._saved += usage
+
+    @property
+    def keeps_form(self) -> bool:
+        """Whether answers about several spans at once can be read, as far as is known."""
+        with self._lock:
+            return self._counts["several"] < _FORM_TRIED or 2 * self._counts["several_unread"] <= self._counts["several"]
 
     @property
     def missing(self) -> tuple[str, ...]:

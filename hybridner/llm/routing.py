@@ -59,8 +59,8 @@ def plan_calls(
 ) -> Plan:
     """Turn routed candidates into calls and set their cost aside in the budget_tracker, most uncertain first.
 
-    A call that does not fit the budget any more is left out; a cheaper one after it may still fit. Of several prompters, each asks
-    the same; candidates are over budget where not even the first may.
+    A call that does not fit the budget any more is left out; a cheaper one after it may still fit. Each prompter asks the same;
+    candidates are over budget where not even the first may.
     """
     calls: list[PlannedCall] = []
     over: list[RoutedCandidate] = []
@@ -73,16 +73,17 @@ def plan_calls(
         for vote, prompter in enumerate(prompters):
             context = prompter.select_context(text, *spans[0])
             question = prompter.build_question(text, spans, context, list(dict.fromkeys(chain.from_iterable(shown))))
-            call = _call(question, group, vote, prompter, verifier, cache)
+            pairs = zip(spans, shown, strict=True) if len(spans) > 1 else ()
+            singly = tuple(prompter.build_question(text, [span], context, own) for span, own in pairs)
+            call = _call(question, singly, group, vote, prompter, verifier, cache)
             full = calls_per_text is not None and asked[number] >= calls_per_text
             if not call.cached and (full or not budget_tracker.reserve(call.estimate)):
                 over += group if vote == 0 else ()
                 break
             asked[number] += not call.cached
             calls.append(call)
-            if len(spans) > 1 and not call.cached:
-                singly = (prompter.build_question(text, [span], context, own) for span, own in zip(spans, shown, strict=True))
-                saved += sum(map(estimate_usage, singly), Usage()) + -call.estimate
+            if singly:
+                saved += sum(map(estimate_usage, singly), Usage()) + -estimate_usage(question)
     return Plan(tuple(calls), tuple(over), price, saved=saved)
 
 
@@ -112,6 +113,7 @@ def _groups(
 
 def _call(
     question: Question,
+    singly: tuple[Question, ...],
     group: tuple[RoutedCandidate, ...],
     vote: int,
     prompter: Prompter,
@@ -119,9 +121,11 @@ def _call(
     cache: AnswerCache | None,
 ) -> PlannedCall:
     if is_cached(cache, question_key(verifier, question)):
-        return PlannedCall(question, group, True, Usage(), Usage(), vote)
+        return PlannedCall(question, group, True, Usage(), Usage(), singly, vote)
     estimate = estimate_usage(question)
-    repeated = estimate_usage(prompter.build_retry(question, question.options[0]))
+    single = singly or (question,)
+    again = [estimate_usage(prompter.build_retry(one, one.options[0])) for one in single]
     # Verifiers that send a question again by themselves say how often.
     attempts = 1 + getattr(verifier, "max_retries", 0)
-    return PlannedCall(question, group, False, estimate, sum([estimate + repeated] * attempts, Usage()), vote)
+    bound = sum([estimate, *map(estimate_usage, singly), *again] * attempts, Usage())
+    return PlannedCall(question, group, False, estimate, bound, singly, vote)

@@ -43,7 +43,8 @@ class LlmSettings(Settings):
         guidelines: file of annotation guidelines that every prompt shows, as `hybridner guidelines` writes it.
         min_context_chars: sentences that are shorter are shown with their neighbors.
         max_context_chars: sentences that are longer are cut around the span.
-        spans_per_call: how many spans of one piece of text may share a call.
+        spans_per_call: how many spans of one piece of text may share a call. What an answer about several does not clearly say
+            is asked about each span by itself, and of an LLM that seldom says it clearly everything.
         examples_per_span: how many labeled examples are shown for each span, where there are any to choose from.
         budget: upper limits; the fields of a `Budget` as a mapping will do.
         time_limit: seconds that one call of the stage may take in all, None for no limit.

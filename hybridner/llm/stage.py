@@ -194,7 +194,8 @@ class LlmStage:
             cache=self.cache,
             budget_tracker=budget,
             price=self.price,
-            spans_per_call=self.settings.spans_per_call,
+            # An LLM that does not keep the form of such answers is asked about one span at a time from then on.
+            spans_per_call=self.settings.spans_per_call if self._stats.keeps_form else 1,
             calls_per_text=self.settings.budget.calls_per_text,
             examples=examples,
         )
@@ -233,7 +234,7 @@ class LlmStage:
         if labels is None:
             labels = await to_thread.run_sync(self._plan_again, texts, joined, examples)
         self._count_routed(pieces, labels)
-        left = None if limit is None else max(0.0, limit - (time.monotonic() - started))
+        left = limit - (time.monotonic() - started) if limit is not None and pieces.pieces else limit
         outcomes = await ask_labels(labels, self._runner, self.prompter, self._reader, left)
         if self.settings.on_llm_error == "raise":
             raise_for([*read.values(), *outcomes.values()])
@@ -310,8 +311,8 @@ class LlmStage:
 
 
 def build_prompters(labels: LabelSet, settings: LlmSettings) -> tuple[Prompter, ...]:
-    """One for each prompt that a span is asked about with. The second lists the labels the other way round: what an answer owes to
-    the order of the list shows in that it changes."""
+    """One for each prompt that a span is asked about with. The second lists the labels the other way round: an answer that owes
+    something to the order of the list changes with it."""
     template = PromptTemplate.load(settings.template)
     guidelines = load_guidelines(settings.guidelines, template.language) if settings.guidelines else ""
     orders = [labels, LabelSet(labels.labels[::-1], labels.domain)][: settings.votes]

@@ -89,7 +89,7 @@ def test_two_thousand_spans_with_faults(serve: Callable[[Any], ScriptedServer], 
     script = Faulty()
     server = serve(script)
     client = verifier(server, concurrency=32, max_retries=8, timeout=15.0)
-    settings = LlmSettings(fusion="replace", time_limit=None)
+    settings = LlmSettings(fusion="replace", time_limit=None, spans_per_call=1)
     cache = AnswerCache(tmp_path / "cache.sqlite")
     statuses: Counter[str] = Counter()
     objects: list[int] = []
@@ -133,7 +133,8 @@ from tests.llm.test_load import batch
 
 url, path, labels = sys.argv[1:]
 labels = LabelSet.from_dict(json.loads(labels))
-with LlmStage(verifier(url, concurrency=8, timeout=60.0), labels, LlmSettings(time_limit=None), cache=AnswerCache(path)) as stage:
+settings = LlmSettings(spans_per_call=1, time_limit=None)
+with LlmStage(verifier(url, concurrency=8, timeout=60.0), labels, settings, cache=AnswerCache(path)) as stage:
     stage.run(*batch(0, 200))
 """
 
@@ -161,7 +162,9 @@ def test_a_killed_process_goes_on_from_the_cache(
     assert first.returncode == -signal.SIGKILL
     killed.set()
     before = len(server.requests)
-    with LlmStage(verifier(server, concurrency=8), labels, LlmSettings(time_limit=None), cache=AnswerCache(path)) as stage:
+    with LlmStage(
+        verifier(server, concurrency=8), labels, LlmSettings(spans_per_call=1, time_limit=None), cache=AnswerCache(path)
+    ) as stage:
         statuses = Counter(v.provenance.status for row in stage.run(*batch(0, 200)) for v in row)
     assert statuses == Counter({"cached": 100, "asked": 100})
     assert len(server.requests) - before == 100

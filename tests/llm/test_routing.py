@@ -72,6 +72,7 @@ def many(count: int) -> tuple[list[str], list[list]]:
 
 def stage(labels: LabelSet, verifier: Counting | None = None, cache: AnswerCache | None = None, **settings: object) -> LlmStage:
     prices = {"counted": Price(input=1.0, output=2.0, currency="CNY")}
+    settings.setdefault("spans_per_call", 1)
     return LlmStage(verifier or Counting(), labels, LlmSettings(**settings), cache=cache, prices=prices)  # type: ignore[arg-type]
 
 

@@ -66,6 +66,7 @@ def run(
     server: ScriptedServer | str, labels: LabelSet, cache: AnswerCache | None = None, **settings: Any
 ) -> list[VerifiedCandidate]:
     client = settings.pop("client", {})
+    settings.setdefault("spans_per_call", 1)
     with LlmStage(verifier(server, **client), labels, LlmSettings(**settings), cache=cache) as stage:
         return stage.run([TEXT], [ROW])[0]
 
@@ -151,7 +152,7 @@ def test_after_an_expired_key_nothing_more_is_asked(serve: Serve, labels: LabelS
     server = serve(FAULTS["expired key"])
     texts = [f"{number}{TEXT}" for number in range(50)]
     rows = [[candidate(7, 10)]] * 50
-    with LlmStage(verifier(server, concurrency=2), labels) as stage:
+    with LlmStage(verifier(server, concurrency=2), labels, LlmSettings(spans_per_call=1)) as stage:
         results = stage.run(texts, rows)
         assert all(row[0].provenance.status == "failed" for row in results)
         assert len(server.requests) <= 2
@@ -163,7 +164,9 @@ def test_after_an_expired_key_nothing_more_is_asked(serve: Serve, labels: LabelS
 
 def test_one_time_limit_for_the_whole_call(serve: Serve, labels: LabelSet) -> None:
     server = serve(lambda body, _: chat("PER") if "“叙利亚”" in body["messages"][-1]["content"] else HANG)
-    with LlmStage(verifier(server, timeout=30.0), labels, LlmSettings(fusion="replace", time_limit=5.0)) as stage:
+    with LlmStage(
+        verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1, fusion="replace", time_limit=5.0)
+    ) as stage:
         russia, syria, _ = stage.run([TEXT], [ROW])[0]
         assert stage.report().failed == 1
     assert syria.provenance.llm_label == "PER"
@@ -183,7 +186,7 @@ def test_an_unreadable_answer_is_asked_once_more(serve: Serve, labels: LabelSet)
 
 def test_twice_unreadable_leaves_the_local_label(serve: Serve, labels: LabelSet) -> None:
     server = serve(chat("LOC or PER"))
-    with LlmStage(verifier(server), labels, LlmSettings(on_llm_error="raise")) as stage:
+    with LlmStage(verifier(server), labels, LlmSettings(spans_per_call=1, on_llm_error="raise")) as stage:
         verified = stage.run([TEXT], [[RUSSIA]])[0][0]
         assert stage.report().unparsed == 1
     assert verified.candidate == RUSSIA
@@ -192,13 +195,50 @@ def test_twice_unreadable_leaves_the_local_label(serve: Serve, labels: LabelSet)
 
 
 def test_the_compact_form_keeps_what_was_readable(serve: Serve, labels: LabelSet) -> None:
-    server = serve([chat("1: PER\n2: dunno"), chat("1: ORG\n2: LOC")])
+    server = serve([chat("1: PER\n2: dunno"), chat("LOC")])
     russia, syria, _ = run(server, labels, fusion="replace", spans_per_call=4)
     assert (russia.provenance.llm_label, syria.provenance.llm_label) == ("PER", "LOC")
+    assert "“叙利亚”" in server.asked()[1]  # by itself
+    assert "“俄罗斯”" not in server.asked()[1]
     server = serve([chat("1: PER\n2: dunno"), problem(400)])
     russia, syria, _ = run(server, labels, fusion="replace", spans_per_call=4)
-    assert (russia.provenance.llm_label, syria.provenance.status) == ("PER", "unparsed")
+    assert (russia.provenance.llm_label, syria.provenance.status) == ("PER", "failed")
     assert "HTTP 400" in str(syria.provenance.llm_error)
+
+
+def test_what_an_answer_about_several_spans_does_not_say_is_asked_singly(serve: Serve, labels: LabelSet) -> None:
+    """A content filter that one span offends, or a server that errs on the longer answer, costs the other spans nothing."""
+    for fault in (problem(400, "content_filter"), problem(400), chat("", finish="content_filter"), chat("I would say LOC")):
+        server = serve(lambda body, _, fault=fault: fault if "1. “" in body["messages"][1]["content"] else chat("PER"))
+        russia, syria, _ = run(server, labels, fusion="replace", spans_per_call=4, client={"max_retries": 0})
+        assert (russia.provenance.llm_label, syria.provenance.llm_label) == ("PER", "PER")
+        assert len(server.requests) == 3
+
+
+def test_an_llm_that_does_not_keep_the_form_is_asked_one_span_at_a_time(serve: Serve, labels: LabelSet) -> None:
+    server = serve(chat("PER"))
+    texts = [f"{number}年，俄罗斯在叙利亚部署了干扰机。" for number in range(2000, 2012)]
+    with LlmStage(verifier(server), labels, LlmSettings(fusion="replace")) as stage:
+        for text in texts:
+            stage.run([text], [ROW])
+        plan = stage.plan([TEXT], [ROW])
+        report = stage.report()
+    assert len(plan.calls) == 2
+    assert len(server.requests) == 10 * 3 + 2 * 2
+    assert report.saved_calls == -10  # ten questions about two spans brought nothing
+
+
+def test_a_question_about_several_spans_saves_calls(serve: Serve, labels: LabelSet) -> None:
+    server = serve(chat("1: PER\n2: LOC"))
+    with LlmStage(verifier(server), labels, LlmSettings(fusion="replace")) as stage:
+        plan = stage.plan([TEXT], [ROW])
+        stage.run([TEXT], [ROW])
+        report = stage.report()
+    assert (plan.saved.calls, report.saved_calls, report.calls) == (1, 1, 1)
+    assert report.saved_tokens == plan.saved.tokens > 0
+    # In text order, with overlapping spans side by side.
+    asked = server.asked()[0]
+    assert asked.index("1. “俄罗斯”") < asked.index("2. “叙利亚”")
 
 
 def test_a_run_is_repeated_from_its_cache_without_a_server(serve: Serve, labels: LabelSet, tmp_path: Path) -> None:
@@ -220,7 +260,9 @@ def test_a_replay_reports_what_the_recorded_run_used(serve: Serve, labels: Label
     texts = [TEXT, TEXT, TEXT.replace("俄罗斯在", "俄罗斯于")]
     reports = []
     for mode in ("use", "replay"):
-        with LlmStage(verifier(server), labels, cache=AnswerCache(tmp_path / "a.sqlite", mode)) as stage:  # type: ignore[arg-type]
+        with LlmStage(
+            verifier(server), labels, LlmSettings(spans_per_call=1), cache=AnswerCache(tmp_path / "a.sqlite", mode)
+        ) as stage:  # type: ignore[arg-type]
             stage.run(texts, rows)
             reports.append(stage.report())
     assert reports[0] == reports[1]
@@ -230,14 +272,14 @@ def test_a_replay_reports_what_the_recorded_run_used(serve: Serve, labels: Label
 def test_a_replay_names_what_is_missing(serve: Serve, labels: LabelSet, tmp_path: Path) -> None:
     server = serve(chat("LOC"))
     path = tmp_path / "a.sqlite"
-    with LlmStage(verifier(server), labels, cache=AnswerCache(path)) as stage:
+    with LlmStage(verifier(server), labels, LlmSettings(spans_per_call=1), cache=AnswerCache(path)) as stage:
         stage.run([TEXT], [[RUSSIA]])
-    with LlmStage(verifier(server), labels, cache=AnswerCache(path, "replay")) as stage:
+    with LlmStage(verifier(server), labels, LlmSettings(spans_per_call=1), cache=AnswerCache(path, "replay")) as stage:
         russia, syria, _ = stage.run([TEXT], [ROW])[0]
         assert (russia.provenance.status, syria.provenance.status) == ("cached", "failed")
         (key,) = stage.missing
         assert key in str(syria.provenance.llm_error)
-    raising = LlmSettings(on_llm_error="raise")
+    raising = LlmSettings(spans_per_call=1, on_llm_error="raise")
     with (
         LlmStage(verifier(server), labels, raising, cache=AnswerCache(path, "replay")) as stage,
         pytest.raises(LlmError, match=key),
@@ -249,7 +291,7 @@ def test_a_replay_names_what_is_missing(serve: Serve, labels: LabelSet, tmp_path
 def test_equal_questions_at_the_same_time_are_asked_once(serve: Serve, labels: LabelSet) -> None:
     release = threading.Event()
     server = serve(lambda *_: chat("PER") if release.wait(20) else HANG)
-    with LlmStage(verifier(server, timeout=30.0), labels, LlmSettings(fusion="replace")) as stage:
+    with LlmStage(verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1, fusion="replace")) as stage:
         futures = [stage.submit([TEXT] * 3, [[RUSSIA]] * 3) for _ in range(2)]
         wait_until(lambda: len(server.requests) == 1)
         release.set()
@@ -261,7 +303,9 @@ def test_equal_questions_at_the_same_time_are_asked_once(serve: Serve, labels: L
 
 def test_whoever_waits_for_anothers_question_asks_it_when_that_one_gives_up(serve: Serve, labels: LabelSet) -> None:
     server = serve([HANG, chat("PER")])
-    with LlmStage(verifier(server, timeout=30.0), labels, LlmSettings(fusion="replace", time_limit=3.0)) as stage:
+    with LlmStage(
+        verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1, fusion="replace", time_limit=3.0)
+    ) as stage:
         first = stage.submit([TEXT], [[RUSSIA]])
         wait_until(lambda: len(server.requests) == 1)
         object.__setattr__(stage.settings, "time_limit", 20.0)
@@ -273,7 +317,7 @@ def test_whoever_waits_for_anothers_question_asks_it_when_that_one_gives_up(serv
 def test_the_caller_goes_on_while_the_llm_is_asked(serve: Serve, labels: LabelSet) -> None:
     release = threading.Event()
     server = serve(lambda *_: chat("PER") if release.wait(20) else HANG)
-    with LlmStage(verifier(server, timeout=30.0), labels) as stage:
+    with LlmStage(verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1)) as stage:
         one = stage.submit([TEXT], [[RUSSIA]])
         two = stage.submit(["又" + TEXT], [[candidate(7, 10)]])
         # Both batches are with the server while this thread is free.
@@ -285,7 +329,7 @@ def test_the_caller_goes_on_while_the_llm_is_asked(serve: Serve, labels: LabelSe
 
 def test_closing_ends_what_is_under_way(serve: Serve, labels: LabelSet) -> None:
     server = serve(HANG)
-    stage = LlmStage(verifier(server, timeout=30.0), labels)
+    stage = LlmStage(verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1))
     future = stage.submit([TEXT], [ROW])
     wait_until(lambda: len(server.requests) == 2)
     stage.close()
@@ -336,7 +380,7 @@ def test_closing_goes_through_also_when_the_verifier_cannot_close(labels: LabelS
 
 def test_a_users_own_verifier(labels: LabelSet) -> None:
     own = Own()
-    with LlmStage(own, labels, LlmSettings(fusion="replace")) as stage:
+    with LlmStage(own, labels, LlmSettings(spans_per_call=1, fusion="replace")) as stage:
         assert stage.run([TEXT], [ROW])[0][0].candidate.label == "ORG"
     assert own.closed
 
@@ -352,7 +396,7 @@ def test_a_verifier_that_breaks_costs_no_entity(error: Exception, labels: LabelS
 def test_a_cache_that_breaks_costs_no_entity(labels: LabelSet, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache = AnswerCache(tmp_path / "c.sqlite")
     cache._run("CREATE TRIGGER full BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'disk full'); END")
-    with LlmStage(Own(), labels, LlmSettings(fusion="replace"), cache=cache) as stage:
+    with LlmStage(Own(), labels, LlmSettings(spans_per_call=1, fusion="replace"), cache=cache) as stage:
         results = stage.run([TEXT], [ROW])[0]
     assert [v.provenance.llm_label for v in results] == ["ORG", "ORG", None]
     assert caplog.text.count("disk full") == 1
@@ -424,7 +468,7 @@ def test_texts_without_candidates_and_no_texts(labels: LabelSet) -> None:
 def test_tokens_of_the_servers_prompt_cache_cost_less(serve: Serve, labels: LabelSet) -> None:
     usage = {"prompt_tokens": 100, "completion_tokens": 3, "total_tokens": 103, "prompt_tokens_details": {"cached_tokens": 75}}
     prices = {"some-model": Price(input=4.0, output=8.0, currency="CNY", cached_input=1.0)}
-    with LlmStage(verifier(serve(chat("LOC", usage=usage))), labels, prices=prices) as stage:
+    with LlmStage(verifier(serve(chat("LOC", usage=usage))), labels, LlmSettings(spans_per_call=1), prices=prices) as stage:
         stage.run([TEXT], [ROW])
         report = stage.report()
     assert (report.prompt_tokens, report.cached_prompt_tokens) == (200, 150)
@@ -437,7 +481,7 @@ def test_tokens_of_the_servers_prompt_cache_cost_less(serve: Serve, labels: Labe
 
 def test_the_report_counts_and_compares(serve: Serve, labels: LabelSet) -> None:
     sure: list[Candidate] = [SURE]
-    with LlmStage(verifier(serve(chat("LOC"))), labels) as stage:
+    with LlmStage(verifier(serve(chat("LOC"))), labels, LlmSettings(spans_per_call=1)) as stage:
         stage.run([TEXT, "另" + TEXT], [ROW, sure])
         report = stage.report()
     assert (report.texts, report.texts_routed, report.text_share) == (2, 1, 0.5)
@@ -485,7 +529,7 @@ def test_a_filtered_span_keeps_its_label_and_the_others_are_asked(serve: Serve, 
         lambda body, _: problem(400, "Content Exists Risk") if "[俄罗斯]" in body["messages"][-1]["content"] else chat("PER")
     )
     candidates = [[candidate(0, 3), candidate(4, 7)]]
-    with LlmStage(verifier(server), labels, LlmSettings(fusion="replace")) as stage:
+    with LlmStage(verifier(server), labels, LlmSettings(spans_per_call=1, fusion="replace")) as stage:
         ((first, second),) = stage.run(["俄罗斯在叙利亚。"], candidates)
     assert (first.candidate.label, first.provenance.failure) == ("LOC", FailureKind.FILTERED)
     assert (second.candidate.label, second.provenance.failure) == ("PER", None)
@@ -493,14 +537,14 @@ def test_a_filtered_span_keeps_its_label_and_the_others_are_asked(serve: Serve, 
 
 
 def run_one(server: ScriptedServer, labels: LabelSet) -> list[VerifiedCandidate]:
-    with LlmStage(verifier(server, max_retries=0), labels, LlmSettings(fusion="replace")) as stage:
+    with LlmStage(verifier(server, max_retries=0), labels, LlmSettings(spans_per_call=1, fusion="replace")) as stage:
         (row,) = stage.run(["他在叙利亚。"], [[candidate(2, 5)]])
     return row
 
 
 def test_a_plan_says_what_every_repeat_may_cost(serve: Serve, labels: LabelSet) -> None:
     server = serve([chat(""), chat("?"), chat(""), chat("LOC")])
-    with LlmStage(verifier(server, max_retries=1), labels, LlmSettings()) as stage:
+    with LlmStage(verifier(server, max_retries=1), labels, LlmSettings(spans_per_call=1)) as stage:
         plan = stage.plan(["他在叙利亚。"], [[candidate(2, 5)]])
         stage.run(["他在叙利亚。"], [[candidate(2, 5)]])
         assert (plan.usage.calls, plan.max_usage.calls, len(server.requests)) == (1, 4, 4)
