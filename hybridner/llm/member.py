@@ -89,6 +89,8 @@ def join_member(
 ) -> list[JoinedCandidate]:
     """The candidates of one text with the LLM's votes, its own spans among them, and the entities chosen anew.
 
+    What a rule of the caller has made an entity stays one.
+
     Args:
         candidates: of the text, as `decide` returns them.
         found: what the LLM extracted; of two labels for the same characters the first counts.
@@ -112,7 +114,7 @@ def join_member(
     fused: dict[int, FusionResult] = {
         index: fuse_bayes(candidate.distribution, number[candidate.label], vote, reliability.matrix)
         for index, ((candidate, original), vote) in enumerate(zip(whole, said, strict=True))
-        if original is not None and vote is not None
+        if original is not None and vote is not None and not candidate.is_forced
     }
     fused |= {
         index: FusionResult(number[candidate.label], candidate.distribution, candidate.weight)

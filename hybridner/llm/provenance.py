@@ -35,6 +35,7 @@ class Provenance:
         llm_error: why there is no LLM label although the candidate was routed, for people to read.
         failure: the same for programs.
         is_doubtful: whether the threshold was exceeded when the candidate came by.
+        is_unfamiliar: whether the candidate stands in a text beyond what the model knows.
     """
 
     local_label: str
@@ -50,11 +51,12 @@ class Provenance:
     llm_error: str | None = None
     failure: FailureKind | None = None
     is_doubtful: bool = False
+    is_unfamiliar: bool = False
 
     @property
     def needs_review(self) -> bool:
-        """Doubtful, and no LLM has given an answer."""
-        return self.is_doubtful and self.llm_label is None
+        """Doubtful or in an unfamiliar text, and no LLM has given an answer."""
+        return (self.is_doubtful or self.is_unfamiliar) and self.llm_label is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def trace(
     local = NON_ENTITY if original is None else original.label
     uncertainty = final.uncertainty if original is None else original.uncertainty
     if outcome is None:
-        return VerifiedCandidate(final, Provenance(local, uncertainty, is_doubtful=doubtful))
+        return VerifiedCandidate(final, Provenance(local, uncertainty, is_doubtful=doubtful, is_unfamiliar=final.is_unfamiliar))
     said = next((one for one in (label, member) if one is not None and one.label is not None), outcome)
     return VerifiedCandidate(
         final,
@@ -133,6 +135,7 @@ def trace(
             llm_error=outcome.error,
             failure=outcome.failure,
             is_doubtful=doubtful,
+            is_unfamiliar=final.is_unfamiliar,
         ),
     )
 
