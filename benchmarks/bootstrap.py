@@ -31,7 +31,6 @@ from hybridner.data import read_records
 from hybridner.data.corpora.catalog import label_set
 from hybridner.data.feedback import Review, ReviewedEntity
 from hybridner.data.sncm.corpus import read_corpus_splits
-from hybridner.ensemble import Predictions
 from hybridner.evaluation import evaluate_systems
 from hybridner.hybrid import HybridNerModel
 from hybridner.models import MEMBER_CLASSES
@@ -165,10 +164,7 @@ def main() -> None:
         return train_local(members, records, labels, arguments)
 
     began = time.monotonic()
-    kept = options.output.with_suffix(".parquet")
-    if not kept.exists():
-        cross_predict(members, silver, labels, arguments, FOLDS).save(kept)
-    predictions = Predictions.load(kept)
+    predictions = cross_predict(members, silver, labels, arguments, FOLDS, options.output.with_suffix(""))
     keep("error finding", {**error_finding(silver, gold, predictions), "seconds": round(time.monotonic() - began, 1)})
     judged = JudgedLabels.of(predictions)
     issues = find_label_issues(judged)

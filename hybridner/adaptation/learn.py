@@ -153,7 +153,10 @@ def learn_members(
     new = [review.record for review in reviews if review.complete]
     if not new:
         raise DataError('members learn only from texts that were gone through completely ("complete": true); there is none')
-    replayed = random.Random(settings.seed).sample(list(old), min(len(old), REPLAY * len(new)))
+    # What was said about a text before must not stand beside what people say about it.
+    reviewed = {record.text for record in new}
+    others = [record for record in old if record.text not in reviewed]
+    replayed = random.Random(settings.seed).sample(others, min(len(others), REPLAY * len(new)))
     learned, report = fine_tune(require_torch(model), [*new, *replayed], model.config.labels, settings)
     learned.config.review_threshold = model.config.review_threshold
     for field in ("temperature", "combiner_weights", "strategy", "stackers", "gazetteer", "llm_answers"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from accelerate.utils import set_seed
@@ -13,6 +15,7 @@ from hybridner.ensemble import Predictions, concat_predictions
 from hybridner.hybrid import HybridNerModel, predict_records
 from hybridner.spans import LabelSet, Record
 from hybridner.training import HybridNerTrainer, HybridNerTrainingArguments, TrainingData
+from hybridner.training.assembling import is_simplified
 from hybridner.training.composing import compose, share_encoder
 from hybridner.training.members import build_member
 from hybridner.training.recipe import MemberSection
@@ -21,12 +24,17 @@ from hybridner.training.recipe import MemberSection
 def train_local(
     members: Mapping[str, MemberSection], records: Sequence[Record], labels: LabelSet, arguments: HybridNerTrainingArguments
 ) -> HybridNerModel:
-    """A composite of new members on one encoder, trained to the last epoch: there is no other data to stop early by."""
+    """A composite of new members on one encoder, trained to the last epoch: there is no other data to stop early by.
+
+    Raises:
+        DataError: no record holds an entity.
+    """
     set_seed(arguments.seed)
     data = TrainingData(records, records, labels)
     built = {name: build_member(section, data) for name, section in members.items()}
     share_encoder(built)
     model = compose(built)
+    model.config.simplify = is_simplified(records)
     HybridNerTrainer(model, arguments, records).train()
     model.eval()
     return model
@@ -38,14 +46,25 @@ def cross_predict(
     labels: LabelSet,
     arguments: HybridNerTrainingArguments,
     folds: int,
+    keep: Path,
 ) -> Predictions:
-    """What members trained on the other folds say about each record, in the order of the records."""
+    """What members trained on the other folds say about each record, in the order of the records.
+
+    Args:
+        members, records, labels, arguments: as in `train_local`.
+        folds: how many.
+        keep: folder in which each fold is kept as it is done, so that a stopped run goes on.
+    """
     numbers = np.array(assign_folds(records, folds, arguments.seed))
     parts = []
     for fold in range(folds):
-        others = [record for record, number in zip(records, numbers, strict=True) if number != fold]
-        held_out = [record for record, number in zip(records, numbers, strict=True) if number == fold]
-        parts.append(predict_records(train_local(members, others, labels, arguments), held_out))
+        path = keep / f"{fold}-of-{folds}.parquet"
+        if not path.exists():
+            others = [record for record, number in zip(records, numbers, strict=True) if number != fold]
+            held_out = [record for record, number in zip(records, numbers, strict=True) if number == fold]
+            predictions = predict_records(train_local(members, others, labels, arguments), held_out)
+            replace(predictions, folds=np.full(len(held_out), fold)).save(path)
+        parts.append(Predictions.load(path))
     order = np.concatenate([np.flatnonzero(numbers == fold) for fold in range(folds)])
     return concat_predictions(parts).select_records(np.argsort(order))
 

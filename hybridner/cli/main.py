@@ -27,6 +27,7 @@ GROUPS = {
         "calibrate": "fit weights, temperature and threshold of a composite",
     },
     "Adapt": {
+        "bootstrap": "make a first model from raw text: an LLM annotates, you review what is doubtful",
         "adapt": "adapt a composite to a new domain or label set with few sentences",
         "merge": "make an ordinary composite of an adapter and its base",
         "suggest": "choose the texts to annotate next",
