@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any, TypeGuard
 
-from transformers import PreTrainedConfig
-
 from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, FixedThreshold, OodDetector
 from hybridner.errors import ModelError
 from hybridner.models import MEMBER_CLASSES, MemberConfig
+from hybridner.models.format_version import VersionedConfig
 from hybridner.spans import RESOLVERS, LabelSet
 
 
-class HybridNerConfig(PreTrainedConfig):
+class HybridNerConfig(VersionedConfig):
     """Members, how they are combined, and when an entity is doubtful.
 
     Args:

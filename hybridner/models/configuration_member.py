@@ -8,11 +8,12 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PreTrainedConfig
 
 from hybridner.errors import ModelError
+from hybridner.models.format_version import VersionedConfig
 from hybridner.models.safety import check_encoder_settings
 from hybridner.spans import LabelSet
 
 
-class MemberConfig(PreTrainedConfig):
+class MemberConfig(VersionedConfig):
     """Configuration shared by taggers and SpanNER.
 
     Args:
