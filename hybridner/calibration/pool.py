@@ -15,7 +15,7 @@ from hybridner.spans import RESOLVERS
 
 #: How strongly numbers are held to their start, in nats per squared unit: those that all members share, and those of one
 #: member. The first can be told from dozens of entities, the second only from thousands, or where a member stands out.
-_RIDGE, _MEMBER_RIDGE = 1.0, 20.0
+_RIDGE, _MEMBER_RIDGE = 10.0, 20.0
 #: Shifts tried, in nats.
 _SHIFTS = tuple(step / 8 for step in range(17))
 

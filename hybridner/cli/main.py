@@ -43,6 +43,7 @@ GROUPS = {
     "Evaluate": {
         "evaluate": "precision, recall and F1 on labelled data",
         "compare": "tables, intervals and plots of saved runs",
+        "report": "the paper's tables from stored predictions and recorded answers",
     },
     "Data": {
         "data": "prepare, describe, check, compare and push data sets",

@@ -12,7 +12,7 @@ from hybridner.evaluation.slices import (
     seen_boundaries,
     training_surfaces,
 )
-from hybridner.evaluation.systems import evaluate_systems, predict_systems
+from hybridner.evaluation.systems import evaluate_systems, predict_systems, systems_of
 
 __all__ = [
     "PrecisionRecallF1",
@@ -31,6 +31,7 @@ __all__ = [
     "score_spans",
     "score_types",
     "seen_boundaries",
+    "systems_of",
     "text_counts",
     "training_surfaces",
 ]

@@ -60,7 +60,7 @@ class Difference:
 
     Attributes:
         f1: F1 of the system minus F1 of the baseline.
-        interval: paired bootstrap over texts, of the mean over the runs.
+        interval: paired bootstrap over documents, of the mean over the runs.
         p: two-sided, from the same bootstrap.
         p_holm: p, raised for all the comparisons of this setting.
         only_system, only_baseline: decisions (label of a stretch of text) that only the system has right, and only the baseline;
@@ -86,7 +86,7 @@ class SystemResult:
     Attributes:
         name: as in the runs.
         precision, recall, f1: micro averages.
-        f1_interval: bootstrap over texts, of the mean over the runs.
+        f1_interval: bootstrap over documents, of the mean over the runs.
         macro_f1: mean over the labels.
         parts: F1 by what was looked at: boundaries, types, flat, nested, seen, unseen, and lengths such as "3-5"; the counts of
             all runs together. Empty parts are left out.
@@ -123,8 +123,8 @@ class Setting:
         about: the metadata that the runs share; of seed and fold those of the first run.
         seeds, folds: of the runs, sorted; without those that are not known.
         runs: how many runs.
-        sentences, entities: of all distinct texts together.
-        hardware: of the runs.
+        sentences, documents, entities: of all distinct texts together.
+        hardware, fitted_on: of the runs.
         systems: those that are in every run, members first, then combiners, then hybrids.
         left_out: systems that are not in every run.
     """
@@ -134,8 +134,10 @@ class Setting:
     folds: tuple[int, ...]
     runs: int
     sentences: int
+    documents: int
     entities: int
     hardware: tuple[str, ...]
+    fitted_on: tuple[str, ...]
     systems: tuple[SystemResult, ...]
     left_out: tuple[str, ...]
 
@@ -215,8 +217,8 @@ def _overall(settings: Sequence[Setting], baseline: str) -> dict[str, Wilcoxon]:
 def _compare_group(group: Sequence[Run], baseline: str, samples: int) -> Setting:
     every = list(dict.fromkeys(name for run in group for name in run.systems))
     names = sorted((name for name in every if all(name in run.systems for run in group)), key=_rank)
-    # [texts, systems, 3] of each run, and the resampled F1 [samples, systems] of the mean over the runs.
-    counts = [np.stack([text_counts(run.gold, run.systems[name]) for name in names], axis=1) for run in group]
+    # [documents, systems, 3] of each run, and the resampled F1 [samples, systems] of the mean over the runs.
+    counts = [_by_document(run, np.stack([text_counts(run.gold, run.systems[n]) for n in names], axis=1)) for run in group]
     resampled = _resampled_f1(group, counts, samples)
     base = names.index(baseline)
     results = [_result(group, name, resampled[:, index]) for index, name in enumerate(names)]
@@ -243,11 +245,22 @@ def _compare_group(group: Sequence[Run], baseline: str, samples: int) -> Setting
         folds=tuple(sorted({run.about.fold for run in group if run.about.fold is not None})),
         runs=len(group),
         sentences=sum(len(run.gold) for run in distinct),
+        documents=sum(len(set(run.documents or range(len(run.gold)))) for run in distinct),
         entities=sum(run.entities for run in distinct),
         hardware=tuple(dict.fromkeys(run.about.hardware for run in group)),
+        fitted_on=tuple(dict.fromkeys(run.about.fitted_on for run in group if run.about.fitted_on)),
         systems=tuple(results),
         left_out=tuple(name for name in every if name not in names),
     )
+
+
+def _by_document(run: Run, counts: np.ndarray) -> np.ndarray:
+    """[texts, ...] -> [documents, ...]: texts of one document hang together, so they are drawn together."""
+    if run.documents is None:
+        return counts
+    total = np.zeros((max(run.documents) + 1, *counts.shape[1:]), dtype=counts.dtype)
+    np.add.at(total, np.array(run.documents), counts)
+    return total
 
 
 def _rank(name: str) -> int:
@@ -255,7 +268,7 @@ def _rank(name: str) -> int:
 
 
 def _resampled_f1(group: Sequence[Run], counts: Sequence[np.ndarray], samples: int) -> np.ndarray:
-    """[samples, systems]: mean over the runs of the F1 of resampled texts; runs on the same texts are drawn alike."""
+    """[samples, systems]: mean over the runs of the F1 of resampled documents; runs on the same texts are drawn alike."""
     total = np.zeros((samples, counts[0].shape[1]))
     for number, texts in enumerate(dict.fromkeys(run.texts for run in group)):
         alike = np.stack([part for run, part in zip(group, counts, strict=True) if run.texts == texts], axis=1)

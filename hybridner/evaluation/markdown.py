@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from hybridner.evaluation.comparison import KINDS, Comparison, MetricSummary, Setting, SystemResult
-from hybridner.evaluation.runs import STRATEGY
+from hybridner.evaluation.runs import CEILING, STRATEGY
 
 #: The paper's own combiner stands below the members in table 3, as the paper's method does there.
 _PAPERS_COMBINER = STRATEGY + "score"
 
 _COUNTING = """\
 All figures in %. An entity counts when start, end and label are all right; P, R and F1 are micro averages. The highest of a
-column is bold, whether its lead is significant or not."""
+column is bold, whether its lead is significant or not; a ceiling is what a system could reach, and never bold."""
 
 _DIFFERENCES = """\
 p: two-sided, from the bootstrap of the difference. Holm: raised for all comparisons within the data set. Only system, only
@@ -33,16 +33,18 @@ characters. The counts of several runs are added up.
 """
 
 
-def to_markdown(comparison: Comparison, pictures: Sequence[tuple[str, str]] = ()) -> str:
+def to_markdown(comparison: Comparison, pictures: Sequence[tuple[str, str]] = (), caveats: Sequence[str] = ()) -> str:
     """The whole report.
 
     Args:
         comparison: what to report.
         pictures: title and file name of each plot that was drawn.
+        caveats: paragraphs that stand above all tables.
     """
     baseline = next(s for s in comparison.settings[0].systems if s.name == comparison.baseline)
     parts = [
         "# Comparison of systems",
+        *(f"**{caveat}**" for caveat in caveats),
         _how(comparison),
         *_overview(comparison),
         "## Combining (the paper's table 2)",
@@ -62,6 +64,8 @@ def to_markdown(comparison: Comparison, pictures: Sequence[tuple[str, str]] = ()
 
 def shown(system: SystemResult) -> str:
     """A system's name for readers."""
+    if system.name == CEILING:
+        return f"ceiling: {system.title}"
     return {"member": "{}", "combiner": "`{}`", "hybrid": "{} (LLM)"}[system.kind].format(system.title)
 
 
@@ -72,9 +76,12 @@ def measured_on(setting: Setting) -> str:
     turns = [
         f"{name}{'s' if len(values) > 1 else ''} {', '.join(map(str, values))}" for name, values in _turns(setting) if values
     ]
-    size = f"n = {setting.sentences:,} ({setting.entities:,} entities)"
+    documents = "" if setting.documents == setting.sentences else f" of {setting.documents:,} documents"
+    size = f"n = {setting.sentences:,}{documents} ({setting.entities:,} entities)"
     encoder = f"encoder {about.encoder}"
-    return "; ".join(part for part in (about.split, encoder, train, *turns, size, f"{about.decoding} decoding") if part)
+    fitted = f"weights fitted on {' / '.join(setting.fitted_on)}" if setting.fitted_on else ""
+    parts = (about.split, encoder, train, *turns, fitted, size, f"{about.decoding} decoding")
+    return "; ".join(part for part in parts if part)
 
 
 def _turns(setting: Setting) -> Iterable[tuple[str, tuple[int, ...]]]:
@@ -88,8 +95,8 @@ def _how(comparison: Comparison) -> str:
     if several:
         lines.append("± is the standard deviation over the runs (seeds or folds).")
     lines.append(
-        f"Intervals: {comparison.level:.0%} percentile bootstrap over texts; {comparison.samples:,} resamples, the same for all "
-        f"systems; seed {comparison.seed}."
+        f"Intervals: {comparison.level:.0%} percentile bootstrap over documents (a text of none stands for itself); "
+        f"{comparison.samples:,} resamples, the same for all systems; seed {comparison.seed}."
     )
     if several:
         lines.append("They are of the mean over the runs and do not hold the spread between seeds.")
@@ -105,7 +112,7 @@ def _overview(comparison: Comparison) -> list[str]:
     columns = []
     for setting in comparison.settings:
         found = {system.name: system.f1 for system in setting.systems}
-        values = [found[name].mean if name in found else -1.0 for name in names]
+        values = [found[name].mean if name in found and name != CEILING else -1.0 for name in names]
         columns.append(_best_bold(values, [_figure(found[name]) if name in found else "" for name in names]))
     rows = [[shown(systems[name]), *cells] for name, *cells in zip(names, *columns, strict=True)]
     head = ["system", *(f"{s.about.data} {s.about.split}, n = {s.sentences:,}" for s in comparison.settings)]
@@ -118,7 +125,13 @@ def _scores(comparison: Comparison, wanted: Callable[[SystemResult], bool]) -> s
     for setting in comparison.settings:
         systems = [system for system in setting.systems if wanted(system)]
         columns = [[getattr(system, name) for system in systems] for name in ("precision", "recall", "f1")]
-        cells = [_best_bold([figure.mean for figure in column], [_figure(figure) for figure in column]) for column in columns]
+        real = [system.name != CEILING for system in systems]
+        cells = [
+            _best_bold(
+                [f.mean if is_real else -1.0 for f, is_real in zip(column, real, strict=True)], [_figure(f) for f in column]
+            )
+            for column in columns
+        ]
         for system, *figures in zip(systems, *cells, strict=True):
             rows.append([shown(system), *figures, _interval(system.f1_interval)])
         _name_block(rows, len(systems), setting)
@@ -178,7 +191,9 @@ def _parts(comparison: Comparison) -> str:
         columns = []
         for name in names:
             found = [system.parts.get(name) for system in setting.systems]
-            values = [prf.f1 if prf else -1.0 for prf in found]
+            values = [
+                prf.f1 if prf and system.name != CEILING else -1.0 for prf, system in zip(found, setting.systems, strict=True)
+            ]
             columns.append(_best_bold(values, [f"{100 * prf.f1:.1f}" if prf else "" for prf in found]))
         rows += [[shown(system), *figures] for system, *figures in zip(setting.systems, *columns, strict=True)]
         first = setting.systems[0].parts

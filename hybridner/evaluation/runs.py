@@ -20,6 +20,8 @@ from hybridner.validation import Integer, Settings, validate
 FORMAT = "hybridner run 1"
 #: What the names of systems begin with: combining strategies, and hybrids with an LLM. Members stand under their own names.
 STRATEGY, HYBRID = "strategy:", "hybrid:"
+#: No system, but what one could reach: the hybrid whose every answer is right.
+CEILING = HYBRID + "every answer right"
 
 Spans = tuple[tuple[Span, ...], ...]
 
@@ -37,6 +39,7 @@ class RunMetadata:
         train_size: number of training texts.
         hardware: what it ran on.
         versions: of the libraries.
+        fitted_on: what weights were fitted on, in words.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -50,6 +53,7 @@ class RunMetadata:
     train_size: Integer | None = None
     hardware: str = "unknown"
     versions: dict[str, str] = field(default_factory=dict)
+    fitted_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Run:
             "hybrid:NAME" the ensemble with an LLM; any other prefix is another way of combining.
         seen: for each text the [start, end) of those of all these spans whose word is an entity of the training data; None when
             the training data were not at hand.
+        documents: for each text the number of its document; None when every text stands for itself. Resampling draws documents.
     """
 
     about: RunMetadata
@@ -71,6 +76,7 @@ class Run:
     gold: Spans
     systems: dict[str, Spans]
     seen: tuple[frozenset[tuple[int, int]], ...] | None = None
+    documents: tuple[int, ...] | None = None
 
     @property
     def entities(self) -> int:
@@ -83,6 +89,7 @@ class Run:
             "texts": self.texts,
             "gold": _plain(self.gold),
             "seen": None if self.seen is None else [[list(stretch) for stretch in sorted(known)] for known in self.seen],
+            "documents": None if self.documents is None else list(self.documents),
             "systems": {name: _plain(spans) for name, spans in self.systems.items()},
         }
 
@@ -117,10 +124,14 @@ class Run:
         file = validate(_RunFile, data, DataError, where)
         counted = {name: file.about.pop(name, None) for name in ("sentences", "entities")}
         about = validate(RunMetadata, file.about, DataError, f"{where}, about")
-        for name, texts in (*((f"systems.{name}", spans) for name, spans in file.systems.items()), ("seen", file.seen)):
+        for name, texts in (
+            *((f"systems.{name}", spans) for name, spans in file.systems.items()),
+            ("seen", file.seen),
+            ("documents", file.documents),
+        ):
             if texts is not None and len(texts) != len(file.gold):
                 raise DataError(f"has {len(texts)} texts, but gold has {len(file.gold)}", f"{where}, {name}")
-        run = cls(about, file.texts, file.gold, file.systems, file.seen)
+        run = cls(about, file.texts, file.gold, file.systems, file.seen, file.documents)
         for name, value in (("sentences", len(file.gold)), ("entities", run.entities)):
             if counted[name] != value:
                 raise DataError(f"says {counted[name]}, but gold has {value}; the file was changed", f"{where}, about.{name}")
@@ -157,7 +168,14 @@ def make_run(
     seen = None
     if surfaces is not None:
         seen = tuple(frozenset(known) for known in seen_boundaries(texts, [gold, *found.values()], surfaces))
-    return Run(about, hash_of_texts(texts), gold, found, seen)
+    return Run(about, hash_of_texts(texts), gold, found, seen, _documents(records))
+
+
+def _documents(records: Sequence[Record]) -> tuple[int, ...] | None:
+    """The number of each record's document, in the order in which they first come; a record without one stands for itself."""
+    names = [("group", record.group) if record.group else ("text", str(row)) for row, record in enumerate(records)]
+    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return tuple(number[name] for name in names) if len(number) < len(records) else None
 
 
 def hash_of_texts(texts: Iterable[str]) -> str:
@@ -208,3 +226,4 @@ class _RunFile(Settings):
     gold: _NonEmpty[_StoredSpans]
     seen: tuple[frozenset[Annotated[tuple[int, int], PlainValidator(_boundaries)]], ...] | None
     systems: _NonEmpty[dict[str, _StoredSpans]]
+    documents: tuple[Annotated[Integer, Field(ge=0)], ...] | None = None

@@ -77,7 +77,7 @@ def test_it_is_the_maximum_of_its_likelihood() -> None:
     """Against other coefficients near it, on what it was fitted on."""
     predictions = made_up_predictions(300, QUALITY)
     pool, rows = fit_pool(predictions), np.arange(len(predictions.gold))
-    ridge = np.array([1.0] * 3 + [20.0] * 8)
+    ridge = np.array([10.0] * 3 + [20.0] * 8)
 
     def loss(coefficients: np.ndarray) -> float:
         log = log_softmax(replace(pool, coefficients=coefficients).scores(predictions.ballot), axis=1)

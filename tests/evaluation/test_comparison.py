@@ -197,3 +197,35 @@ def test_pictures_are_drawn(comparison: Comparison) -> None:
             picture = Image.open(BytesIO(draw(drawn)))
             assert picture.format == "PNG"
             assert len(picture.convert("L").getcolors()) > 10
+
+
+def test_documents_are_drawn_whole() -> None:
+    """Ten copies of each text in one document say no more than one copy; in documents of their own they would."""
+    few = made_up(texts=40)
+    copies = [text for text in range(40) for _ in range(10)]
+
+    def repeated(documents: tuple[int, ...] | None) -> Run:
+        systems = {name: tuple(spans[text] for text in copies) for name, spans in few.systems.items()}
+        return replace(few, gold=tuple(few.gold[text] for text in copies), systems=systems, seen=None, documents=documents)
+
+    def width(run: Run) -> float:
+        (setting,) = compare([run], samples=2000).settings
+        (score,) = (system for system in setting.systems if system.name == "strategy:score")
+        assert score.difference is not None
+        return score.difference.interval[1] - score.difference.interval[0]
+
+    assert width(repeated(tuple(copies))) == pytest.approx(width(few))
+    assert width(repeated(None)) < 0.5 * width(few)
+    (setting,) = compare([repeated(tuple(copies))], samples=50).settings
+    assert (setting.sentences, setting.documents) == (400, 40)
+    assert "n = 400 of 40 documents" in to_markdown(compare([repeated(tuple(copies))], samples=50))
+
+
+def test_a_run_knows_the_documents_of_its_records() -> None:
+    records = [Record("甲乙", group="a"), Record("丙"), Record("丁", group="b"), Record("戊", group="a")]
+    run = make_run(ABOUT, records, {"tagger": [[] for _ in records]})
+    assert run.documents == (0, 1, 2, 0)
+    assert Run.from_dict(json.loads(json.dumps(run.to_dict()))) == run
+    assert make_run(ABOUT, records[:3], {"tagger": [[], [], []]}).documents is None
+    with pytest.raises(DataError, match="documents: has 3 texts"):
+        Run.from_dict({**run.to_dict(), "documents": [0, 1, 2]})

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hybridner.files import write_bytes, write_json, write_text
+
+if TYPE_CHECKING:
+    from hybridner.evaluation import Run
 
 DESCRIPTION = (
     "Compare every member, combining strategy and hybrid in runs that `hybridner evaluate --save` wrote: "
@@ -30,13 +35,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from hybridner.evaluation import Run
+
+    write_report([Run.load(path) for path in options.runs], options.baseline, Path(options.output))
+    return 0
+
+
+def write_report(runs: Sequence[Run], baseline: str, folder: Path, caveats: Sequence[str] = ()) -> None:
+    """Compare runs and write tables, figures and, with matplotlib, plots into a folder.
+
+    Args:
+        runs: of one data set or of several.
+        baseline: differences are to this system.
+        folder: is made.
+        caveats: paragraphs that stand above all tables.
+    """
     from hybridner.evaluation.comparison import compare
     from hybridner.evaluation.markdown import to_markdown
     from hybridner.evaluation.plots import draw_differences, draw_scores
-    from hybridner.evaluation.runs import Run
 
-    comparison = compare([Run.load(path) for path in options.runs], options.baseline)
-    folder = Path(options.output)
+    comparison = compare(runs, baseline)
     pictures: list[tuple[str, str]] = []
     if find_spec("matplotlib") is None:
         print('no plots: they need matplotlib (`pip install "hybridner[plots]"`)')
@@ -45,6 +63,5 @@ def run(options: argparse.Namespace) -> int:
             write_bytes(folder / name, draw(comparison))
             pictures.append((title, name))
     write_json(folder / "comparison.json", comparison.to_dict())
-    write_text(folder / "comparison.md", to_markdown(comparison, pictures))
+    write_text(folder / "comparison.md", to_markdown(comparison, pictures, caveats))
     print(f"comparison: {folder / 'comparison.md'}")
-    return 0
