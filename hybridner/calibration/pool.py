@@ -13,9 +13,10 @@ from hybridner.ensemble.ballot import Floats, Integers
 from hybridner.ensemble.pool import SHARED, log_probabilities, pool_features
 from hybridner.spans import RESOLVERS
 
-#: How strongly numbers are held to their start, in nats per squared unit: those that all members share, and those of one
-#: member. The first can be told from dozens of entities, the second only from thousands, or where a member stands out.
-_RIDGE, _MEMBER_RIDGE = 10.0, 20.0
+#: How strongly numbers are held to their start, in nats per squared unit: calibrations and the coefficients that all members
+#: share, and the coefficients of one member. The first can be told from dozens of entities; the second only from many, or where
+#: a member stands out.
+_RIDGE, _MEMBER_RIDGE = 3.0, 20.0
 #: Shifts tried, in nats.
 _SHIFTS = tuple(step / 8 for step in range(17))
 
