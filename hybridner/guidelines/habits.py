@@ -11,7 +11,7 @@ from hybridner.ensemble import DecisionSettings, Predictions, decide_predictions
 from hybridner.errors import DataError
 from hybridner.guidelines.affixes import Affix, Background, find_affixes, place
 from hybridner.guidelines.borders import Border, find_borders
-from hybridner.guidelines.mentions import Mention, Share, find_mentions, repeated, seldom_marked, unmarked_cues
+from hybridner.guidelines.mentions import Mention, Share, find_mentions, repeated, seldom_marked, unmarked_cues, usually_marked
 from hybridner.spans import NON_ENTITY, Record, Span
 
 #: (words, how often).
@@ -30,6 +30,7 @@ class LabelHabits:
         affixes: what its entities begin and end with, or leave out there.
         borders: the border cases that occur.
         later: (marked, unmarked) later mentions in a document.
+        always: words, numbers folded, that are marked nearly wherever they come first.
         seldom: words of its kind that are mostly left unmarked.
         cues: strings after which words of its kind are not marked.
         false_starts: what members take for it out of fold, and annotators mark as nothing.
@@ -44,6 +45,7 @@ class LabelHabits:
     affixes: tuple[Affix, ...]
     borders: tuple[Border, ...]
     later: tuple[int, int]
+    always: tuple[Share, ...]
     seldom: tuple[Share, ...]
     cues: tuple[Share, ...]
     false_starts: Counted = ()
@@ -139,6 +141,7 @@ def _label_habits(
         tuple(find_affixes([place(record.text, span.start, span.end) for record, span in entities], background)),
         tuple(find_borders(entities)),
         repeated(mentions),
+        tuple(usually_marked(mentions)),
         tuple(seldom_marked(mentions)),
         tuple(unmarked_cues(mentions)),
         _counted(errors.false_starts),

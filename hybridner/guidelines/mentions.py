@@ -18,6 +18,8 @@ _CUE = (2, 3, 4, 5)
 #: Occurrences that make a habit, and the share marked below which it is one.
 _FEWEST = 5
 _SELDOM = 0.15
+#: Marked occurrences that make a rule of marking, and the share.
+_OFTEN, _MOSTLY = 10, 0.7
 #: A cue must be less probable than this without a habit, and a longer one keep so much of a shorter one's occurrences.
 _CHANCE = 1e-4
 _NEARLY = 0.9
@@ -125,6 +127,16 @@ def seldom_marked(mentions: Sequence[Mention]) -> list[Share]:
             (marked if mention.is_marked else unmarked)[mention.words, mention.label] += 1
     shares = [Share(*key, marked[key], count) for key, count in unmarked.items()]
     return [share for share in sorted(shares, key=lambda s: (-s.unmarked, s.words)) if _is_seldom(share)]
+
+
+def usually_marked(mentions: Sequence[Mention]) -> list[Share]:
+    """Words, with numbers folded, that are marked nearly wherever they come first in a document, the commonest first."""
+    marked, unmarked = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for mention in mentions:
+        if mention.is_first:
+            (marked if mention.is_marked else unmarked)[fold(mention.words), mention.label] += 1
+    shares = [Share(*key, count, unmarked[key]) for key, count in marked.items() if count >= _OFTEN]
+    return [s for s in sorted(shares, key=lambda s: (-s.marked, s.words)) if s.marked >= _MOSTLY * (s.marked + s.unmarked)]
 
 
 def unmarked_cues(mentions: Sequence[Mention]) -> list[Share]:

@@ -41,6 +41,7 @@ class Language:
     mixed: str
     before: str
     after: str
+    always: str
     seldom: str
     cues: str
     false_starts: str
@@ -76,6 +77,7 @@ ZH = Language(
     mixed="- {0}有标入也有不标入：{1}。",
     before="前面的",
     after="后面的",
+    always="- 见到就标，不论是否合乎定义：{0}。",
     seldom="- 一般不标：{0}。",
     cues="- 紧接在这些字样之后的不标：{0}。",
     false_starts="- 容易误标、实际不标：{0}。",
@@ -117,6 +119,7 @@ EN = Language(
     mixed="- Sometimes taken in and sometimes left out {0}: {1}.",
     before="in front",
     after="behind",
+    always="- Marked wherever they stand, whether the definition fits or not: {0}.",
     seldom="- Usually not marked: {0}.",
     cues="- Not marked right after: {0}.",
     false_starts="- Easily mistaken, and not marked: {0}.",
@@ -185,7 +188,7 @@ def _label(habits: LabelHabits, title: str, whole: Habits, say: Language) -> lis
     lines += _borders(special, say)
     if _verdict(*habits.later) != _verdict(*whole.later):
         lines += _later(habits.later, say)
-    for sentence, shares in ((say.seldom, habits.seldom), (say.cues, habits.cues)):
+    for sentence, shares in ((say.always, habits.always), (say.seldom, habits.seldom), (say.cues, habits.cues)):
         if shares:
             lines.append(sentence.format(say.listed(_share(share, say) for share in shares[:_OTHERS])))
     named = {share.words for share in habits.seldom[:_OTHERS]}
