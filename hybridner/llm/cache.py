@@ -6,6 +6,7 @@ it can be given away even where the texts cannot.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -109,6 +110,19 @@ class AnswerCache:
         """Give up a claim."""
         self._run("DELETE FROM claims WHERE key = ? AND owner = ?", (key, owner))
 
+    def get_abilities(self, endpoint: str) -> str | None:
+        """What is remembered of a server, see `Abilities`."""
+        try:
+            rows = self._run("SELECT abilities FROM endpoints WHERE endpoint = ?", (endpoint,))
+        except sqlite3.Error:
+            return None  # nothing to be read in an older or a broken file
+        return str(rows[0][0]) if rows else None
+
+    def put_abilities(self, endpoint: str, abilities: str) -> None:
+        """Remember what a server can do."""
+        with contextlib.suppress(sqlite3.Error):
+            self._run("INSERT OR REPLACE INTO endpoints VALUES (?, ?)", (endpoint, abilities))
+
     def __len__(self) -> int:
         return int(self._run("SELECT count(*) FROM answers")[0][0])
 
@@ -163,6 +177,7 @@ class AnswerCache:
         # With WAL this survives a killed process; only a power cut could cost the last answers.
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
+        connection.execute("CREATE TABLE IF NOT EXISTS endpoints (endpoint TEXT PRIMARY KEY, abilities TEXT) WITHOUT ROWID")
         connection.execute("CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT, until REAL) WITHOUT ROWID")
         return connection
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from hybridner.llm.logprobs import Token
 from hybridner.llm.verifier import Answer, FailureKind
 
 if TYPE_CHECKING:
@@ -119,6 +120,20 @@ def read_completion(completion: ChatCompletion, latency: float, attempt: int, re
         truncated=finish == "length" or len(content) > _MAX_CONTENT,
         cached_prompt_tokens=min(prompt, _count(getattr(details, "cached_tokens", None))),
     )
+
+
+def read_tokens(completion: ChatCompletion) -> list[Token]:
+    """The tokens of the answer with their log-probabilities; none where the server gives none, or others than the answer's."""
+    try:
+        choice = completion.choices[0]
+        given = choice.logprobs.content if choice.logprobs is not None else None
+        tokens = [
+            Token(str(item.token), float(item.logprob), tuple((str(o.token), float(o.logprob)) for o in item.top_logprobs))
+            for item in given or ()
+        ]
+    except (AttributeError, TypeError, ValueError, IndexError, KeyError):
+        return []
+    return tokens if all(token.logprob <= 0.0 for token in tokens) else []
 
 
 def shorten(message: str) -> str:

@@ -15,7 +15,11 @@ from weakref import WeakKeyDictionary
 from pydantic import Field, SecretStr
 
 from hybridner.errors import HybridNerError, LlmError
-from hybridner.llm.openai_response import AttemptError, error_from_status, read_completion, shorten
+from hybridner.llm.constraints import PROBE, Abilities, request_fields
+from hybridner.llm.logprobs import option_probabilities
+from hybridner.llm.openai_response import AttemptError, error_from_status, read_completion, read_tokens, shorten
+from hybridner.llm.prices import Usage
+from hybridner.llm.probing import AbilityMemory, estimate_probe, probe
 from hybridner.llm.verifier import Answer, FailureKind, Question, Verifier, VerifierError
 from hybridner.optional import require
 from hybridner.redaction import find_secrets, redact, redact_text, without_credentials
@@ -52,6 +56,7 @@ class OpenAISettings(Settings):
     top_p: Number | None = 1.0
     max_tokens: Integer | None = Field(default=128, ge=1)
     token_limit: Integer | None = Field(default=None, ge=1)
+    probe: bool = False
     extra_body: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -68,6 +73,9 @@ class OpenAIVerifier:
         temperature, top_p, max_tokens: sent with each question; None leaves one out, for servers that refuse it.
         token_limit: the most tokens that any request may ask for, whatever `max_tokens`, the question or `extra_body` say; None
             sets no limit.
+        probe: find out with a few short questions what the server can do, once for an endpoint and model: give log-probabilities,
+            which become the answer's confidence; be held to the closed list, by `guided_choice`, a grammar or a JSON schema.
+            Where a cache is used it remembers.
         extra_body: further fields of the request, such as those that switch off thinking. Secrets in it (fields named like
             `Authorization` or `x-api-key`) are sent and nowhere shown or stored.
 
@@ -88,6 +96,7 @@ class OpenAIVerifier:
         top_p: float | None = 1.0,
         max_tokens: int | None = 128,
         token_limit: int | None = None,
+        probe: bool = False,
         extra_body: Mapping[str, Any] | None = None,
     ) -> None:
         self._settings = OpenAISettings(
@@ -101,12 +110,16 @@ class OpenAIVerifier:
             top_p=top_p,
             max_tokens=max_tokens,
             token_limit=token_limit,
+            probe=probe,
             extra_body=extra_body if extra_body is not None else {},  # type: ignore[arg-type]  # checked there
         )
-        # A client's connections belong to the event loop they were opened in.
+        # Connections and locks belong to the event loop they were made in.
+        self._probing: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI] = WeakKeyDictionary()
         # After a 429 no request is sent before this moment (time.monotonic).
         self._not_before = 0.0
+        self._abilities: Abilities | None = None if probe else Abilities()
+        self.memory: AbilityMemory | None = None
 
     @property
     def model(self) -> str:
@@ -127,7 +140,14 @@ class OpenAIVerifier:
     @property
     def parameters(self) -> Mapping[str, Any]:
         extra = redact(_limit(self._settings.extra_body, self._settings.token_limit))
-        return {**self._body(None), **({"extra_body": extra} if extra else {})}
+        # What was found does not count: a run can be repeated before anything is known of the server.
+        probe = {"probe": True} if self._settings.probe else {}
+        return {**self._body(None), **probe, **({"extra_body": extra} if extra else {})}
+
+    @property
+    def probe_usage(self) -> Usage:
+        """What finding out about the server's abilities will use at most; nothing where they are known."""
+        return Usage() if self._known_abilities() is not None else estimate_probe()
 
     def to_dict(self) -> dict[str, Any]:
         """The settings without secrets; where there were none, `as_verifier` makes an equal verifier of them."""
@@ -152,6 +172,8 @@ class OpenAIVerifier:
         """
         attempts = 1 + self.max_retries
         used = (0, 0)
+        if question.options and self._known_abilities() is None:
+            used = await self._find_abilities()
         for attempt in range(1, attempts + 1):
             await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
             try:
@@ -184,7 +206,53 @@ class OpenAIVerifier:
         if client is not None:
             await client.close()
 
-    async def _attempt(self, question: Question, attempt: int) -> Answer:
+    def _known_abilities(self) -> Abilities | None:
+        if self._abilities is None and self.memory is not None:
+            stored = self.memory.get_abilities(self._endpoint)
+            self._abilities = Abilities.from_json(stored) if stored is not None else None
+        return self._abilities
+
+    async def _find_abilities(self) -> tuple[int, int]:
+        """Probe the server, unless another question has done so meanwhile; returns the tokens that took."""
+        async with self._probing.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            if self._known_abilities() is not None:
+                return (0, 0)
+            try:
+                self._abilities, used = await probe(lambda fields: self._attempt(PROBE, 1, fields))
+            except AttemptError:
+                return (0, 0)  # the question itself meets the same, and says so; the next one probes
+            if self.memory is not None:
+                self.memory.put_abilities(self._endpoint, self._abilities.to_json())
+            return (used.prompt_tokens, used.completion_tokens)
+
+    @property
+    def _endpoint(self) -> str:
+        address = without_credentials(self.base_url) if self.base_url else ""
+        return f"{self.model} {address}"
+
+    async def _attempt(self, question: Question, attempt: int, probed: Mapping[str, Any] | None = None) -> Answer:
+        """Send a question once; where the server refuses what it was thought to be able to do, once more without that.
+
+        Args:
+            question: the question.
+            attempt: its number.
+            probed: fields to be tried out, in place of those that the server is known to take.
+        """
+        if probed is not None:
+            return await self._send(question, attempt, probed, None)
+        abilities = self._known_abilities() or Abilities()
+        fields = request_fields(question, abilities)
+        try:
+            return await self._send(question, attempt, fields, abilities.constraint if fields else None)
+        except AttemptError as failure:
+            if not fields or failure.kind is not FailureKind.SERVER_ERROR or failure.retryable:
+                raise
+        answer = await self._send(question, attempt, {}, None)
+        # It takes the question so: it does not take the fields.
+        self._abilities = Abilities()
+        return answer
+
+    async def _send(self, question: Question, attempt: int, fields: Mapping[str, Any], constraint: str | None) -> Answer:
         openai = require("openai", "llm")
         timeout = self._settings.timeout
         started = time.monotonic()
@@ -194,7 +262,7 @@ class OpenAIVerifier:
                 self._client().chat.completions.create(
                     model=self.model,
                     messages=[{"role": role, "content": content} for role, content in question.messages],  # type: ignore[misc]
-                    extra_body=_limit(self._settings.extra_body, self._settings.token_limit) or None,
+                    extra_body={**fields, **_limit(self._settings.extra_body, self._settings.token_limit)} or None,
                     **self._body(question.max_tokens),
                 ),
                 timeout,
@@ -213,7 +281,10 @@ class OpenAIVerifier:
             raise AttemptError(f"no connection to {where} ({reason})", FailureKind.UNREACHABLE, fatal=is_refused) from None
         except (openai.OpenAIError, ValueError, TypeError, RecursionError) as error:
             raise AttemptError(f"the server's answer is no chat completion ({type(error).__name__})") from None
-        return read_completion(completion, time.monotonic() - started, attempt, self.model)
+        answer = read_completion(completion, time.monotonic() - started, attempt, self.model)
+        tokens = read_tokens(completion)
+        features = (constraint,) * (constraint is not None) + ("logprobs",) * bool(tokens)
+        return replace(answer, probabilities=option_probabilities(tokens, question.options, question.count), features=features)
 
     def _body(self, max_tokens: int | None) -> dict[str, Any]:
         """The fields that every request has, as the client names them, with the answer's length as the question needs it."""

@@ -25,8 +25,9 @@ from hybridner.llm.guidelines import load_guidelines
 from hybridner.llm.label_calls import Outcomes, ask_labels
 from hybridner.llm.member import JoinedCandidate, MemberReliability, join_member
 from hybridner.llm.member_calls import ask_pieces, estimate_extraction, find_pieces, plan_pieces
+from hybridner.llm.openai_verifier import OpenAIVerifier
 from hybridner.llm.plan import Piece, Plan
-from hybridner.llm.prices import BudgetTracker, Price, load_prices
+from hybridner.llm.prices import BudgetTracker, Price, Usage, load_prices
 from hybridner.llm.prompts import Prompter, PromptTemplate
 from hybridner.llm.provenance import Outcome, VerifiedCandidate, raise_for, trace
 from hybridner.llm.report import LlmReport, UsageStats
@@ -71,6 +72,8 @@ class LlmStage:
         self.labels = labels
         self.settings = settings = settings or LlmSettings()
         self.cache = cache
+        if cache is not None and isinstance(verifier, OpenAIVerifier):
+            verifier.memory = cache
         self.price = (load_prices() if prices is None else prices).get(verifier.model)
         self.prompters = build_prompters(labels, settings)
         self._sentences = sentences
@@ -98,7 +101,9 @@ class LlmStage:
         budget = self._budget.copy()
         pieces = self._plan_pieces(texts, candidates, budget)
         labels = self._plan_labels(texts, candidates, doubtful, examples, budget)
-        return replace(labels, pieces=pieces.pieces, pieces_over_budget=pieces.pieces_over_budget)
+        asks = any(not call.cached for call in labels.calls)
+        probe = getattr(self.verifier, "probe_usage", Usage()) if asks else Usage()
+        return replace(labels, pieces=pieces.pieces, pieces_over_budget=pieces.pieces_over_budget, probe=probe)
 
     def submit(
         self, texts: Sequence[str], candidates: _Rows, examples: ExampleFinder | None = None
