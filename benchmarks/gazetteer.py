@@ -1,6 +1,6 @@
 """What a gazetteer of the training data's entities adds to a composite, from stored predictions.
 
-    python -m benchmarks.gazetteer NAME TERMS --fit FILE... --test FILE [--decoding nested] [--own]
+    python -m benchmarks.gazetteer NAME TERMS --fit FILE... --test FILE [--decoding nested] [--own | --list]
 
 TERMS is labelled data whose entities become the terms. FIT and TEST are predictions (Parquet) of the members without a
 gazetteer; weights are fitted on FIT with and without it, and both are measured on TEST, which gives no term. A text of TERMS that
@@ -23,9 +23,10 @@ import numpy as np
 
 from hybridner.calibration import fit_settings
 from hybridner.data import read_records
+from hybridner.data.terms import Term
 from hybridner.ensemble import DecisionSettings, Predictions, concat_predictions, decide_predictions, select_entities
 from hybridner.evaluation.significance import bootstrap_p, f1_from_counts, interval, resample
-from hybridner.gazetteer import Gazetteer, add_cross_fitted, add_gazetteer, build_gazetteer
+from hybridner.gazetteer import Gazetteer, add_cross_fitted, add_gazetteer, build_gazetteer, refit
 from hybridner.gazetteer.building import true_labels
 from hybridner.spans import Record, Span
 from hybridner.text.folding import fold
@@ -90,15 +91,25 @@ def describe_terms(gazetteer: Gazetteer, test: Predictions) -> dict[str, Any]:
     }
 
 
-def measure(terms: Sequence[Record], fit: Predictions, test: Predictions, decoding: str) -> dict[str, Any]:
+def bare_list(records: Sequence[Record]) -> list[Term]:
+    """The different entities of the records as a list of terms, such as people have without labelled sentences."""
+    pairs = dict.fromkeys((record.text[s.start : s.end].strip(), s.label) for record in records for s in record.entities)
+    return [Term(surface, label) for surface, label in pairs if surface]
+
+
+def measure(terms: Sequence[Record], fit: Predictions, test: Predictions, decoding: str, is_list: bool) -> dict[str, Any]:
     """Everything about one data set."""
-    gazetteer = build_gazetteer(terms, test.labels[1:])
+    labels = test.labels[1:]
+    gazetteer = Gazetteer.from_terms(bare_list(terms), labels) if is_list else build_gazetteer(terms, labels)
     seen = {fold(record.text[s.start : s.end]) for record in terms for s in record.entities}
     without = fit_settings(fit, decoding=decoding)
     with_terms = fit_settings(add_cross_fitted(fit, gazetteer), decoding=decoding)
+    if is_list:
+        gazetteer = refit(gazetteer, fit.records)
     voting = add_gazetteer(test, gazetteer)
     return {
         "records": {"terms": len(terms), "fit": len(fit), "test": len(test)},
+        "terms_are": "a bare list" if is_list else "counted in labelled texts",
         "decoding": decoding,
         "gazetteer": describe_terms(gazetteer, test),
         "strategies": {
@@ -121,6 +132,7 @@ def main() -> None:
     parser.add_argument("--test", required=True)
     parser.add_argument("--decoding", default="flat")
     parser.add_argument("--own", action="store_true", help="terms only from the texts of FIT that are also in TERMS")
+    parser.add_argument("--list", action="store_true", help="terms as a bare list, from texts of TERMS that are not in FIT")
     options = parser.parse_args()
     fit = concat_predictions([Predictions.load(path) for path in options.fit])
     test = Predictions.load(options.test)
@@ -129,11 +141,11 @@ def main() -> None:
     if options.own:
         own = {record.text for record in fit.records}
         terms = [record for record in terms if record.text in own]
-    if not np.unique(fit.folds).size > 1:
+    if options.list or not np.unique(fit.folds).size > 1:
         # Texts that only the weights are fitted on give no term either, as the members have not seen them.
         unread = {record.text for record in fit.records}
         terms = [record for record in terms if record.text not in unread]
-    result = {**measure(terms, fit, test, options.decoding), "about": test.about}
+    result = {**measure(terms, fit, test, options.decoding, options.list), "about": test.about}
     known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     RESULTS.write_text(json.dumps({**known, options.name: result}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, ensure_ascii=False, indent=1))

@@ -47,6 +47,14 @@ class PoolWeights:
         coefficients[0] = 1.0
         return cls(np.tile([1.0, 0.0], (members, 1)), coefficients)
 
+    def resized(self, members: int) -> PoolWeights:
+        """For so many members: the first ones keep their numbers, and new ones count as in the plain average."""
+        plain, kept = PoolWeights.plain(members), min(members, len(self.calibration))
+        calibration, coefficients = plain.calibration, plain.coefficients
+        calibration[:kept] = self.calibration[:kept]
+        coefficients[: SHARED + 2 * kept] = self.coefficients[: SHARED + 2 * kept]
+        return PoolWeights(calibration, coefficients, self.shift)
+
     def scores(self, ballot: Ballot) -> Floats:
         """[C, K + 1] unnormalised ln P(label | span), without the shift."""
         return np.asarray(pool_features(ballot, self.calibration) @ self.coefficients)

@@ -59,6 +59,14 @@ class CombinerWeights:
         numbers = {name: np.asarray(data[name], dtype=np.float64) for name in _NUMBERS}
         return cls(**numbers, pool=PoolWeights.from_dict(data["pool"]), stackers=stackers or {})
 
+    def resized(self, members: int) -> CombinerWeights:
+        """For so many members, until they are fitted again: the first ones keep their numbers, new ones count as the average of
+        these. Stackers are gone, for they know their members."""
+        new = range(len(self.f1), members)
+        f1 = [*self.f1[:members], *(self.f1.mean() for _ in new)]
+        class_f1 = [*self.class_f1[:members], *(self.class_f1.mean(axis=0) for _ in new)]
+        return CombinerWeights(self.priors, np.array(f1), np.array(class_f1), self.pool.resized(members))
+
     def check_shape(self, members: int, labels: int) -> None:
         """Raise a ModelError when the weights were fitted for other members or labels (K + 1)."""
         if self.class_f1.shape != (members, labels) or len(self.pool.calibration) != members:

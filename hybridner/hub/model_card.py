@@ -164,6 +164,7 @@ def card_content(record: ModelFolder) -> dict[str, Any]:
         "domain": _cell(record.labels.domain),
         "labels": [{k: _cell(v) for k, v in label.items()} for label in record.labels.to_dict()["labels"]],
         "members": [_member(record, name, reports.get(name)) for name in record.members],
+        "gazetteer": _gazetteer(config.gazetteer) if record.is_composite else None,
         "precision": getattr(config, "precision", None),
         "parameters": f"{sum(record.parameters.values()):,}",
         "shared_parameters": f"{record.parameters['']:,}" if record.parameters.get("") else None,
@@ -175,6 +176,17 @@ def card_content(record: ModelFolder) -> dict[str, Any]:
         "plot": record.plot.name if record.plot else None,
         "calibration": _calibration(record),
         "hybridner": hybridner.__version__,
+    }
+
+
+def _gazetteer(known: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if known is None:
+        return None
+    by_label = ", ".join(f"{_cell(label)} {count:,}" for label, count in known["by_label"].items())
+    return {
+        "terms": f"{known['terms']:,}",
+        "by_label": by_label,
+        "fitted_on": f"{known['fitted_on']:,}" if known["fitted_on"] else "",
     }
 
 

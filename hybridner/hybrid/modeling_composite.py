@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hybridner.ensemble import UNFITTED, Candidate, CombinerWeights, DecisionSettings, select_entities
+from hybridner.ensemble import STACKERS, Candidate, CombinerWeights, DecisionSettings, select_entities
 from hybridner.ensemble.stacking import STACKER_FILES, StoredStacker
 from hybridner.errors import InputError, ModelError
 from hybridner.gazetteer import GAZETTEER, Gazetteer, Rules
@@ -93,8 +93,8 @@ class CompositeModel(CharacterModel):
     def use_gazetteer(self, gazetteer: Gazetteer | None) -> None:
         """Let the terms of a gazetteer vote from now on, or none any more.
 
-        Weights that were fitted for other voters are dropped, and a strategy that needs them becomes the default; `hybridner
-        calibrate` fits them again.
+        Fitted weights stay, with the average weight for a gazetteer that was not there before, until `hybridner calibrate` fits
+        them again; stackers, which know their voters, are dropped.
 
         Raises:
             DataError: the gazetteer has terms of a label that this model lacks.
@@ -102,14 +102,14 @@ class CompositeModel(CharacterModel):
         """
         if gazetteer is not None and GAZETTEER in self.member_names:
             raise ModelError(f"a member of this composite is called {GAZETTEER!r} already; give it another name")
-        voters = len(self.voter_names)
+        weights = self.combiner_weights
         self.gazetteer = None if gazetteer is None else gazetteer.for_labels(self.config.labels.names)
         self.config.gazetteer = None if self.gazetteer is None else self.gazetteer.to_config()
-        if len(self.voter_names) != voters and self.config.combiner_weights is not None:
+        if weights is not None and len(weights.f1) != len(self.voter_names):
             self.stackers = {}
-            self.config.update({"combiner_weights": None, "stackers": None})
-            if self.config.strategy not in UNFITTED:
-                self.config.strategy = UNFITTED[0]
+            strategy = "pool" if self.config.strategy in STACKERS else self.config.strategy
+            weights = weights.resized(len(self.voter_names))
+            self.config.update({"combiner_weights": weights.to_dict(), "stackers": None, "strategy": strategy})
 
     def encoder_settings(self) -> list[tuple[int, Mapping[str, Any]]]:
         return [(entry["vocabulary"], entry["config"]) for entry in self.config.encoders]

@@ -18,7 +18,9 @@ from hybridner.ensemble import ABSTAIN, Predictions
 from hybridner.errors import DataError, ModelError
 from hybridner.export import as_onnx
 from hybridner.gazetteer import GAZETTEER, Gazetteer, add_cross_fitted, add_gazetteer, add_votes, build_gazetteer
+from hybridner.hub import make_card
 from hybridner.hub.model_folder import read_model_folder, weight_files
+from hybridner.hub.model_repo import published_files
 from hybridner.hybrid import predict_records
 from hybridner.hybrid.compact import common_characters, compact
 from hybridner.models import MEMBER_CLASSES
@@ -78,6 +80,10 @@ def test_it_travels_with_the_composite(voting: HybridNerModel, tmp_path: Path) -
     assert tmp_path / "gazetteer.parquet" in weight_files(tmp_path)
     ner = pipeline("hybrid-ner", model=str(tmp_path), device="cpu")
     assert {e["votes"].get(GAZETTEER) for e in ner(TEXT) if e["word"] == "加里宁格勒"} <= {"Place"}
+    assert "gazetteer.parquet" in published_files(read_model_folder(tmp_path), "me/with-terms")
+    card = str(make_card(read_model_folder(tmp_path)))
+    assert "A gazetteer of 3 terms votes beside them where one occurs (State 1, System 1, Place 1)." in card
+    assert "was not fitted" in card
     before = read_model_folder(tmp_path).fingerprint
     voting.use_gazetteer(Gazetteer.from_terms(TERMS[:1], LABELS))
     voting.save_pretrained(tmp_path)
@@ -152,9 +158,15 @@ def test_calibrating_weighs_it_and_teaches_a_list_how_far_it_can_be_trusted(pred
     assert report["strategy"] == "pool"
     votes = {(c.start, c.end): c.votes for c in model.predict(["甲乙丙丁戊己"])[0].candidates}
     assert {votes[span][GAZETTEER] for span in ((0, 2), (4, 6))} == {"O"}, "both are entities of their label one time in six"
+    fitted = model.combiner_weights
     model.use_gazetteer(None)
-    assert (model.config.combiner_weights, model.config.strategy) == (None, "score")
+    assert model.config.strategy == "pool"
+    np.testing.assert_array_equal(model.combiner_weights.f1, fitted.f1[:-1])
     assert model.predict(["甲乙丙丁戊己"])
+    model.use_gazetteer(Gazetteer.from_terms([Term("甲乙", "LOC")], MADE_UP[1:]))
+    assert model.combiner_weights.f1[-1] == pytest.approx(fitted.f1[:-1].mean()), "an average member until it is fitted"
+    votes = {(c.start, c.end): c.votes for c in model.predict(["甲乙丙丁戊己"])[0].candidates}
+    assert votes[0, 2][GAZETTEER] == "LOC"
 
 
 def test_from_the_shell(voting: HybridNerModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

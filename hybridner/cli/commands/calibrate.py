@@ -74,7 +74,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from hybridner.calibration import CalibrationConfig, Target, calibrate
     from hybridner.calibration.plots import draw_report
-    from hybridner.ensemble import STACKERS
     from hybridner.gazetteer.files import load_gazetteer
     from hybridner.hub.model_folder import CALIBRATION_FILE, CALIBRATION_PLOT_FILE, fingerprint
     from hybridner.hybrid.loading import load_composite
@@ -85,9 +84,7 @@ def run(options: argparse.Namespace) -> int:
     wanted = any(value is not None for value in targets.values())
     target = Target(**targets, by_label=options.by_label) if wanted or options.by_label else None
     model = load_composite(options.model)
-    # A new voter drops the old weights, and the strategy that needs them; here both are fitted again.
-    strategy = options.strategy or (None if model.config.strategy in STACKERS else model.config.strategy)
-    choices = CalibrationConfig(strategy, options.uncertainty, target, tuple(dict.fromkeys(options.stacker)))
+    choices = CalibrationConfig(options.strategy, options.uncertainty, target, tuple(dict.fromkeys(options.stacker)))
     if options.gazetteer:
         model.use_gazetteer(load_gazetteer(options.gazetteer, model.config.labels.names))
     predictions = _predictions(options.data, model)
