@@ -141,7 +141,7 @@ def main() -> None:
     if options.own:
         own = {record.text for record in fit.records}
         terms = [record for record in terms if record.text in own]
-    if options.list or not np.unique(fit.folds).size > 1:
+    if options.list or (not options.own and np.unique(fit.folds).size < 2):
         # Texts that only the weights are fitted on give no term either, as the members have not seen them.
         unread = {record.text for record in fit.records}
         terms = [record for record in terms if record.text not in unread]
