@@ -10,12 +10,18 @@ from scipy.sparse import csr_matrix
 
 from hybridner.ensemble.ballot import Floats
 from hybridner.ensemble.candidates import Candidate
+from hybridner.ensemble.error_probability import beyond_the_domain
 
 #: Keeps an order among certain texts, and among repetitions.
 _LITTLE = 1e-9
 
 
-def next_to_annotate(texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], count: int) -> list[int]:
+def next_to_annotate(
+    texts: Sequence[str],
+    candidates: Sequence[Sequence[Candidate]],
+    count: int,
+    ood_scores: Sequence[float | None] | None = None,
+) -> list[int]:
     """Numbers of the texts to annotate next, the most useful first: `doubtful_and_diverse` by the sum of their candidates'
     uncertainties, which is about how many of the model's decisions in a text are wrong.
 
@@ -23,8 +29,12 @@ def next_to_annotate(texts: Sequence[str], candidates: Sequence[Sequence[Candida
         texts: those to choose from.
         candidates: of each text, as `HybridNerModel.predict` gives them.
         count: how many; fewer come when there are no more texts.
+        ood_scores: of each text. In a text unlike those the model knows one error more is expected, of an entity that it did not
+            even take for one.
     """
-    return doubtful_and_diverse(texts, [sum(candidate.uncertainty for candidate in row) for row in candidates], count)
+    doubt = np.array([sum(candidate.uncertainty for candidate in row) for row in candidates])
+    known = np.array([score or 0.0 for score in ood_scores or [0.0] * len(texts)])
+    return doubtful_and_diverse(texts, doubt + beyond_the_domain(np.zeros(len(texts)), known), count)
 
 
 def doubtful_and_diverse(texts: Sequence[str], doubt: Sequence[float] | Floats, count: int) -> list[int]:

@@ -23,7 +23,8 @@ from hybridner.annotation.shards import Shards, sweep, write_shard
 from hybridner.annotation.sources import Piece, Source
 from hybridner.annotation.table import shard_table
 from hybridner.errors import DataError, HybridNerError
-from hybridner.hybrid.entity_dicts import Entity
+from hybridner.hybrid import CompositeModel
+from hybridner.hybrid.entity_dicts import EntityList
 from hybridner.launch import processes
 from hybridner.mapping import entities_array, entities_type, fingerprint
 from hybridner.pipeline import HybridNerPipeline
@@ -73,7 +74,8 @@ def annotate(
         name: what the model is called, for the record.
 
     Returns:
-        the job's totals: records, texts, entities, needs_review, rejected, seconds (of all processes, added up) and llm.
+        the job's totals: records, texts, entities, needs_review, unfamiliar (texts beyond what the model knows), rejected,
+            seconds (of all processes, added up) and llm.
 
     Raises:
         DataError: the folder holds another job, or one is at work in it.
@@ -152,7 +154,7 @@ def _work(
         results = entities_or_errors(pipe, [item.text for item in items], parameters, progress.step)
         seconds = round(time.monotonic() - began, 3)
         llm = asking.since_last() if asking else None
-        _write(folder, piece, records, results, pipe.model.voter_names, {"seconds": seconds, "llm": llm, "how": provenance})
+        _write(folder, piece, records, results, pipe.model, {"seconds": seconds, "llm": llm, "how": provenance})
         progress.shard_finished()
     progress.close()
 
@@ -161,13 +163,13 @@ def _write(
     folder: Path,
     piece: Piece,
     records: Sequence[Item | Reject],
-    results: Sequence[list[Entity] | Exception],
-    members: Sequence[str],
+    results: Sequence[EntityList | Exception],
+    model: CompositeModel,
     about: Mapping[str, Any],
 ) -> None:
     """The shard of one piece: `results` are those of the items among its records, in their order."""
     rejects = [record for record in records if isinstance(record, Reject)]
-    read: list[tuple[Item, list[Entity]]] = []
+    read: list[tuple[Item, EntityList]] = []
     for item, result in zip((record for record in records if isinstance(record, Item)), results, strict=True):
         if isinstance(result, Exception):
             rejects.append(Reject(item.offset, f"the model failed on it: {type(result).__name__}: {result}", shown(item.text)))
@@ -180,17 +182,18 @@ def _write(
         "texts": len(read),
         "entities": len(entities),
         "needs_review": sum(entity["needs_review"] for entity in entities),
+        "unfamiliar": sum((found.ood_score or 0.0) > model.config.ood_threshold for _, found in read),
         "rejected": len(rejects),
         "halves": sum(item.halves for item, _ in read),
     }
-    array = entities_array([found for _, found in read], entities_type(members, llm=about["llm"] is not None))
-    table = shard_table(piece.source, [item for item, _ in read], array)
+    array = entities_array([found for _, found in read], entities_type(model.voter_names, llm=about["llm"] is not None))
+    table = shard_table(piece.source, [item for item, _ in read], [found.ood_score for _, found in read], array)
     write_shard(folder, piece.key, table, sorted(rejects), piece.source, {"key": piece.key, **counts, **about})
 
 
 def entities_or_errors(
     pipe: HybridNerPipeline, texts: Sequence[str], parameters: Callable[[], Mapping[str, Any]], step: Callable[[], None]
-) -> list[list[Entity] | Exception]:
+) -> list[EntityList | Exception]:
     """The entities of each text, or the error that this text alone raises.
 
     Args:
@@ -203,7 +206,7 @@ def entities_or_errors(
         Exception: the pipeline fails on any text at all.
         HybridNerError: settings that cannot work.
     """
-    results: list[list[Entity] | Exception] = []
+    results: list[EntityList | Exception] = []
     try:
         for found in pipe(iter(texts), **parameters()):
             results.append(found)
@@ -219,9 +222,9 @@ def entities_or_errors(
     return results
 
 
-def _entities_or_error(pipe: HybridNerPipeline, text: str, parameters: Mapping[str, Any]) -> list[Entity] | Exception:
+def _entities_or_error(pipe: HybridNerPipeline, text: str, parameters: Mapping[str, Any]) -> EntityList | Exception:
     try:
-        found: list[Entity] = pipe(text, **parameters)
+        found: EntityList = pipe(text, **parameters)
         return found
     except HybridNerError:
         raise

@@ -15,7 +15,7 @@ FORMAT = "hybridner-annotation-1"
 MANIFEST = "manifest.json"
 
 #: What is added up over the shards.
-_COUNTS = ("records", "texts", "entities", "needs_review", "rejected", "halves", "seconds")
+_COUNTS = ("records", "texts", "entities", "needs_review", "unfamiliar", "rejected", "halves", "seconds")
 
 
 def begin(folder: Path, job: Mapping[str, Any]) -> None:

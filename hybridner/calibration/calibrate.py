@@ -8,10 +8,19 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from hybridner.calibration.errors import fit_error_model, with_error_models
 from hybridner.calibration.evaluated import EvaluatedCandidates, Parts, cross_fit, evaluate, fit_settings
 from hybridner.calibration.reliability import detection, reliability
 from hybridner.calibration.threshold import Target, choose_threshold, curve, summary
-from hybridner.ensemble import STACKERS, UNCERTAINTIES, DecisionSettings, FixedThreshold, Predictions, available_strategies
+from hybridner.ensemble import (
+    STACKERS,
+    UNCERTAINTIES,
+    DecisionSettings,
+    FixedThreshold,
+    Predictions,
+    SelectionTable,
+    available_strategies,
+)
 from hybridner.errors import ModelError
 from hybridner.gazetteer import add_cross_fitted, refit
 from hybridner.hybrid import CompositeModel
@@ -76,12 +85,18 @@ def calibrate(model: CompositeModel, predictions: Predictions, choices: Calibrat
     parts = cross_fit(predictions, choices.stackers, config.decoding)
     fitted = fit_settings(predictions, choices.stackers, config.decoding)
     strategy, strategies = _choose_strategy(parts, choices.strategy or config.strategy, available_strategies(fitted.weights))
+    parts = with_error_models(parts, strategy)
+    fitted = replace(fitted, error_model=fit_error_model(parts, strategy))
     uncertainty, uncertainties = _choose_uncertainty(parts, strategy, choices.uncertainty or config.uncertainty)
     evaluated = evaluate(parts, strategy, uncertainty)
     threshold = config.review_threshold
     if choices.target is not None:
         threshold = choose_threshold(evaluated, choices.target, config.labels, config.decoding)
-    _store(model, replace(fitted, strategy=strategy, uncertainty=uncertainty), threshold)
+    entities = evaluated.entities()
+    selection = SelectionTable.of(
+        strategy, uncertainty, [candidate.uncertainty for candidate, _ in entities], [not is_right for _, is_right in entities]
+    )
+    _store(model, replace(fitted, strategy=strategy, uncertainty=uncertainty), threshold, selection)
     return {
         "records": len(predictions),
         "entities": sum(len(record.entities) for record in predictions.records),
@@ -129,7 +144,7 @@ def _choose_uncertainty(parts: Parts, strategy: str, wanted: str) -> tuple[str, 
     return (best if wanted == BEST else wanted), found
 
 
-def _store(model: CompositeModel, settings: DecisionSettings, threshold: FixedThreshold) -> None:
+def _store(model: CompositeModel, settings: DecisionSettings, threshold: FixedThreshold, selection: SelectionTable) -> None:
     weights = settings.weights
     assert weights is not None
     model.stackers = {kind: stacker.to_stored() for kind, stacker in weights.stackers.items()}
@@ -140,6 +155,8 @@ def _store(model: CompositeModel, settings: DecisionSettings, threshold: FixedTh
             "uncertainty": settings.uncertainty,
             "temperature": settings.temperature,
             "combiner_weights": weights.to_dict(),
+            "selection": selection.to_dict(),
+            "error_model": settings.error_model and settings.error_model.to_dict(),
             "stackers": {kind: list(stacker.classes) for kind, stacker in model.stackers.items()} or None,
         }
     )

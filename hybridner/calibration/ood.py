@@ -8,9 +8,8 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit
 
+from hybridner.calibration.logistic import fit_logistic
 from hybridner.calibration.reliability import detection
 from hybridner.ensemble import decide, select_entities
 from hybridner.ensemble.ballot import Floats
@@ -91,22 +90,9 @@ def fit_direction(known: Floats, background: Floats) -> Floats:
         known: [N, d] mean states of known texts.
         background: [M, d] of other texts.
     """
-    features = np.concatenate([known, background])
-    is_other = np.arange(len(features)) >= len(known)
+    is_other = np.arange(len(known) + len(background)) >= len(known)
     importance = np.where(is_other, 0.5 / len(background), 0.5 / len(known))
-    scale = features.std(axis=0) + 1e-6
-    scaled = (features - features.mean(axis=0)) / scale
-    sign = np.where(is_other, 1.0, -1.0)
-
-    def loss(weights: Floats) -> tuple[float, Floats]:
-        margin = sign * (scaled @ weights[1:] + weights[0])
-        slope = -importance * sign * expit(-margin)
-        penalty = _RIDGE * weights[1:]
-        value = float(importance @ np.logaddexp(0.0, -margin) + 0.5 * penalty @ weights[1:])
-        return value, np.concatenate([[slope.sum()], slope @ scaled + penalty])
-
-    found = minimize(loss, np.zeros(scaled.shape[1] + 1), jac=True, method="L-BFGS-B").x
-    return np.asarray(found[1:] / scale)
+    return fit_logistic(np.concatenate([known, background]), is_other, importance, _RIDGE)[0]
 
 
 def built_in_background() -> list[str]:

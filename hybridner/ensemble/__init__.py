@@ -5,9 +5,11 @@ from hybridner.ensemble.ballot import ABSTAIN, Ballot, merge_ballots
 from hybridner.ensemble.candidates import KINDS, Candidate, Kind, select_entities
 from hybridner.ensemble.combiners import COMBINERS, STACKERS, UNFITTED, available_strategies
 from hybridner.ensemble.decide import DecisionSettings, decide, decide_predictions
+from hybridner.ensemble.error_probability import ErrorModel
 from hybridner.ensemble.ood import OodDetector, SpanFamiliarity
 from hybridner.ensemble.pool import PoolWeights
 from hybridner.ensemble.predictions import Predictions, concat_predictions
+from hybridner.ensemble.selection import SelectionTable
 from hybridner.ensemble.stacking import TrainedStacker, stacker_from_bytes
 from hybridner.ensemble.thresholds import FixedThreshold, Threshold, as_threshold, find_doubtful
 from hybridner.ensemble.uncertainty import UNCERTAINTIES
@@ -25,11 +27,13 @@ __all__ = [
     "Candidate",
     "CombinerWeights",
     "DecisionSettings",
+    "ErrorModel",
     "FixedThreshold",
     "Kind",
     "OodDetector",
     "PoolWeights",
     "Predictions",
+    "SelectionTable",
     "SpanFamiliarity",
     "Threshold",
     "TrainedStacker",

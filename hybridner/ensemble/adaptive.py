@@ -15,6 +15,7 @@ from typing import Any
 from scipy.special import expit
 
 from hybridner.ensemble.log_odds import log_odds
+from hybridner.ensemble.stream import StreamWatch
 from hybridner.ensemble.thresholds import FixedThreshold
 from hybridner.errors import ModelError
 
@@ -37,6 +38,8 @@ class AdaptiveThreshold:
     Attributes:
         total: how many spans it has moved past.
         doubtful: how many of them were doubtful.
+        stream: looks at the texts' `ood_score`, where the model gives one: a budget that is kept hides that a stream has become
+            one of other texts.
 
     Raises:
         ModelError: a value outside its range.
@@ -54,6 +57,7 @@ class AdaptiveThreshold:
         self.offsets = {label: _logit(value) - self.level for label, value in start.by_label.items()}
         self.total = 0
         self.doubtful = 0
+        self.stream = StreamWatch()
         self._domains: dict[str, AdaptiveThreshold] = {}
 
     def exceeded(self, label: str, uncertainty: float) -> bool:
@@ -95,6 +99,7 @@ class AdaptiveThreshold:
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON can hold it, to go on with another day."""
         state: dict[str, Any] = {name: getattr(self, name) for name in _STORED}
+        state["stream"] = self.stream.to_dict()
         return {**state, "domains": {name: threshold.to_dict() for name, threshold in self._domains.items()}}
 
     @classmethod
@@ -103,6 +108,7 @@ class AdaptiveThreshold:
         threshold = cls(data["budget"], step=data["step"])
         for name in _STORED:
             setattr(threshold, name, data[name])
+        threshold.stream = StreamWatch.from_dict(data.get("stream", {}))
         threshold._domains = {name: cls.from_dict(part) for name, part in data["domains"].items()}
         return threshold
 

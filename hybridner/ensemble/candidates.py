@@ -27,6 +27,8 @@ class Candidate:
         uncertainty: u in [0, 1]; by default 1 - max P(y | span) of SpanNER's softmax (equations 8 and 9), see `UNCERTAINTIES`.
         votes: label that each member gave the span ("O" for none); a member that cannot score it is missing.
         is_forced: whether a rule of the caller made it an entity, so that nobody's doubts count.
+        error_probability: of the label being wrong (for O: of an entity being there), whatever `uncertainty` is; None before
+            `hybridner calibrate`.
         ood_score: the share of known passages that are more typical than the one around the span, in [0, 1); None where the
             model has not learned what it knows.
         is_unfamiliar: whether the passage, or the whole text, is beyond the model's `ood_threshold`.
@@ -41,6 +43,7 @@ class Candidate:
     uncertainty: float
     votes: dict[str, str]
     is_forced: bool = False
+    error_probability: float | None = None
     ood_score: float | None = None
     is_unfamiliar: bool = False
 

@@ -10,10 +10,11 @@ import numpy as np
 from hybridner.ensemble.ballot import ABSTAIN, Ballot, Floats
 from hybridner.ensemble.candidates import Candidate
 from hybridner.ensemble.combiners import COMBINERS
+from hybridner.ensemble.error_probability import ErrorModel
 from hybridner.ensemble.log_odds import log_odds
 from hybridner.ensemble.ood import SpanFamiliarity
 from hybridner.ensemble.predictions import Predictions
-from hybridner.ensemble.uncertainty import UNCERTAINTIES, ScoringContext
+from hybridner.ensemble.uncertainty import UNCERTAINTIES, ScoringContext, error
 from hybridner.ensemble.weights import CombinerWeights
 from hybridner.spans import RESOLVERS
 
@@ -31,6 +32,7 @@ class DecisionSettings:
         uncertainty: a key of `UNCERTAINTIES`.
         temperature: SpanNER's scores are divided by it.
         weights: what strategies beyond `UNFITTED` need.
+        error_model: what the uncertainty "error" needs; with it each candidate gets an `error_probability`.
     """
 
     strategy: str = "score"
@@ -38,6 +40,7 @@ class DecisionSettings:
     uncertainty: str = "spanner"
     temperature: float = 1.0
     weights: CombinerWeights | None = None
+    error_model: ErrorModel | None = None
 
 
 def decide(
@@ -62,9 +65,10 @@ def decide(
         the candidates of each text, sorted by start, then longer first.
     """
     ballot = ballot.with_temperature(settings.temperature)
-    context = _score(ballot, settings)
+    context = score_candidates(ballot, settings, None if familiarity is None else familiarity.scores)
     weights = log_odds(context.log_probs.max(axis=1), context.log_probs[:, 0], MAX_LOG_ODDS)
     uncertainty = UNCERTAINTIES[settings.uncertainty](context)
+    error_probability = None if settings.error_model is None else error(context)
     order = np.lexsort((-ballot.spans[:, 2], ballot.spans[:, 1], ballot.spans[:, 0]))
     borders = np.searchsorted(ballot.spans[order, 0], np.arange(num_texts + 1))
     results: list[list[Candidate]] = []
@@ -87,6 +91,7 @@ def decide(
                         for member, vote in zip(members, ballot.votes[:, index].tolist(), strict=True)
                         if vote != ABSTAIN
                     },
+                    error_probability=None if error_probability is None else float(error_probability[index]),
                     ood_score=None if familiarity is None else float(familiarity.scores[index]),
                     is_unfamiliar=familiarity is not None and bool(familiarity.unfamiliar[index]),
                 )
@@ -101,13 +106,15 @@ def decide_predictions(predictions: Predictions, settings: DecisionSettings) -> 
     return decide(predictions.ballot, len(predictions), predictions.labels, predictions.members, settings)
 
 
-def _score(ballot: Ballot, settings: DecisionSettings) -> ScoringContext:
-    """Distributions and labels. Scores come from the most trustworthy P(label | span) at hand, whatever the strategy: the pool,
-    or the members' average."""
+def score_candidates(ballot: Ballot, settings: DecisionSettings, ood_scores: Floats | None = None) -> ScoringContext:
+    """Distributions and labels of a ballot with the temperature of the settings.
+
+    Scores come from the most trustworthy P(label | span) at hand, whatever the strategy: the pool, or the members' average.
+    """
     weights = settings.weights
     log_probs = COMBINERS[settings.strategy](ballot, weights)
     label_probs = ballot.mean_probabilities if weights is None else weights.pool.probabilities(ballot)
-    return ScoringContext(ballot, log_probs, label_probs, log_probs.argmax(axis=1))
+    return ScoringContext(ballot, log_probs, label_probs, log_probs.argmax(axis=1), settings.error_model, ood_scores)
 
 
 def _with_top(distribution: Floats, label: int) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Uncertainty of a combined label, five ways, all in [0, 1]: 0 is certain."""
+"""Uncertainty of a combined label, six ways, all in [0, 1]: 0 is certain."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from hybridner.ensemble.ballot import Ballot, Floats, Integers
+from hybridner.ensemble.error_probability import ErrorModel, beyond_the_domain
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,16 @@ class ScoringContext:
         log_probs: [C, K + 1] ln P(label | span) of the strategy.
         label_probs: [C, K + 1] P(label | span) that an entity's `score` is taken from, whatever the strategy.
         labels: [C] the combined label.
+        error_model: what `hybridner calibrate` learned about errors.
+        ood_scores: [C] how untypical the surroundings are, where that is known.
     """
 
     ballot: Ballot
     log_probs: Floats
     label_probs: Floats
     labels: Integers
+    error_model: ErrorModel | None = None
+    ood_scores: Floats | None = None
 
     def of_label(self, values: Floats) -> Floats:
         """The entry of each candidate's own label: [C, K + 1] -> [C]."""
@@ -60,11 +65,32 @@ def entropy(context: ScoringContext) -> Floats:
     return np.asarray(np.clip(nats / np.log(probabilities.shape[1]), 0.0, 1.0))
 
 
-#: By the name users give them.
-UNCERTAINTIES: dict[str, Callable[[ScoringContext], Floats]] = {
+_Measure = Callable[[ScoringContext], Floats]
+
+#: What `error` is fitted on; the order is part of stored composites.
+SINGLE_MEASURES: dict[str, _Measure] = {
     "spanner": spanner,
     "combined": combined,
     "score": score,
     "disagreement": disagreement,
     "entropy": entropy,
 }
+
+
+def measures(context: ScoringContext) -> Floats:
+    """[C, M] all single measures."""
+    return np.stack([measure(context) for measure in SINGLE_MEASURES.values()], axis=1)
+
+
+def error(context: ScoringContext) -> Floats:
+    """The probability that the label is wrong, from all the other measures, length, label and ood_score; before `hybridner
+    calibrate` has fitted it, the same as `score`, which is a fair guess at it."""
+    model, spans = context.error_model, context.ballot.spans
+    inside = (
+        score(context) if model is None else model.probabilities(measures(context), spans[:, 2] - spans[:, 1], context.labels)
+    )
+    return inside if context.ood_scores is None else beyond_the_domain(inside, context.ood_scores)
+
+
+#: By the name users give them.
+UNCERTAINTIES: dict[str, _Measure] = {**SINGLE_MEASURES, "error": error}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeGuard
 
-from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, FixedThreshold, OodDetector
+from hybridner.ensemble import COMBINERS, STACKERS, UNCERTAINTIES, FixedThreshold, OodDetector, SelectionTable
 from hybridner.errors import ModelError
 from hybridner.models import MEMBER_CLASSES, MemberConfig
 from hybridner.models.format_version import VersionedConfig
@@ -30,6 +30,8 @@ class HybridNerConfig(VersionedConfig):
         stackers: for each stacker stored beside the weights, the label numbers that it knows.
         gazetteer: how many terms of which labels vote beside the members; the terms are in a file beside the weights.
         llm_answers: by the name of an LLM, its answers that people judged: true label, answer, and how often.
+        error_model: what the uncertainty "error" needs, as `hybridner.ensemble.ErrorModel` gives it.
+        selection: what entities of which uncertainty were right, as `hybridner.ensemble.SelectionTable` gives it.
         ood: what texts are ranked against to tell those unlike what the model knows, as `hybridner.ensemble.OodDetector` gives
             it; None before `hybridner calibrate`.
         ood_threshold: entities in texts or passages whose `ood_score` is above it are to be reviewed.
@@ -56,6 +58,8 @@ class HybridNerConfig(VersionedConfig):
     gazetteer: dict[str, Any] | None = None
     llm_answers: dict[str, list[list[Any]]] | None = None
     near_miss: float = 0.1
+    error_model: dict[str, Any] | None = None
+    selection: dict[str, Any] | None = None
     ood: dict[str, Any] | None = None
     ood_threshold: float = 0.95
     half_precision: bool = False
@@ -71,6 +75,8 @@ class HybridNerConfig(VersionedConfig):
             raise ModelError(f"temperature must be positive, not {self.temperature!r}")
         if not (_is_number(self.ood_threshold) and 0 <= self.ood_threshold <= 1):
             raise ModelError(f"ood_threshold must be a number from 0 to 1, not {self.ood_threshold!r}")
+        if self.selection is not None:
+            SelectionTable.from_dict(self.selection)  # refuses what is none
         if self.ood is not None:
             self._check_direction(OodDetector.from_dict(self.ood))
         if not isinstance(self.simplify, bool):

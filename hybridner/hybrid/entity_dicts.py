@@ -38,19 +38,26 @@ def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool
         "votes": candidate.votes,
         "needs_review": needs_review,
     }
-    if candidate.ood_score is not None:
-        entity["ood_score"] = candidate.ood_score
-    return entity
+    known = {"error_probability": candidate.error_probability, "ood_score": candidate.ood_score}
+    return {**entity, **{name: value for name, value in known.items() if value is not None}}
 
 
-def local_entities(prediction: TextPrediction, threshold: Threshold) -> list[Entity]:
-    """The entities of a text as the members alone decided; an adaptive threshold moves on."""
+def local_entities(prediction: TextPrediction, threshold: Threshold, most: float | None = None) -> EntityList:
+    """The entities of a text as the members alone decided; an adaptive threshold moves on.
+
+    Args:
+        prediction: of the text.
+        threshold: who is doubtful.
+        most: only entities with an uncertainty of at most this, in passages like those the model knows, are given out.
+    """
     found = prediction.entities
     doubtful = find_doubtful(found, threshold)
-    return [
+    entities = (
         entity_dict(prediction.text, candidate, "local", is_doubtful or (candidate.is_unfamiliar and not candidate.is_forced))
         for candidate, is_doubtful in zip(found, doubtful, strict=True)
-    ]
+        if most is None or candidate.is_forced or (candidate.uncertainty <= most and not candidate.is_unfamiliar)
+    )
+    return EntityList(entities, prediction.ood_score)
 
 
 def verified_entity(text: str, item: VerifiedCandidate, needs_review: bool) -> Entity:

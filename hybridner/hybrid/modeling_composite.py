@@ -12,8 +12,9 @@ from typing import Any
 
 from torch import Tensor
 
-from hybridner.ensemble import STACKERS, Candidate, CombinerWeights, DecisionSettings, select_entities
+from hybridner.ensemble import STACKERS, Candidate, CombinerWeights, DecisionSettings, ErrorModel, select_entities
 from hybridner.ensemble.stacking import STACKER_FILES, StoredStacker
+from hybridner.ensemble.uncertainty import SINGLE_MEASURES
 from hybridner.errors import InputError, ModelError
 from hybridner.gazetteer import GAZETTEER, Gazetteer, Rules
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
@@ -191,7 +192,15 @@ class CompositeModel(CharacterModel):
     def decision_settings(self) -> DecisionSettings:
         """How this composite decides a ballot."""
         config = self.config
-        return DecisionSettings(config.strategy, config.decoding, config.uncertainty, config.temperature, self.combiner_weights)
+        model = config.error_model
+        return DecisionSettings(
+            strategy=config.strategy,
+            decoding=config.decoding,
+            uncertainty=config.uncertainty,
+            temperature=config.temperature,
+            weights=self.combiner_weights,
+            error_model=model and ErrorModel.from_dict(model, len(SINGLE_MEASURES), len(config.labels) + 1),
+        )
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
         """As `PreTrainedModel.save_pretrained`, with tokenizers, stackers and gazetteer beside the weights."""

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import Dataset
 from transformers import Pipeline
 
-from hybridner.ensemble import COMBINERS, Candidate, Threshold, as_threshold
+from hybridner.ensemble import COMBINERS, AdaptiveThreshold, Candidate, Threshold, as_threshold
 from hybridner.errors import InputError, ModelError
 from hybridner.export import as_onnx
 from hybridner.gazetteer import Rules
@@ -25,6 +25,7 @@ from hybridner.hybrid.verification import LlmOptions, open_verification
 from hybridner.llm import LlmReport, Plan
 from hybridner.mapping import map_dataset
 from hybridner.models import MemberModel
+from hybridner.pipeline.promise import level_for
 from hybridner.spans import RESOLVERS
 
 _Data = TypeVar("_Data")
@@ -58,6 +59,7 @@ class HybridNerPipeline(Pipeline):
         votes (dict): the type each member gave this span, "O" for none; a gazetteer says something only about its own terms.
         needs_review (bool): whether u is above the threshold, or the text is beyond what the model knows, and no LLM has given an
             answer.
+        error_probability (float): that the entity is wrong; only in composites that `hybridner calibrate` has seen.
         ood_score (float): the share of known passages that are more typical than the one around the entity, from 0 to 1; only
             in composites that `hybridner calibrate` taught what they know. The list itself has the attribute `ood_score` of the
             whole text.
@@ -69,6 +71,9 @@ class HybridNerPipeline(Pipeline):
         threshold: τ, a number from 0 to 1 or any `hybridner.ensemble.Threshold`; by default the model's own. A
             `hybridner.AdaptiveThreshold` follows the texts and keeps the share of doubtful entities (with an LLM: of routed
             candidates) to a budget; it goes on where the last call left it.
+        min_precision: give out only entities that the calibration allows to promise to be right so often, such as 0.95: those of
+            little uncertainty in texts like those the model knows. The promise is about all texts together and holds in 9 of 10
+            calibrations; see `hybridner.ensemble.SelectionTable`. Forced terms are always given out. Not with an LLM.
         decoding: "flat" (no overlap) or "nested" (no crossing); by default the model's own.
         strategy: a key of `hybridner.ensemble.COMBINERS`; by default the model's own.
         simplify: whether traditional characters are read as the simplified ones they stand for; by default as the model's own
@@ -141,7 +146,7 @@ class HybridNerPipeline(Pipeline):
         return torch.inference_mode
 
     def _sanitize_parameters(self, **parameters: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        known = (*_PREDICTION, *_RULES, *_CONSISTENCY, *_LLM, "threshold")
+        known = (*_PREDICTION, *_RULES, *_CONSISTENCY, *_LLM, "threshold", "min_precision")
         for name in parameters:
             if name not in known:
                 raise ModelError(f"unknown parameter {name!r}; the pipeline takes batch_size, dry_run, {', '.join(known)}")
@@ -158,7 +163,13 @@ class HybridNerPipeline(Pipeline):
             given["llm_examples"] = ExampleIndex.of(given["llm_examples"], self.model)
         decision = {name: given[name] for name in _PREDICTION if name in given}
         # The LLM stage resolves overlaps once more, by the same rule.
-        output = {name: value for name, value in given.items() if name not in ("strategy", "simplify", *_RULES, *_CONSISTENCY)}
+        output = {
+            name: value
+            for name, value in given.items()
+            if name not in ("strategy", "simplify", "min_precision", *_RULES, *_CONSISTENCY)
+        }
+        if "min_precision" in given:
+            output["most"] = level_for(self.model.config, given["min_precision"], given)
         if given.keys() & set(_RULES):
             rules = Rules.of(given.get("force"), given.get("forbid"), self.model.config.labels.names)
             decision["rules"], output["rules"] = rules, rules
@@ -284,15 +295,19 @@ class HybridNerPipeline(Pipeline):
         decoding: str | None,
         rules: Rules | None,
         consistency: tuple[Consistency, bool] | None,
+        most: float | None,
         llm: Mapping[str, Any],
     ) -> Iterator[EntityList]:
         limit = self.model.config.review_threshold if threshold is None else threshold
+        predictions = _watched(predictions, limit)
         if "llm" not in llm:
             for prediction in chain.from_iterable(predictions):
                 candidates, notes = _checked(prediction.text, prediction.candidates, consistency)
-                entities = local_entities(replace(prediction, candidates=tuple(candidates)), limit)
+                entities = local_entities(replace(prediction, candidates=tuple(candidates)), limit, most)
                 yield EntityList((_noted(entity, notes) for entity in entities), prediction.ood_score)
             return
+        if most is not None:
+            raise ModelError("min_precision promises something about the members' own entities; it does not go with an LLM")
         with open_verification(self.model, LlmOptions(**llm), limit, decoding) as verification:
             for batch, verified in verification.stream(predictions):
                 self.llm_report = verification.report()
@@ -306,7 +321,7 @@ class HybridNerPipeline(Pipeline):
     def _plan(self, inputs: Iterable[Any], batch_size: int | None = None, **kwargs: Any) -> Plan:
         _, decision, output = self._sanitize_parameters(**kwargs)
         options = _split({**self._postprocess_params, **output})
-        llm, *_ = (options.pop(name) for name in ("llm", "rules", "consistency"))
+        llm, *_ = (options.pop(name) for name in ("llm", "rules", "consistency", "most"))
         if "llm" not in llm:
             raise ModelError("dry_run tells what an LLM would be asked; it needs `llm` as well")
         size = self._batch_size if batch_size is None else batch_size
@@ -321,9 +336,10 @@ def _check_batch_size(size: object) -> None:
 
 
 def _split(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of the output: `threshold`, `decoding`, `rules`, `consistency`, and all about the LLM together as `llm`."""
+    """The parameters of the output by name, all about the LLM together as `llm`."""
     llm = {name: value for name, value in parameters.items() if name in _LLM}
-    return {**{name: parameters.get(name) for name in ("threshold", "decoding", "rules", "consistency")}, "llm": llm}
+    output = ("threshold", "decoding", "rules", "consistency", "most")
+    return {**{name: parameters.get(name) for name in output}, "llm": llm}
 
 
 def _checked(
@@ -342,6 +358,16 @@ def _checked(
 
 def _noted(entity: Entity, notes: Mapping[tuple[int, int], dict[str, Any]]) -> Entity:
     return {**entity, **notes.get((entity["start"], entity["end"]), {})}
+
+
+def _watched(predictions: Iterable[Sequence[TextPrediction]], limit: Threshold) -> Iterator[Sequence[TextPrediction]]:
+    """The predictions; an adaptive threshold looks at them and says when the stream has changed."""
+    for batch in predictions:
+        if isinstance(limit, AdaptiveThreshold):
+            for prediction in batch:
+                if prediction.ood_score is not None and limit.stream.update(prediction.ood_score):
+                    warnings.warn(limit.stream.notice, UserWarning, stacklevel=2)
+        yield batch
 
 
 def _is_entity(text: str, candidate: Candidate, rules: Rules | None) -> bool:

@@ -96,7 +96,7 @@ class Service:
             decoding = given.decoding or self._model.config.decoding
             predictions = await asyncio.to_thread(self._ruled, predictions, rules, decoding)
         threshold = self._own_threshold if given.threshold is None else as_threshold(given.threshold)
-        rows = [local_entities(prediction, threshold) for prediction in predictions]
+        rows: list[list[Entity]] = [local_entities(prediction, threshold) for prediction in predictions]
         self.metrics.count_texts(texts, rows)
         return rows
 

@@ -91,6 +91,9 @@ def _summary(totals: dict[str, Any], output: str) -> str:
         f"{totals['rejected']:,} records set aside",
         f"output: {output}",
     ]
+    if totals["unfamiliar"]:
+        share = totals["unfamiliar"] / totals["texts"]
+        lines.append(f"{share:.0%} of these texts are unlike what the model knows; what was found in them is marked for review")
     if totals["rejected"]:
         lines.append(f"why records were set aside: {Path(output) / 'rejects'}")
     if totals["llm"]:

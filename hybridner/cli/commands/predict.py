@@ -41,8 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, --file or standard input is read")
     parser.add_argument("--file", action="append", default=[], metavar="FILE", help="read texts from a file (several times)")
-    parser.add_argument("--json", action="store_true", help="one JSON object per text: {text, entities}")
+    parser.add_argument("--json", action="store_true", help="one JSON object per text: {text, ood_score, entities}")
     parser.add_argument("--threshold", type=float, help="mark entities with a greater uncertainty for review")
+    parser.add_argument("--min-precision", type=float, metavar="X", help="only entities promised to be right so often")
     parser.add_argument("--strategy", choices=list(COMBINERS), help="how votes are combined (default: the model's own)")
     parser.add_argument("--decoding", choices=list(RESOLVERS), help="default: the model's own")
     parser.add_argument("--force", metavar="FILE", help="terms, with their labels, that are entities wherever they stand")
@@ -58,22 +59,30 @@ def run(options: argparse.Namespace) -> int:
     from hybridner.llm.llm_file import read_llm_file
     from hybridner.pipeline import HybridNerPipeline
 
-    settings = {name: getattr(options, name) for name in ("threshold", "strategy", "decoding", "force", "forbid")}
+    settings = {
+        name: getattr(options, name) for name in ("threshold", "min_precision", "strategy", "decoding", "force", "forbid")
+    }
     given = {name: value for name, value in settings.items() if value is not None}
     if options.llm:
         given["llm"], given["llm_settings"] = read_llm_file(options.llm)
         given["llm_cache"] = options.llm_cache
     elif options.llm_cache:
         raise DataError("is of use only with an LLM; give --llm as well", "--llm-cache")
-    pipe = HybridNerPipeline(load_composite(options.model), device=options.device)
+    model = load_composite(options.model)
+    pipe = HybridNerPipeline(model, device=options.device)
     # Texts are read only as fast as their entities are written, so a file may be larger than memory.
     texts, read = tee(read_texts(options.texts, options.file))
     console = Console(highlight=False)
     for text, entities in zip(texts, pipe(read, batch_size=options.batch_size, **given), strict=True):
         if options.json:
-            print(json.dumps({"text": text, "entities": entities}, ensure_ascii=False), flush=True)
+            known = {} if entities.ood_score is None else {"ood_score": entities.ood_score}
+            print(json.dumps({"text": text, **known, "entities": entities}, ensure_ascii=False), flush=True)
         else:
             print_entities(console, text, entities)
+            if (entities.ood_score or 0.0) > model.config.ood_threshold:
+                console.print(
+                    f"  unlike {entities.ood_score:.0%} of the texts that the model knows: expect errors", style="bold red"
+                )
     if pipe.llm_report is not None:
         print(_summary(pipe.llm_report), file=sys.stderr)
     return 0

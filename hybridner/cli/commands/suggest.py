@@ -34,11 +34,14 @@ def run(options: argparse.Namespace) -> int:
     texts = list(dict.fromkeys(text for text in read_input([], [options.texts]) if text.strip()))
     if not texts:
         raise DataError("holds no text", options.texts)
-    candidates = [found.candidates for found in model.predict(texts, batch_size=options.batch_size)]
-    for number in next_to_annotate(texts, candidates, options.count):
+    predictions = model.predict(texts, batch_size=options.batch_size)
+    candidates, ood_scores = [found.candidates for found in predictions], [found.ood_score for found in predictions]
+    for number in next_to_annotate(texts, candidates, options.count, ood_scores):
         found = [
             {"start": c.start, "end": c.end, "label": c.label, "uncertainty": round(c.uncertainty, 4)}
             for c in select_entities(candidates[number])
         ]
-        print(json.dumps({"text": texts[number], "entities": found}, ensure_ascii=False))
+        score = ood_scores[number]
+        known = {} if score is None else {"ood_score": round(score, 4)}
+        print(json.dumps({"text": texts[number], **known, "entities": found}, ensure_ascii=False))
     return 0
