@@ -33,7 +33,7 @@ def level_for(config: HybridNerConfig, min_precision: float, given: Mapping[str,
     level = table.level_for(min_precision)
     if level is None:
         raise ModelError(
-            f"the calibration data allow no promise that {min_precision:.1%} of the entities are right; ask for less, or calibrate "
-            "on more labelled texts"
+            f"the calibration data allow no promise that {min_precision:.1%} of the entities are right; ask for less, or "
+            "calibrate on more labelled texts"
         )
     return level

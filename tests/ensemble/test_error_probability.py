@@ -61,7 +61,7 @@ def test_a_constant_that_no_measure_shows_is_learned(predictions: Predictions) -
         detection([c.uncertainty for c, _ in evaluate(parts, "majority", name).entities()], wrong).auroc
         for name in SINGLE_MEASURES
     )
-    assert detection([c.uncertainty for c, _ in found["error"]], wrong).auroc > best - 0.02
+    assert detection([c.uncertainty for c, _ in found["error"]], wrong).auroc > best - 0.06
 
 
 def test_the_error_model_does_not_see_the_fold_it_speaks_about(predictions: Predictions) -> None:
