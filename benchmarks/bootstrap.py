@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from transformers.utils import logging
 
+from benchmarks.frozen_heads import FrozenTrainer
 from benchmarks.side_by_side import machine
 from hybridner.adaptation.learn import learn_members
 from hybridner.adaptation.selection import doubtful_and_diverse
@@ -38,7 +39,6 @@ from hybridner.spans import LabelSet, Record, Span
 from hybridner.training.recipe import MemberSection
 
 DEV = 400
-FOLDS = 5
 SIZES = (50, 100)
 
 
@@ -113,6 +113,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--sentences", type=int, help="only the first so many, to try it out")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--frozen", action="store_true", help="train heads only, of one tagger and SpanNER: minutes on a CPU")
+    parser.add_argument("--tested", type=int, help="measure on so many test sentences, drawn at random, and on no dev")
     parser.add_argument("--only", nargs="+", help="conditions to do; by default all")
     options = parser.parse_args()
     logging.set_verbosity_error()
@@ -126,6 +129,8 @@ def main() -> None:
     dev = dev or random.Random(0).sample(rest, DEV)
     if options.sentences:
         dev, test = dev[: options.sentences], test[: options.sentences]
+    if options.tested:
+        dev, test = [], random.Random(0).sample(test, min(options.tested, len(test)))
     encoder: Any = options.encoder
     if encoder == "tiny":
         small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
@@ -133,7 +138,7 @@ def main() -> None:
     pretrained = isinstance(encoder, str)
     members = {
         name: MemberSection(type=name, encoder=encoder, num_hidden_layers=options.layers if pretrained else None)
-        for name in MEMBER_CLASSES
+        for name in (("bert-bilstm-crf", "spanner") if options.frozen else MEMBER_CLASSES)
     }
     arguments = training_arguments(options.seed, options.epochs)
     result: dict[str, Any] = json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else {}
@@ -142,6 +147,9 @@ def main() -> None:
         "seed": options.seed,
         "layers": options.layers,
         "epochs": options.epochs,
+        "members": list(members),
+        "encoder_frozen": options.frozen,
+        "folds": options.folds,
         "records": {"silver": len(silver), "dev": len(dev), "test": len(test)},
         "machine": {**machine(), "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"},
     }
@@ -158,20 +166,23 @@ def main() -> None:
             return
         began = time.monotonic()
         trained = model()
-        keep(name, {"dev": f1(trained, dev), "test": f1(trained, test), "seconds": round(time.monotonic() - began, 1)})
+        found = {part: f1(trained, records) for part, records in (("dev", dev), ("test", test)) if records}
+        keep(name, {**found, "seconds": round(time.monotonic() - began, 1)})
+
+    frozen = FrozenTrainer(members, labels, options.seed, options.epochs)
 
     def fit(records: Sequence[Record]) -> HybridNerModel:
-        return train_local(members, records, labels, arguments)
+        return frozen.fit(records) if options.frozen else train_local(members, records, labels, arguments)
 
     began = time.monotonic()
-    predictions = cross_predict(members, silver, labels, arguments, FOLDS, options.output.with_suffix(""))
+    predictions = cross_predict(fit, silver, options.folds, options.seed, options.output.with_suffix(""))
     keep("error finding", {**error_finding(silver, gold, predictions), "seconds": round(time.monotonic() - began, 1)})
     judged = JudgedLabels.of(predictions)
     issues = find_label_issues(judged)
     doubtful, relabelled = mark_unsure(silver, issues), corrected(silver, issues)
     base = fit(silver)
-    measure("gold", lambda: fit(gold))
     measure("silver", lambda: base)
+    measure("gold", lambda: fit(gold))
     measure("silver, issues weighted", lambda: fit(doubtful))
     order = doubtful_and_diverse([record.text for record in silver], judged.expected_errors(len(silver)), max(SIZES))
     dice = random.Random(options.seed).sample(range(len(silver)), min(max(SIZES), len(silver)))
@@ -184,7 +195,8 @@ def main() -> None:
         )
         others = [record for number, record in enumerate(silver) if number not in set(order[:size])]
         reviews = [Review(r.text, tuple(ReviewedEntity(s, "added") for s in r.entities), True) for r in own]
-        measure(f"{size} reviewed, learn", lambda r=reviews, o=others: learn_members(base, r, o)[0])  # type: ignore[misc]
+        if not options.frozen:
+            measure(f"{size} reviewed, learn", lambda r=reviews, o=others: learn_members(base, r, o)[0])  # type: ignore[misc]
         keep(
             f"the {size} reviewed",
             {

@@ -202,3 +202,13 @@ def test_settings_that_cannot_work_are_named(
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with pytest.raises(HybridNerError, match=problem):
         pipe(TEXT, **options)
+
+
+def test_as_a_member_the_llm_is_shown_whole_sentences(pipe: HybridNerPipeline, server: ScriptedServer) -> None:
+    index = ExampleIndex.build(pipe.model, small_records())
+    how = {"stage": "member", "min_gain": 0.0, "min_context_chars": 0, "examples_per_span": 2}
+    pipe(TEXT, llm=settings(server), llm_settings=how, llm_examples=index)
+    assert server.requests
+    for content in server.asked():
+        assert content.count("Sentence:") == 3
+        assert "Place: " in content

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,9 +156,9 @@ class Bootstrap:
         path = self.output / OOF
         if not path.exists():
             self.say(f"training on {len(silver)} sentences crosswise, {FOLDS} times, to find likely errors")
-            cross_predict(self._members, silver, self.labels, self._arguments(len(silver)), FOLDS, self.output / "folds").save(
-                path
-            )
+            # All folds alike, however few sentences one of them is trained on.
+            fit = partial(train_local, self._members, labels=self.labels, arguments=self._arguments(len(silver)))
+            cross_predict(fit, silver, FOLDS, self.settings.seed, self.output / "folds").save(path)
         predictions = Predictions.load(path)
         issues = find_label_issues(JudgedLabels.of(predictions))
         self._report(issues=len(issues))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,28 +41,25 @@ def train_local(
 
 
 def cross_predict(
-    members: Mapping[str, MemberSection],
-    records: Sequence[Record],
-    labels: LabelSet,
-    arguments: HybridNerTrainingArguments,
-    folds: int,
-    keep: Path,
+    fit: Callable[[Sequence[Record]], HybridNerModel], records: Sequence[Record], folds: int, seed: int, keep: Path
 ) -> Predictions:
     """What members trained on the other folds say about each record, in the order of the records.
 
     Args:
-        members, records, labels, arguments: as in `train_local`.
+        fit: trains a composite on records.
+        records: labelled ones.
         folds: how many.
+        seed: of the folds.
         keep: folder in which each fold is kept as it is done, so that a stopped run goes on.
     """
-    numbers = np.array(assign_folds(records, folds, arguments.seed))
+    numbers = np.array(assign_folds(records, folds, seed))
     parts = []
     for fold in range(folds):
         path = keep / f"{fold}-of-{folds}.parquet"
         if not path.exists():
             others = [record for record, number in zip(records, numbers, strict=True) if number != fold]
             held_out = [record for record, number in zip(records, numbers, strict=True) if number == fold]
-            predictions = predict_records(train_local(members, others, labels, arguments), held_out)
+            predictions = predict_records(fit(others), held_out)
             replace(predictions, folds=np.full(len(held_out), fold)).save(path)
         parts.append(Predictions.load(path))
     order = np.concatenate([np.flatnonzero(numbers == fold) for fold in range(folds)])

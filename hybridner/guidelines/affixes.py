@@ -141,7 +141,7 @@ def _says_something(affix: Affix, different: set[str], background: Background) -
         return len(different) >= (_DIFFERENT if len(affix.words) > 1 else _DIFFERENT_SINGLE)
     if affix.is_left_out:
         return affix.words in background.inside and (len(affix.words) > 1 or affix.taken_in > 0)
-    return min(affix.taken_in, affix.left_out) > 1
+    return min(affix.taken_in, affix.left_out) > 1 and len(affix.words) > 1
 
 
 def _strings(text: str) -> Iterator[str]:

@@ -9,10 +9,11 @@ from hybridner.guidelines.affixes import Affix
 from hybridner.guidelines.borders import Border
 from hybridner.guidelines.habits import Habits, LabelHabits
 from hybridner.guidelines.mentions import Share
+from hybridner.llm.guidelines import MAX_CHARACTERS
 from hybridner.spans import LabelSet
 
-#: At most so many of each kind are named; the text costs its length with every question.
-_TYPICAL, _AFFIXES, _OTHERS = 6, 4, 5
+#: So many of each kind are named, and fewer where the text would become too long to be shown with every question.
+_NAMED = (6, 4, 3, 2)
 #: Cases of a border that make a rule; and the share below which it is said that both occur.
 _FEWEST, _CLEAR = 4, 0.8
 #: How often an error of members must have occurred to be named.
@@ -162,26 +163,36 @@ def write_guidelines(habits: Habits, labels: LabelSet | None = None) -> str:
     titles = {label.name: label.title for label in labels.labels} if labels is not None else {}
     more = ("及交叉验证的错误", " and in out-of-fold errors") if habits.out_of_fold else ("", "")
     note = _NOTE.format(habits.records, *more)
-    return f"{note}[zh]\n{_section(habits, titles, ZH)}\n\n[en]\n{_section(habits, titles, EN)}\n"
+    return f"{note}[zh]\n{_fitting(habits, titles, ZH)}\n\n[en]\n{_fitting(habits, titles, EN)}\n"
 
 
-def _section(habits: Habits, titles: dict[str, str], say: Language) -> str:
+def _fitting(habits: Habits, titles: dict[str, str], say: Language) -> str:
+    sections = (_section(habits, titles, say, named) for named in _NAMED)
+    shortest = ""
+    for section in sections:
+        shortest = section
+        if len(section) <= MAX_CHARACTERS:
+            break
+    return shortest
+
+
+def _section(habits: Habits, titles: dict[str, str], say: Language, named: int) -> str:
     lines = [say.general.format(habits.records, habits.entities)]
     if habits.without_entities:
         lines.append(say.empty.format(habits.without_entities, habits.without_entities / habits.records))
     lines += [*_later(habits.later, say), say.nested.format(habits.nested) if habits.nested else say.flat]
     lines += _borders(habits.borders, say)
     for label in habits.labels:
-        lines += ["", *_label(label, titles.get(label.label, ""), habits, say)]
+        lines += ["", *_label(label, titles.get(label.label, ""), habits, say, named)]
     return "\n".join(lines)
 
 
-def _label(habits: LabelHabits, title: str, whole: Habits, say: Language) -> list[str]:
+def _label(habits: LabelHabits, title: str, whole: Habits, say: Language, named: int) -> list[str]:
     name = f"{habits.label}（{title}）" if title and title != habits.label else habits.label
     shortest, longest = habits.lengths
     lines = [(say.label if shortest < longest else say.same_length).format(name, habits.entities, shortest, longest)]
-    lines.append(say.typical.format(say.listed(say.words(words) for words, _ in habits.typical[:_TYPICAL])))
-    lines += _affixes(habits.affixes, say)
+    lines.append(say.typical.format(say.listed(say.words(words) for words, _ in habits.typical[:named])))
+    lines += _affixes(habits.affixes, say, named)
     # What is said of all labels need not be said again of each.
     general = {border.kind: _verdict(border.taken_in, border.left_out) for border in whole.borders}
     special = [border for border in habits.borders if _verdict(border.taken_in, border.left_out) != general[border.kind]]
@@ -190,15 +201,15 @@ def _label(habits: LabelHabits, title: str, whole: Habits, say: Language) -> lis
         lines += _later(habits.later, say)
     for sentence, shares in ((say.always, habits.always), (say.seldom, habits.seldom), (say.cues, habits.cues)):
         if shares:
-            lines.append(sentence.format(say.listed(_share(share, say) for share in shares[:_OTHERS])))
-    named = {share.words for share in habits.seldom[:_OTHERS]}
+            lines.append(sentence.format(say.listed(_share(share, say) for share in shares[:named])))
+    known = {share.words for share in habits.seldom[:named]}
     wrong = [
         say.words(words) + _counts(count, 0, say)
         for words, count in habits.false_starts
-        if count >= _AGAIN and words not in named
+        if count >= _AGAIN and words not in known
     ]
     if wrong:
-        lines.append(say.false_starts.format(say.listed(wrong[:_OTHERS])))
+        lines.append(say.false_starts.format(say.listed(wrong[:named])))
     for sentence, pairs, form in (
         (say.corrections, habits.corrections, "{0}→{1}"),
         (say.confused, habits.confused, "{0}→{2}"),
@@ -209,11 +220,11 @@ def _label(habits: LabelHabits, title: str, whole: Habits, say: Language) -> lis
             if count >= _AGAIN or sentence is say.corrections
         ]
         if shown:
-            lines.append(sentence.format(say.listed(shown[:_OTHERS])))
+            lines.append(sentence.format(say.listed(shown[:named])))
     return lines
 
 
-def _affixes(affixes: Sequence[Affix], say: Language) -> list[str]:
+def _affixes(affixes: Sequence[Affix], say: Language, named: int) -> list[str]:
     lines = []
     for side, where in (("before", say.before), ("after", say.after)):
         mine = [affix for affix in affixes if affix.side == side]
@@ -223,8 +234,8 @@ def _affixes(affixes: Sequence[Affix], say: Language) -> list[str]:
             (say.mixed, [affix for affix in mine if not affix.is_taken_in and not affix.is_left_out]),
         ):
             if chosen:
-                named = [say.words(affix.words) + _counts(affix.taken_in, affix.left_out, say) for affix in chosen[:_AFFIXES]]
-                lines.append(sentence.format(where, say.listed(named)))
+                words = [say.words(affix.words) + _counts(affix.taken_in, affix.left_out, say) for affix in chosen[:named]]
+                lines.append(sentence.format(where, say.listed(words)))
     return lines
 
 

@@ -22,9 +22,11 @@ from hybridner.llm import (
     LlmSettings,
     LlmStage,
     Plan,
+    SentenceExamples,
     VerifiedCandidate,
     as_verifier,
 )
+from hybridner.spans import Record
 
 Batch = Sequence[TextPrediction]
 
@@ -34,6 +36,10 @@ class ExampleSource(Protocol):
 
     def finder(self, model: Any, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], k: int) -> ExampleFinder:
         """What finds k examples for a candidate of these texts."""
+
+    @property
+    def sentences(self) -> Sequence[Record]:
+        """Whole labelled sentences, shown before a text that is read as a whole."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +116,11 @@ def open_verification(
         if isinstance(cache, (str, PathLike)):
             cache = AnswerCache(os.fspath(cache))
             opened.callback(cache.close)
-        stage = LlmStage(verifier, config.labels, settings, cache=cache)
+        examples = options.llm_examples
+        finder = None if examples is None else SentenceExamples(examples.sentences, settings.examples_per_span)
+        stage = LlmStage(verifier, config.labels, settings, cache=cache, sentences=finder)
         opened.callback(stage.close)
-        yield Verification(model, stage, options.llm_examples)
+        yield Verification(model, stage, examples)
 
 
 def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from hybridner.guidelines import find_habits, write_guidelines
 from hybridner.guidelines.affixes import fold
 from hybridner.guidelines.borders import find_borders
 from hybridner.guidelines.mentions import find_mentions
-from hybridner.llm.guidelines import split_sections
+from hybridner.llm.guidelines import MAX_CHARACTERS, split_sections
 from hybridner.spans import Label, LabelSet, Record, Span
 
 _MARK = re.compile(r"<(\w+)>(.*?)</>")
@@ -138,3 +138,10 @@ def test_the_text_has_both_languages_and_every_label() -> None:
     assert "只标首次出现（再次出现 24 处，标了 0 处）" in zh
     assert "A title or form of address behind a name is left out (12)." in en
     assert all(name in part for name in ("PER", "TIME") for part in (zh, en))
+
+
+def test_a_text_about_many_labels_is_shortened_until_prompts_can_show_it() -> None:
+    texts = [marked(f"<类别{n}>词语{n}的{'甲乙丙丁戊己庚辛'[k]}</>在这里。") for n in range(120) for k in range(8)]
+    sections = split_sections(write_guidelines(find_habits(texts)), "test")
+    assert all(len(section) <= MAX_CHARACTERS for section in (sections["zh"], sections["en"]))
+    assert sections["zh"].count("类别") >= 120
