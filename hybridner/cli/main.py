@@ -31,6 +31,7 @@ GROUPS = {
         "adapt": "adapt a composite to a new domain or label set with few sentences",
         "merge": "make an ordinary composite of an adapter and its base",
         "suggest": "choose the texts to annotate next",
+        "pseudo-label": "label raw text with what several models agree on, to train another on",
         "learn": "learn from entities that people have reviewed",
     },
     "Predict": {
@@ -78,7 +79,7 @@ class Command(Protocol):
 
 def load_command(name: str) -> Command:
     """The module of a command."""
-    return cast(Command, importlib.import_module(f"hybridner.cli.commands.{name}"))
+    return cast(Command, importlib.import_module(f"hybridner.cli.commands.{name.replace('-', '_')}"))
 
 
 def command_parser(name: str) -> argparse.ArgumentParser:

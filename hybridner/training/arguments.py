@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import TrainingArguments
 
 from hybridner.errors import RecipeError
+from hybridner.training.defaults import BASE_HEAD_RATE, MIN_EPOCHS
 
 PRECISIONS = ("auto", "no", "bf16", "fp16")
 
@@ -18,21 +19,23 @@ class HybridNerTrainingArguments(TrainingArguments):
     """`transformers.TrainingArguments` with rates for encoders and heads, and the defaults that suit members of a composite.
 
     Args:
-        encoder_learning_rate: of the pretrained encoders, and of self-attention layers in heads.
-        head_learning_rate: of everything else; it stands in for `learning_rate`.
+        num_train_epochs: passes over the records; None chooses by their number, see `hybridner.training.defaults`.
+        encoder_learning_rate: of the pretrained encoders, and of self-attention layers in heads; None chooses by their size.
+        head_learning_rate: of everything else; it stands in for `learning_rate`. None chooses by the encoders' size.
         member_learning_rates: rates of single members' heads, by the member's name.
-        early_stopping_patience: stop after so many evaluations without a better mean entity F1; None never stops early.
+        early_stopping_patience: stop after so many evaluations without a better mean entity F1; None never stops early, and
+            "auto" is 3, or 6 of the 20 evaluations where few records are passed over many times.
         mixed_precision: "no", "bf16" or "fp16", in place of `bf16` and `fp16`; "auto" is bf16 on GPUs that have it, else no.
     """
 
-    encoder_learning_rate: float = 3e-5
-    head_learning_rate: float = 1e-3
+    encoder_learning_rate: float | None = None
+    head_learning_rate: float | None = None
     member_learning_rates: dict[str, float] | None = None
-    early_stopping_patience: int | None = 3
+    early_stopping_patience: int | Literal["auto"] | None = "auto"
     mixed_precision: str = "auto"
 
     learning_rate: float | None = None  # type: ignore[assignment]
-    num_train_epochs: float = 10
+    num_train_epochs: float | None = None  # type: ignore[assignment]
     per_device_train_batch_size: int = 16
     per_device_eval_batch_size: int = 32
     weight_decay: float = 0.01
@@ -60,7 +63,10 @@ class HybridNerTrainingArguments(TrainingArguments):
             raise RecipeError("learning_rate: give encoder_learning_rate and head_learning_rate in its place")
         if self.mixed_precision not in PRECISIONS:
             raise RecipeError(f"mixed_precision must be one of {', '.join(PRECISIONS)}, not {self.mixed_precision!r}")
-        self.learning_rate = self.head_learning_rate
+        # transformers wants numbers for what is only known when the model and the records are: the trainer puts them right.
+        self.epochs_by_size = self.num_train_epochs is None
+        self.num_train_epochs = MIN_EPOCHS if self.num_train_epochs is None else self.num_train_epochs
+        self.learning_rate = self.head_learning_rate or BASE_HEAD_RATE
         if self.save_strategy == "no":
             self.load_best_model_at_end = False
         if self.data_seed is None:

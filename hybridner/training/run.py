@@ -137,7 +137,7 @@ def training_arguments(recipe: Recipe, names: Sequence[str], output: Path) -> Hy
         member_learning_rates=rates,
         weight_decay=training.weight_decay,
         warmup_steps=training.warmup_ratio,
-        early_stopping_patience=training.early_stopping_patience,
+        early_stopping_patience=training.early_stopping_patience or "auto",
         seed=training.seed,
         mixed_precision=training.mixed_precision,
     )

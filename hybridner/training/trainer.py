@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import shutil
 import warnings
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
-from transformers.trainer_utils import IntervalStrategy, TrainOutput, rotate_checkpoints
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy, TrainOutput, rotate_checkpoints
 
 from hybridner.errors import ModelError
 from hybridner.hybrid import HybridNerModel
@@ -24,6 +25,14 @@ from hybridner.models.encoders import character_mask
 from hybridner.training.arguments import HybridNerTrainingArguments
 from hybridner.training.checkpoints import UNFINISHED, find_problem, find_resumption, seal
 from hybridner.training.composing import compose
+from hybridner.training.defaults import (
+    EVALUATIONS,
+    MIN_EPOCHS,
+    MIN_STEPS,
+    default_epochs,
+    default_learning_rates,
+    default_patience,
+)
 from hybridner.training.features import Collator, Feature, make_features
 from hybridner.training.folders import output_errors
 from hybridner.training.metrics import count_entities, entity_metrics
@@ -68,18 +77,19 @@ class HybridNerTrainer(Trainer):
     ) -> None:
         composite = compose({model.config.model_type: model}) if isinstance(model, MemberModel) else model
         self._to_features = partial(_features_of, composite)
-        arguments = copy.copy(args or HybridNerTrainingArguments())
+        features = None if train_dataset is None else self._to_features(train_dataset)
+        arguments = with_defaults(args or HybridNerTrainingArguments(), composite, len(features or ()))
         callbacks = list(kwargs.pop("callbacks", None) or [])
         if eval_dataset is None:
             arguments.eval_strategy, arguments.load_best_model_at_end = IntervalStrategy.NO, False
         elif arguments.early_stopping_patience is not None:
-            callbacks.append(EarlyStoppingCallback(arguments.early_stopping_patience))
+            callbacks.append(EarlyStoppingCallback(int(arguments.early_stopping_patience)))
         self._is_saving = False
         super().__init__(
             model=composite,
             args=arguments,
             data_collator=kwargs.pop("data_collator", None) or Collator(composite),
-            train_dataset=None if train_dataset is None else self._to_features(train_dataset),
+            train_dataset=features,
             eval_dataset=None if eval_dataset is None else _all_sure(self._to_features(eval_dataset)),
             compute_metrics=kwargs.pop("compute_metrics", None) or partial(_entity_metrics, members=composite.member_names),
             callbacks=callbacks,
@@ -182,6 +192,27 @@ class HybridNerTrainer(Trainer):
         best = Path(str(self.args.output_dir), Path(self.state.best_model_checkpoint or "").name)
         self.state.best_model_checkpoint = str(best)
         super()._load_best_model()
+
+
+def with_defaults(arguments: HybridNerTrainingArguments, model: HybridNerModel, records: int) -> HybridNerTrainingArguments:
+    """A copy of the arguments with epochs, rates and patience in place of those that were left to us."""
+    chosen = copy.copy(arguments)
+    if chosen.epochs_by_size and records:
+        per_step = chosen.train_batch_size * chosen.gradient_accumulation_steps * chosen.world_size
+        chosen.num_train_epochs = default_epochs(records, per_step)
+        if chosen.num_train_epochs > MIN_EPOCHS and chosen.eval_strategy == IntervalStrategy.EPOCH:
+            # Passes over little are short, and a checkpoint after each would cost more than the training.
+            chosen.eval_strategy = chosen.logging_strategy = IntervalStrategy.STEPS
+            chosen.save_strategy = SaveStrategy.STEPS
+            chosen.eval_steps = chosen.save_steps = chosen.logging_steps = math.ceil(MIN_STEPS / EVALUATIONS)
+    if chosen.early_stopping_patience == "auto":
+        chosen.early_stopping_patience = default_patience(chosen.eval_strategy == IntervalStrategy.STEPS)
+    # The largest encoder is the one that high rates would harm.
+    rates = default_learning_rates(max(encoder.config.hidden_size for encoder in model.encoders))
+    chosen.encoder_learning_rate = rates.encoder if chosen.encoder_learning_rate is None else chosen.encoder_learning_rate
+    chosen.head_learning_rate = rates.head if chosen.head_learning_rate is None else chosen.head_learning_rate
+    chosen.learning_rate = chosen.head_learning_rate
+    return chosen
 
 
 def _features_of(composite: HybridNerModel, dataset: Any) -> list[Feature]:

@@ -55,7 +55,7 @@ def test_the_module_is_the_command() -> None:
 
 def test_every_module_is_a_command_and_listed(capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path(str(import_module("hybridner.cli.commands").__file__)).parent
-    assert {path.stem for path in folder.glob("[a-z]*.py")} == set(SUMMARIES)
+    assert {path.stem.replace("_", "-") for path in folder.glob("[a-z]*.py")} == set(SUMMARIES)
     with pytest.raises(SystemExit) as end:
         main(["--help"])
     assert end.value.code == 0
