@@ -23,7 +23,7 @@ from hybridner.gazetteer import Gazetteer
 from hybridner.hybrid.compact import common_characters
 
 RESULTS = Path(__file__).parent / "results" / "gazetteer_memory.json"
-SIZES = (10_000, 100_000, 1_000_000, 3_000_000)
+SIZES = (10_000, 100_000, 1_000_000)
 #: Characters of text that are searched, in texts of 50.
 _TEXT, _LENGTH = 500_000, 50
 
@@ -48,6 +48,7 @@ def measure(size: int) -> dict[str, float]:
         path = Path(folder) / "terms.parquet"
         if len(sys.argv) > 3:  # the second process: load what the first one saved
             path = Path(sys.argv[3])
+            Gazetteer.from_terms([Term("准备", "A")], ["A"]).find(["准备"])  # what is imported on first use is no term's memory
             before, began = resident(), time.process_time()
             gazetteer = Gazetteer.load(path)
             gazetteer.find(["准备"])

@@ -82,7 +82,7 @@ def test_it_travels_with_the_composite(voting: HybridNerModel, tmp_path: Path) -
     assert {e["votes"].get(GAZETTEER) for e in ner(TEXT) if e["word"] == "加里宁格勒"} <= {"Place"}
     assert "gazetteer.parquet" in published_files(read_model_folder(tmp_path), "me/with-terms")
     card = str(make_card(read_model_folder(tmp_path)))
-    assert "A gazetteer of 3 terms votes beside them where one occurs (State 1, System 1, Place 1)." in card
+    assert "A gazetteer of 3 terms votes beside them where one occurs (Place 1, State 1, System 1)." in card
     assert "was not fitted" in card
     before = read_model_folder(tmp_path).fingerprint
     voting.use_gazetteer(Gazetteer.from_terms(TERMS[:1], LABELS))
