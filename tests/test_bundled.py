@@ -31,7 +31,7 @@ def bundled() -> HybridNerModel:
 
 
 def test_it_is_small_and_loads_in_single_precision(bundled: HybridNerModel) -> None:
-    assert sum(path.stat().st_size for path in BUNDLED_FOLDER.rglob("*") if path.is_file()) <= 20_000_000
+    assert sum(path.stat().st_size for path in BUNDLED_FOLDER.rglob("*") if path.is_file()) <= 32_000_000
     assert len(bundled.encoders) == 1
     assert len(bundled.members) == 4
     assert {parameter.dtype for parameter in bundled.parameters()} == {torch.float32}
@@ -50,7 +50,9 @@ def test_its_card_is_about_these_weights_and_says_what_was_measured() -> None:
     assert card is not None
     assert record.evaluation is not None
     assert record.evaluation["split"] == "test"
-    assert {report["records"]["train"] for report in record.training.values()} == {len(read_corpus_splits()["train"])}
+    # The gold twice, and the pseudo-labelled sentences.
+    trained_on = 2 * len(read_corpus_splits()["train"]) + 6_000
+    assert {report["records"]["train"] for report in record.training.values()} == {trained_on}
     assert card.data.license == "apache-2.0"
 
 

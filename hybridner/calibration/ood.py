@@ -57,7 +57,10 @@ def fit_ood(
     """
     composite = require_torch(model)
     known, held_out = _distinct(known), None if held_out is None else _distinct(held_out)
-    if held_out is None:
+    if held_out is not None:
+        seen = frozenset(known)
+        held_out = [text for text in held_out if text not in seen]
+    if held_out is None or len(held_out) < _LEAST_HELD_OUT <= len(known) // 2:
         cut = round(len(known) * _HELD_OUT)
         known, held_out = known[cut:], known[:cut]
     if len(held_out) < _LEAST_HELD_OUT or len(known) < _LEAST_HELD_OUT:

@@ -67,6 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="texts of the domain, such as the training data, to learn from what is foreign (else DATA)",
     )
+    parser.add_argument(
+        "--held-out",
+        metavar="FILE",
+        help="other texts of the domain, that members were not trained on, to rank new texts among (default: DATA)",
+    )
     parser.add_argument("--background", metavar="FILE", help="texts of other kinds, thousands if possible (else 200 of ours)")
     parser.add_argument("--output", metavar="DIR", help="where the composite goes (default: where it is)")
 
@@ -126,8 +131,9 @@ def _teach_domain(model: CompositeModel, texts: list[str], options: argparse.Nam
     background = None if options.background is None else list(iter_texts(options.background))
     if not isinstance(model, HybridNerModel):
         return None
+    held_out = texts if options.held_out is None else list(iter_texts(options.held_out))
     if options.known is not None:
-        return fit_ood(model, list(iter_texts(options.known)), texts, background)
+        return fit_ood(model, list(iter_texts(options.known)), held_out, background)
     try:
         return fit_ood(model, texts, None, background)
     except DataError:
