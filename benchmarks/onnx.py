@@ -22,8 +22,8 @@ from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.data import read_records
 from hybridner.evaluation import score_spans
 from hybridner.export import GRAPH_FILE, export_onnx
-from hybridner.hybrid.engine import window_batches
 from hybridner.hybrid.loading import load_composite
+from hybridner.hybrid.reading import window_batches
 from hybridner.spans import Record, Span
 
 BATCH, ROUNDS = 32, 3

@@ -10,7 +10,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, TokenCl
 from benchmarks.side_by_side import compare, report
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.data import read_records
-from hybridner.hybrid.engine import window_batches
+from hybridner.hybrid.reading import window_batches
 
 TEXTS, BATCH = 500, 32
 

@@ -17,7 +17,7 @@ from transformers.utils import logging
 from benchmarks.side_by_side import report
 from hybridner import HybridNerPipeline
 from hybridner.data import read_records
-from hybridner.hybrid import CompositeModel, engine, entity_dicts, modeling_hybrid
+from hybridner.hybrid import CompositeModel, ballots, engine, entity_dicts, modeling_hybrid, reading
 from hybridner.models import SpannerHead, TaggerHead
 from hybridner.models.decoders import SpannerDecoder, TaggerDecoder
 
@@ -28,18 +28,19 @@ TEXTS, BATCH, ROUNDS = 2000, 32, 5
 FORWARD = "forward pass"
 #: Where each step begins: the object, the name of its function, and what the step is called.
 STEPS: tuple[tuple[Any, str, str], ...] = (
-    (engine, "window_batches", "windows"),
+    (reading, "batched", "windows"),
     (CompositeModel, "character_logits", FORWARD),
     (modeling_hybrid.HybridNerModel, "character_logits", FORWARD),
     (modeling_hybrid, "encode_characters", "encoders"),
     (TaggerHead, "forward", "heads"),
     (SpannerHead, "forward", "heads"),
-    (engine, "text_logits", "concatenating logits"),
+    (ballots, "read_windows", "concatenating logits"),
+    (ballots, "borders_of", "borders of passages"),
     (TaggerDecoder, "propose", "Viterbi"),
     (SpannerDecoder, "propose", "all spans' scores"),
     (TaggerDecoder, "score_spans", "CRF marginals"),
     (SpannerDecoder, "score_spans", "candidates' scores"),
-    (engine, "collect_votes", "ballot"),
+    (ballots, "collect_votes", "ballot"),
     (engine, "decide", "combining and decoding"),
     (entity_dicts, "entity_dict", "entities as dicts"),
 )

@@ -16,7 +16,7 @@ from hybridner.ensemble.ballot import Floats
 from hybridner.ensemble.ood import OodDetector, surroundings
 from hybridner.errors import DataError
 from hybridner.hybrid import CompositeModel, HybridNerModel, require_torch
-from hybridner.hybrid.engine import predict_ballots
+from hybridner.hybrid.ballots import predict_ballots
 from hybridner.hybrid.states import mean_states
 
 #: At most so many texts of each kind are read, drawn with a fixed seed; and fewer than so many held-out ones rank nothing.

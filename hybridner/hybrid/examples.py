@@ -26,9 +26,9 @@ from hybridner.data.formats.columns import is_parquet
 from hybridner.ensemble import Candidate, Predictions, decide_predictions, find_doubtful
 from hybridner.errors import DataError, ModelError
 from hybridner.files import atomic_write
-from hybridner.hybrid.engine import text_logits
 from hybridner.hybrid.modeling_composite import CompositeModel
 from hybridner.hybrid.modeling_hybrid import HybridNerModel, require_torch
+from hybridner.hybrid.reading import text_logits
 from hybridner.llm import Example, ExampleFinder
 from hybridner.llm.example_choice import choose_examples, mix
 from hybridner.llm.similarity import CharacterVectors, span_features

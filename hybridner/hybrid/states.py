@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from hybridner.ensemble.ballot import Floats
-from hybridner.hybrid.engine import text_logits
 from hybridner.hybrid.modeling_hybrid import HybridNerModel
+from hybridner.hybrid.reading import text_logits
 from hybridner.models.encoders import encode_characters
 
 #: Texts whose states are in memory at the same time.

@@ -14,6 +14,10 @@ from torch import Tensor, nn
 
 #: A tag further than this many nats below the best tag of its position counts as this far: keeps every step above zero.
 _FLOOR = -500.0
+#: Differences in nats that count as none.
+_SAME = 1e-6
+#: So many characters are read before looking whether what lay before them is forgotten.
+_CHECKED = 4
 
 
 def illegal_transitions(num_tags: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
@@ -96,6 +100,39 @@ class LinearChainCrf(nn.Module):
         return (forward.alpha * _backward(forward, mask)).transpose(0, 1) * mask[..., None]
 
     @torch.no_grad()
+    def forgets(self, emissions: Tensor) -> Tensor:
+        """Whether what lies before a piece of a sentence and what lies after it have nothing to do with each other.
+
+        For every pair of tags around the piece there is the probability of all paths between them, and the best of these paths.
+        Where each is a product of something that hangs on the tag before and something that hangs on the tag after, marginals
+        and best sequence on either side are the same whatever is on the other; so it is once everything leads through one tag.
+
+        Args:
+            emissions: [J, G, T] of pieces of G characters.
+
+        Returns:
+            [J] bool; True as soon as it holds for the first characters of a piece.
+        """
+        _, transitions, _ = self.legal_scores()
+        steps = emissions.double().transpose(0, 1)
+        forgotten = torch.zeros(emissions.size(0), dtype=torch.bool, device=emissions.device)
+        unsure = torch.arange(emissions.size(0), device=emissions.device)
+        # [J, T, T] from the tag before the piece to the tag of the character: the sum of all paths, and the best one
+        sums = best = transitions + steps[0][:, None]
+        for position in range(1, len(steps)):
+            current = steps[position][unsure][:, None]
+            top = sums.amax(2, keepdim=True)
+            sums = ((sums - top).exp() @ transitions.exp()).log() + top + current
+            best = torch.stack([(best + into).amax(2) for into in transitions.t()], dim=2) + current
+            if position % _CHECKED == 0 or position == len(steps) - 1:
+                free = _is_product(sums) & _is_product(best)
+                forgotten[unsure[free]] = True
+                unsure, sums, best = unsure[~free], sums[~free], best[~free]
+                if not len(unsure):
+                    break
+        return forgotten
+
+    @torch.no_grad()
     def span_probs(self, emissions: Tensor, mask: Tensor, spans: Tensor) -> Tensor:
         """Exact P(characters [start, end) form one entity of label k | sentence) for any spans.
 
@@ -137,6 +174,14 @@ def _sequence_score(emissions: Tensor, tags: Tensor, mask: Tensor, start: Tensor
     score = start[tags[:, 0]] + end[tags.gather(1, last[:, None]).squeeze(1)]
     score = score + (emissions.gather(2, tags[..., None]).squeeze(2) * mask).sum(1)
     return score + transitions[tags[:, :-1], tags[:, 1:]].masked_fill(~mask[:, 1:], 0.0).sum(1)
+
+
+def _is_product(scores: Tensor) -> Tensor:
+    """[J] whether all rows of each [T, T] are the same but for a constant, within what one millionth of a probability changes."""
+    # Of what cannot be reached only that can be said; it is so from the second character on for no tag.
+    rows = scores - scores[..., :1]
+    reached = scores.isfinite().flatten(1).all(1)
+    return reached & (rows.amax(1) - rows.amin(1) <= _SAME).all(1)
 
 
 class _ForwardPass:

@@ -55,6 +55,22 @@ class Decoder(nn.Module):
     #: Whether its span scores weigh the other members' votes; at most one member of a composite does.
     is_span_scorer: bool = False
 
+    @property
+    def reach(self) -> int:
+        """The most characters of a span whose scores hang on no character outside of it; 0 where they hang on the whole text."""
+        return 0
+
+    def forgets(self, logits: Tensor) -> Tensor:
+        """Whether what lies before a piece of a text has no say about what follows the piece, and the other way round.
+
+        Args:
+            logits: [J, G, D] of pieces of G characters.
+
+        Returns:
+            [J] bool.
+        """
+        return torch.ones(len(logits), dtype=torch.bool, device=logits.device)
+
     def propose(self, logits: Tensor, mask: Tensor, decoding: str = "flat", near_miss: float = 1.0) -> Proposals:
         """The member's own entities.
 
@@ -77,6 +93,9 @@ class TaggerDecoder(Decoder):
     def __init__(self, config: MemberConfig) -> None:
         super().__init__()
         self.crf = LinearChainCrf(2 * len(config.labels) + 1)
+
+    def forgets(self, logits: Tensor) -> Tensor:
+        return self.crf.forgets(logits)
 
     def propose(self, logits: Tensor, mask: Tensor, decoding: str = "flat", near_miss: float = 1.0) -> Proposals:
         """Entities of the best tag sequence of each row, which never overlap; no near misses."""
@@ -104,6 +123,10 @@ class SpannerDecoder(Decoder):
     def __init__(self, config: SpannerConfig) -> None:
         super().__init__()
         self.length_logits = LengthLogits(config.max_span_length, config.length_embedding_size, len(config.labels) + 1)
+
+    @property
+    def reach(self) -> int:
+        return self.length_logits.embedding.num_embeddings
 
     def propose(self, logits: Tensor, mask: Tensor, decoding: str = "flat", near_miss: float = 1.0) -> Proposals:
         likely, log_odds = self.likely_spans(logits, mask, near_miss)

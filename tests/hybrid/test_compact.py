@@ -13,7 +13,7 @@ from hybridner import HybridNerModel
 from hybridner.cli.main import main
 from hybridner.errors import ModelError
 from hybridner.hybrid.compact import common_characters, compact
-from hybridner.hybrid.engine import window_batches
+from hybridner.hybrid.reading import window_batches
 from tests.support.reading import candidates_of
 from tests.support.tiny import TEXT
 

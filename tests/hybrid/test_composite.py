@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModel
 
 from hybridner import HybridNerConfig, HybridNerModel, Label, LabelSet
 from hybridner.errors import ModelError
-from hybridner.hybrid.engine import window_batches
+from hybridner.hybrid.reading import window_batches
 from hybridner.models import MEMBER_CLASSES, MemberModel
 from hybridner.models.encoders import character_mask, encode_characters
 from tests.support.reading import candidates_of

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hybridner import HybridNerModel
 from hybridner.ensemble import ABSTAIN, Candidate, select_entities
 from hybridner.errors import InputError, ModelError
-from hybridner.hybrid.engine import predict_ballots, text_logits, window_batches
+from hybridner.hybrid.ballots import predict_ballots
+from hybridner.hybrid.reading import text_logits, window_batches
 from hybridner.spans.tags import numbered_spans
 from tests.support.reading import candidates_of
 from tests.support.tiny import TEXT
