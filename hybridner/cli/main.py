@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Protocol, cast
 
+from hybridner.cli.terminal import say, visible_messages
 from hybridner.errors import HybridNerError
 from hybridner.version import __version__
 
@@ -109,12 +110,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"there is no command {called.command!r}; {hint}")
     options = command_parser(called.command).parse_args(called.arguments)
     try:
-        return load_command(called.command).run(options)
+        with visible_messages():
+            return load_command(called.command).run(options)
     except HybridNerError as error:
-        print(f"hybridner: error: {_process()}{error}", file=sys.stderr)
+        say(f"hybridner: error: {_process()}{error}", error=True)
         return 1
     except KeyboardInterrupt:
-        print("\nhybridner: stopped; what was finished is kept", file=sys.stderr)
+        say("\nhybridner: stopped; what was finished is kept", error=True)
         return 130
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; nothing is wrong.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
+from hybridner.cli.console import Terminal
+from hybridner.cli.terminal import visible
 from hybridner.errors import DataError
 from hybridner.text.surrogates import replace_surrogates
 
@@ -63,17 +65,19 @@ def _text_of_line(line: str, where: str) -> str:
     return text
 
 
-def print_entities(console: Console, text: str, entities: Sequence[dict[str, Any]]) -> None:
+def print_entities(console: Terminal, text: str, entities: Sequence[dict[str, Any]]) -> None:
     """The text with its entities coloured, then one line for each of them."""
     labels = sorted({entity["entity_group"] for entity in entities})
     colour = {label: _COLOURS[index % len(_COLOURS)] for index, label in enumerate(labels)}
-    marked = Text(text)
+    # Before rich sees them, which drops some control characters and would then colour the wrong places.
+    place = [0, *accumulate(len(visible(character)) for character in text)]
+    marked = Text(visible(text))
     for entity in entities:
-        marked.stylize(f"bold {colour[entity['entity_group']]} underline", entity["start"], entity["end"])
+        marked.stylize(f"bold {colour[entity['entity_group']]} underline", place[entity["start"]], place[entity["end"]])
     console.print(marked, soft_wrap=True)
     for entity in entities:
         line = Text("  ")
-        line.append(f"{entity['word']}", style=f"bold {colour[entity['entity_group']]}")
+        line.append(visible(entity["word"]), style=f"bold {colour[entity['entity_group']]}")
         line.append(f"  {entity['entity_group']}  [{entity['start']}, {entity['end']})  ")
         line.append(f"score {entity['score']:.2f}  uncertainty {entity['uncertainty']:.2f}", style="dim")
         if entity["source"] == "llm":

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
+from hybridner.cli.console import Terminal
 from hybridner.files import write_json
 
 #: The encoders' learning rate when all their weights are trained.
@@ -54,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     from hybridner.hybrid import HybridNerModel, require_torch
     from hybridner.hybrid.loading import load_composite
 
-    console = Console(highlight=False)
+    console = Terminal()
     base = require_torch(load_composite(options.model))
     records = read_records(options.data)
     dev = read_records(options.dev) if options.dev else []

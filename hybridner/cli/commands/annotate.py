@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybridner.bundled import BUNDLED
 from hybridner.cli.arguments import LLM_FILE
+from hybridner.cli.terminal import say
 from hybridner.errors import DataError
 from hybridner.spans import RESOLVERS
 
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     pipe = HybridNerPipeline(load_composite(options.model), device=state.device)
     totals = annotate(pipe, _source(options), options.output, how, name=options.model)
     if state.is_main_process:
-        print(_summary(totals, options.output))
+        say(_summary(totals, options.output))
     return 0
 
 
@@ -78,7 +79,8 @@ def _source(options: argparse.Namespace) -> Source:
     from hybridner.annotation.manifest import revision_of
 
     fields = Fields(options.text, options.id, options.longest)
-    if len(options.input) == 1 and not Path(options.input[0]).is_file() and options.kind is None:
+    alone = Path(options.input[0]) if len(options.input) == 1 and options.kind is None else None
+    if alone is not None and (alone.is_dir() or not alone.exists()):
         # What has been pushed to the Hub since a job began does not change it.
         revision = options.revision or revision_of(Path(options.output))
         return StreamSource(options.input[0], options.split, options.config, revision, fields, options.records_per_shard)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hybridner.cli.terminal import say
 from hybridner.errors import ModelError
 from hybridner.spans import RESOLVERS
 
@@ -42,5 +43,5 @@ def run(options: argparse.Namespace) -> int:
     if options.gazetteer:
         model.use_gazetteer(load_gazetteer(options.gazetteer, model.config.labels.names))
     model.save_pretrained(options.output)
-    print(f"composite of {', '.join(members)}: {options.output}")
+    say(f"composite of {', '.join(members)}: {options.output}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from hybridner.cli.arguments import LLM_FILE
+from hybridner.cli.terminal import say
 
 DESCRIPTION = (
     "Make a first local model from raw text: an LLM annotates a diverse sample twice, members learn from what it says, and the "
@@ -63,18 +64,18 @@ def run(options: argparse.Namespace) -> int:
     verifier, settings = as_verifier(llm), LlmSettings(**how)
     plans = job.plan(verifier, settings)
     for number, plan in enumerate(plans, 1):
-        print(f"prompt {number} of {len(plans)}, {len(job.sample)} sentences: {plan}")
+        say(f"prompt {number} of {len(plans)}, {len(job.sample)} sentences: {plan}")
     if any(plan.usage.calls for plan in plans) and not options.yes:
-        print("nothing was asked; give --yes to go on")
+        say("nothing was asked; give --yes to go on")
         return 0
     silver = job.annotate(verifier, settings)
     weighted, predictions = job.find_errors(silver)
     folder = job.train(weighted)
     queue = job.write_review(silver, predictions)
-    print(f"first model: {folder}\nto review: {queue}")
+    say(f"first model: {folder}\nto review: {queue}")
     if options.reviewed:
         complete = [review.record for review in read_feedback(options.reviewed, labels) if review.complete]
         if not complete:
             raise DataError('no sentence was gone through completely ("complete": true)', options.reviewed)
-        print(f"model with {len(complete)} reviewed sentences: {job.train(weighted, complete)}")
+        say(f"model with {len(complete)} reviewed sentences: {job.train(weighted, complete)}")
     return 0

@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
+from hybridner.cli.console import Terminal
 from hybridner.errors import DataError, MissingPackageError, ModelError
 from hybridner.files import write_json
 
@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     model.save_pretrained(folder)
     report = {"model": fingerprint(folder), **report}
     write_json(folder / CALIBRATION_FILE, report)
-    console = Console(highlight=False)
+    console = Terminal()
     try:
         draw_report(report, folder / CALIBRATION_PLOT_FILE)
     except MissingPackageError as error:
@@ -140,7 +140,7 @@ def _teach_domain(model: CompositeModel, texts: list[str], options: argparse.Nam
         return None
 
 
-def print_report(console: Console, report: dict[str, Any]) -> None:
+def print_report(console: Terminal, report: dict[str, Any]) -> None:
     console.print(f"cross-fitted F1 on {report['records']} records ({report['kind']})")
     table = Table()
     table.add_column("strategy")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hybridner.cli.terminal import say
 from hybridner.errors import ModelError
 from hybridner.files import write_bytes, write_json, write_text
 
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(str(card))
     else:
         write_text(output, str(card))
-        print(f"card: {output}")
+        say(f"card: {output}")
     return 0
 
 

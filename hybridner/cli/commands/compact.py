@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hybridner.cli.terminal import say
 from hybridner.cli.texts import read_texts
 from hybridner.files import write_json
 
@@ -41,5 +42,5 @@ def run(options: argparse.Namespace) -> int:
         shown = {"members": {name: public_report(report) for name, report in reports.items()}}
         write_json(output / TRAINING_FILE, shown)
     size = sum(path.stat().st_size for path in output.iterdir())
-    print(f"{sum(p.numel() for p in model.parameters()):,} weights, {size / 1e6:.1f} MB: {options.output}")
+    say(f"{sum(p.numel() for p in model.parameters()):,} weights, {size / 1e6:.1f} MB: {options.output}")
     return 0

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hybridner.cli.terminal import say
 from hybridner.files import write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
@@ -57,11 +58,11 @@ def write_report(runs: Sequence[Run], baseline: str, folder: Path, caveats: Sequ
     comparison = compare(runs, baseline)
     pictures: list[tuple[str, str]] = []
     if find_spec("matplotlib") is None:
-        print('no plots: they need matplotlib (`pip install "hybridner[plots]"`)')
+        say('no plots: they need matplotlib (`pip install "hybridner[plots]"`)')
     else:
         for title, name, draw in (("F1", "f1.png", draw_scores), ("Differences", "differences.png", draw_differences)):
             write_bytes(folder / name, draw(comparison))
             pictures.append((title, name))
     write_json(folder / "comparison.json", comparison.to_dict())
     write_text(folder / "comparison.md", to_markdown(comparison, pictures, caveats))
-    print(f"comparison: {folder / 'comparison.md'}")
+    say(f"comparison: {folder / 'comparison.md'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from hybridner.cli.arguments import add_recipe_arguments, recipe_of
+from hybridner.cli.terminal import say
 
 DESCRIPTION = (
     "Cut the training sentences into folds and let members trained on the others predict each. Documents stay "
@@ -33,5 +34,5 @@ def run(options: argparse.Namespace) -> int:
 
     path = run_crossval(recipe_of(options), options.fold, options.overwrite)
     if processes().is_main_process and path.exists():
-        print(f"out-of-fold predictions: {path}")
+        say(f"out-of-fold predictions: {path}")
     return 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hybridner.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
     from hybridner.data import ReadOptions, RepairLog
@@ -147,9 +148,9 @@ def _prepare(options: argparse.Namespace) -> int:
 
     prepared = prepare(options.name, options.data_dir, options.output, variant=options.splits, strict=options.strict)
     for split, records in prepared.records.items():
-        print(f"{split}: {records:,} records, {prepared.entities[split]:,} entities")
-    print(prepared.repairs)
-    print(f"written to {prepared.folder}")
+        say(f"{split}: {records:,} records, {prepared.entities[split]:,} entities")
+    say(prepared.repairs)
+    say(f"written to {prepared.folder}")
     return 0
 
 
@@ -177,12 +178,12 @@ def _describe(options: argparse.Namespace) -> int:
     description = describe(splits)
     if options.json:
         found = {name: {type_: asdict(one) for type_, one in types.items()} for name, types in relations.items() if types}
-        print(json.dumps({**description.to_dict(), "relations": found, "repairs": repairs.counts}, ensure_ascii=False, indent=2))
+        print_json({**description.to_dict(), "relations": found, "repairs": repairs.counts}, indent=2)
     else:
-        print(format_description(description))
+        say(format_description(description))
         for name, types in relations.items():
-            print(format_relations(name, types), end="")
-        print(repairs)
+            say(format_relations(name, types), end="")
+        say(repairs)
     if options.plot:
         plot(splits, description, options.plot)
     return 0
@@ -202,18 +203,18 @@ def _check(options: argparse.Namespace) -> int:
     for name, file in find_files(path).items():
         repairs = RepairLog(strict=options.strict)
         reading = _read_options(options, repairs)
-        print(f"## {name}: {file}")
+        say(f"## {name}: {file}")
         found = options.format or detect_format(file, reading).format
-        print(f"read as {options.format or detect_format(file, reading)}")
+        say(f"read as {options.format or detect_format(file, reading)}")
         records = [annotated.record for annotated in iter_annotated(file, options.format, reading)]
         labels = Counter(span.label for record in records for span in record.entities)
-        print(f"{len(records):,} records, {labels.total():,} entities")
-        print("labels: " + (", ".join(f"{label} {count:,}" for label, count in labels.most_common()) or "none"))
-        print(repairs)
+        say(f"{len(records):,} records, {labels.total():,} entities")
+        say("labels: " + (", ".join(f"{label} {count:,}" for label, count in labels.most_common()) or "none"))
+        say(repairs)
         for conflict in find_conflicts(records):
-            print(conflict)
+            say(conflict)
         if not labels:
-            print("there is no entity in it: nothing can be learned from it or measured on it")
+            say("there is no entity in it: nothing can be learned from it or measured on it")
         if found == "markup":
             status |= _check_ontology(file, options.reasoner)
     return status
@@ -229,14 +230,14 @@ def _check_ontology(path: Path, reasoner: bool) -> int:
     sentences = [sentence for document in documents for sentence in document.sentences]
     problems = check_sentences(sentences, ontology)
     for problem in problems:
-        print(problem)
+        say(problem)
     relations = Counter(relation.type for sentence in sentences for relation in sentence.relations)
-    print(f"relations: {relations.total():,} ({', '.join(f'{type} {count:,}' for type, count in relations.most_common())})")
-    print(f"{len(documents):,} documents, {len(sentences):,} sentences: {len(problems)} broken rules")
+    say(f"relations: {relations.total():,} ({', '.join(f'{type} {count:,}' for type, count in relations.most_common())})")
+    say(f"{len(documents):,} documents, {len(sentences):,} sentences: {len(problems)} broken rules")
     consistent = True
     if reasoner:
         consistent = is_consistent(sentences)
-        print(f"HermiT: {'consistent' if consistent else 'inconsistent'}")
+        say(f"HermiT: {'consistent' if consistent else 'inconsistent'}")
     return 0 if consistent and not problems else 1
 
 
@@ -246,11 +247,11 @@ def _convert(options: argparse.Namespace) -> int:
     repairs = RepairLog(strict=options.strict)
     reading = _read_options(options, repairs)
     if options.format is None:
-        print(f"read as {detect_format(options.source, reading)}")
+        say(f"read as {detect_format(options.source, reading)}")
     written = convert(options.source, options.target, options.to, format=options.format, options=reading)
     for line in repairs.lines():
-        print(line)
-    print(f"{written:,} records written to {options.target} ({options.to})")
+        say(line)
+    say(f"{written:,} records written to {options.target} ({options.to})")
     return 0
 
 
@@ -263,11 +264,11 @@ def _agree(options: argparse.Namespace) -> int:
     found = measure_agreement(first, second)
     if options.json:
         differing = [asdict(one) for one in find_disagreements(first, second)]
-        print(json.dumps({**_agreement_table(found), "disagreements": differing}, ensure_ascii=False, indent=2))
+        print_json({**_agreement_table(found), "disagreements": differing}, indent=2)
         return 0
-    print("| label | first | second | both | F1 | kappa |\n|---|---|---|---|---|---|")
+    say("| label | first | second | both | F1 | kappa |\n|---|---|---|---|---|---|")
     for label, one in {"(all)": found.overall, **found.labels}.items():
-        print(f"| {label} | {one.first} | {one.second} | {one.both} | {one.f1:.3f} | {one.kappa:.3f} |")
+        say(f"| {label} | {one.first} | {one.second} | {one.both} | {one.f1:.3f} | {one.kappa:.3f} |")
     return 0
 
 
@@ -281,5 +282,5 @@ def _agreement_table(found: Agreement) -> dict[str, Any]:
 def _push(options: argparse.Namespace) -> int:
     from hybridner.hub import push_dataset
 
-    print(f"published: {push_dataset(options.folder, options.repo_id, public=options.public, revision=options.revision)}")
+    say(f"published: {push_dataset(options.folder, options.repo_id, public=options.public, revision=options.revision)}")
     return 0

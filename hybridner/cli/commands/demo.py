@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
+from hybridner.cli.console import Terminal
 from hybridner.cli.texts import print_entities
 from hybridner.spans import Record
 
@@ -61,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     from hybridner.hybrid.loading import load_composite
     from hybridner.pipeline import HybridNerPipeline
 
-    console = Console(highlight=False)
+    console = Terminal()
     splits = {name: [sentence.record for sentence in sentences] for name, sentences in read_corpus_splits().items()}
     console.print(
         f"SNCM-open: {len(splits['train'])} sentences to train on, {len(splits['validation'])} to choose the best epoch, "
@@ -85,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_scores(console: Console, model: CompositeModel, test: Sequence[Record]) -> None:
+def _print_scores(console: Terminal, model: CompositeModel, test: Sequence[Record]) -> None:
     from hybridner.evaluation import evaluate_systems
 
     scores = evaluate_systems(model, test, [model.config.strategy])

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from hybridner.bundled import BUNDLED
+from hybridner.cli.console import Terminal
+from hybridner.cli.terminal import print_json
 from hybridner.errors import DataError, ModelError
 from hybridner.spans import RESOLVERS, Record, Span
 
@@ -96,9 +97,9 @@ def run(options: argparse.Namespace) -> int:
             "strategy": strategy,
             "systems": {name: result.to_dict() for name, result in scores.items()},
         }
-        print(json.dumps(report, ensure_ascii=False, indent=2))
+        print_json(report, indent=2)
         return 0
-    console = Console()
+    console = Terminal()
     console.print(_systems_table(scores, f"{options.data}: {len(records)} texts"))
     console.print(_labels_table(scores[STRATEGY + strategy], f"each label, strategy {strategy}"))
     return 0

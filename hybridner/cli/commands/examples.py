@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from hybridner.cli.terminal import say
 from hybridner.spans import NON_ENTITY
 
 DESCRIPTION = (
@@ -40,5 +41,5 @@ def run(options: argparse.Namespace) -> int:
     index = ExampleIndex.build(require_torch(load_composite(options.model)), options.data, batch_size=options.batch_size)
     index.save(options.output)
     entities = sum(example.label != NON_ENTITY for example in index.examples)
-    print(f"{entities} entities and {len(index.examples) - entities} spans that are none: {options.output}")
+    say(f"{entities} entities and {len(index.examples) - entities} spans that are none: {options.output}")
     return 0

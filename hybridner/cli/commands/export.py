@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hybridner.cli.terminal import say
+
 DESCRIPTION = (
     "Write a composite or a member as an ONNX graph of encoders and scores, with all that reading texts needs "
     "beside it. In single precision it gives the same entities; with --int8 it is a quarter of the size and faster, and may "
@@ -32,5 +34,5 @@ def run(options: argparse.Namespace) -> int:
 
     export_onnx(load_composite(options.model), options.output, int8=options.int8)
     size = sum(file.stat().st_size for file in Path(options.output).iterdir())
-    print(f"{'int8' if options.int8 else 'fp32'} model of {size / 1e6:.1f} MB: {options.output}")
+    say(f"{'int8' if options.int8 else 'fp32'} model of {size / 1e6:.1f} MB: {options.output}")
     return 0

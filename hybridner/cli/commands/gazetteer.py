@@ -8,9 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
+from hybridner.cli.console import Terminal
 from hybridner.errors import DataError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _build(options: argparse.Namespace) -> int:
         gazetteer.save(options.output)
     else:
         write_csv(gazetteer, options.output)
-    console = Console(highlight=False)
+    console = Terminal()
     _print_terms(console, gazetteer)
     if options.data:
         _print_use(console, gazetteer, records)
@@ -119,7 +119,7 @@ def _check(options: argparse.Namespace) -> int:
     from hybridner.data import read_records
     from hybridner.gazetteer.files import load_gazetteer
 
-    console = Console(highlight=False)
+    console = Terminal()
     gazetteer = load_gazetteer(options.terms, label=options.label)
     _print_terms(console, gazetteer)
     if options.data:
@@ -129,7 +129,7 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_terms(console: Console, gazetteer: Gazetteer) -> None:
+def _print_terms(console: Terminal, gazetteer: Gazetteer) -> None:
     from hybridner.gazetteer.checking import find_conflicts
 
     console.print("terms: " + ", ".join(f"{label} {count:,}" for label, count in gazetteer.counts_by_label.items()))
@@ -143,7 +143,7 @@ def _print_terms(console: Console, gazetteer: Gazetteer) -> None:
         console.print(f"  {conflict.surface}: " + ", ".join(f"{label} {count:,}" for label, count in conflict.labels.items()))
 
 
-def _print_use(console: Console, gazetteer: Gazetteer, records: list[Record]) -> None:
+def _print_use(console: Terminal, gazetteer: Gazetteer, records: list[Record]) -> None:
     from hybridner.gazetteer.checking import measure_labels, wrong_most_often
 
     console.print("on the labelled data, without what each document knows of its own:")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from hybridner.cli.arguments import LLM_FILE
+from hybridner.cli.terminal import say
 
 DESCRIPTION = (
     "Write down how a data set is annotated: for each label what is typical, what is taken in and left out at the borders, "
@@ -52,5 +53,5 @@ def run(options: argparse.Namespace) -> int:
     if verifier is not None:
         text = polish(text, labels.names, verifier)
     write_text(options.output, text)
-    print(f"guidelines from {habits.entities:,} entities of {habits.records:,} texts: {options.output}")
+    say(f"guidelines from {habits.entities:,} entities of {habits.records:,} texts: {options.output}")
     return 0

@@ -6,8 +6,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from rich.console import Console
-
+from hybridner.cli.console import Terminal
 from hybridner.errors import DataError
 from hybridner.files import write_json
 
@@ -60,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     from hybridner.ensemble import Predictions
     from hybridner.hybrid.loading import load_composite
 
-    console = Console(highlight=False)
+    console = Terminal()
     model = load_composite(options.model)
     reviews = read_feedback(options.feedback, model.config.labels)
     if options.members and not options.replay:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from hybridner.cli.terminal import say
 from hybridner.errors import ModelError
 
 DESCRIPTION = (
@@ -26,5 +27,5 @@ def run(options: argparse.Namespace) -> int:
     if not isinstance(model, AdaptedHybridNerModel):
         raise ModelError(f"{options.adapter} is no adapter but a whole model already")
     model.merged().save_pretrained(options.output)
-    print(f"composite: {options.output}")
+    say(f"composite: {options.output}")
     return 0

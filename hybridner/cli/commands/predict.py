@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from itertools import tee
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from hybridner.bundled import BUNDLED
 from hybridner.cli.arguments import LLM_FILE
+from hybridner.cli.console import Terminal
+from hybridner.cli.terminal import print_json, say
 from hybridner.cli.texts import print_entities, read_texts
 from hybridner.errors import DataError
 from hybridner.spans import RESOLVERS
@@ -72,11 +70,11 @@ def run(options: argparse.Namespace) -> int:
     pipe = HybridNerPipeline(model, device=options.device)
     # Texts are read only as fast as their entities are written, so a file may be larger than memory.
     texts, read = tee(read_texts(options.texts, options.file))
-    console = Console(highlight=False)
+    console = Terminal()
     for text, entities in zip(texts, pipe(read, batch_size=options.batch_size, **given), strict=True):
         if options.json:
             known = {} if entities.ood_score is None else {"ood_score": entities.ood_score}
-            print(json.dumps({"text": text, **known, "entities": entities}, ensure_ascii=False), flush=True)
+            print_json({"text": text, **known, "entities": entities})
         else:
             print_entities(console, text, entities)
             if (entities.ood_score or 0.0) > model.config.ood_threshold:
@@ -84,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
                     f"  unlike {entities.ood_score:.0%} of the texts that the model knows: expect errors", style="bold red"
                 )
     if pipe.llm_report is not None:
-        print(_summary(pipe.llm_report), file=sys.stderr)
+        say(_summary(pipe.llm_report), error=True)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from hybridner.cli.terminal import say
 from hybridner.cli.texts import read_texts
 
 DESCRIPTION = "Label raw text with the entities that more than half of some models agree on, to train a better or smaller one."
@@ -31,5 +32,5 @@ def run(options: argparse.Namespace) -> int:
 
     teachers = [load_composite(name).eval() for name in options.models]
     records = pseudo_label(teachers, read_texts([], options.text), options.batch_size)
-    print(f"{write_jsonl(records, options.output):,} texts: {options.output}")
+    say(f"{write_jsonl(records, options.output):,} texts: {options.output}")
     return 0

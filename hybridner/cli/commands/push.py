@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from hybridner.cli.terminal import say
+
 DESCRIPTION = (
     "Publish the model or the prepared data set in a folder on the Hugging Face Hub, with its card and what was "
     "written down about it."
@@ -43,5 +45,5 @@ def run(options: argparse.Namespace) -> int:
         address = push_model(
             options.folder, options.repo_id, private=options.private, revision=options.revision, licence=options.license
         )
-    print(f"published: {address}")
+    say(f"published: {address}")
     return 0

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hybridner.cli.terminal import say
+
 if TYPE_CHECKING:
     from hybridner.evaluation import Run
     from hybridner.study import Turn
@@ -70,7 +72,7 @@ def _members(options: argparse.Namespace, turns: list[Turn]) -> list[Run]:
         path = Path(options.output) / "runs" / f"{turn.name}-{turn.seed}-{turn.digest(stackers)}.json"
         if not path.exists():
             members_run(turn, stackers).save(path)
-            print(f"{turn.about.data}, seed {turn.seed}: {path}", flush=True)
+            say(f"{turn.about.data}, seed {turn.seed}: {path}", flush=True)
         runs.append(Run.load(path))
     return runs
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 
+from hybridner.cli.terminal import print_json
 from hybridner.cli.texts import read_texts as read_input
 from hybridner.errors import DataError
 
@@ -43,5 +43,5 @@ def run(options: argparse.Namespace) -> int:
         ]
         score = ood_scores[number]
         known = {} if score is None else {"ood_score": round(score, 4)}
-        print(json.dumps({"text": texts[number], **known, "entities": found}, ensure_ascii=False))
+        print_json({"text": texts[number], **known, "entities": found})
     return 0

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from hybridner.cli.arguments import add_recipe_arguments, recipe_of
+from hybridner.cli.console import Terminal
 
 DESCRIPTION = "Train the members of a recipe one after another and assemble them into a composite."
 EPILOG = """\
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     folders = {name: Path(recipe.training.output) / name for name in recipe.members}
     reports = {name: read_report(folder) for name, folder in folders.items() if (folder / REPORT).exists()}
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(_members_table(reports, f"best entity F1 on dev (seed {recipe.training.seed})"))
     if (composite / REPORT).exists():
         dev = read_report(composite)["dev"]
