@@ -76,7 +76,7 @@ def check(output: Path, sentences: Path) -> int:
     """How many records the finished shards hold; every one of their lines must be there once, as it is in the input."""
     lines = sentences.read_text(encoding="utf-8").split("\n")
     seen = 0
-    for key in sorted(Shards(output).keys()):
+    for key in sorted(Shards(output, "").keys()):
         table = pq.read_table(output / DATA / f"part-{key}.parquet", columns=["offset", "text"])
         first = table["offset"][0].as_py()
         assert table["offset"].to_pylist() == list(range(first, first + len(table)))
@@ -87,7 +87,7 @@ def check(output: Path, sentences: Path) -> int:
 
 def figures(first: list[Look], second: list[Look], output: Path) -> dict[str, Any]:
     """What the two runs show; shards are as large as each other."""
-    shards = [Shards(output).about(key) for key in sorted(Shards(output).keys())]
+    shards = [Shards(output, "").about(key) for key in sorted(Shards(output, "").keys())]
     # Memory counts from the first finished shard of the longer run on: before that, the model is being loaded.
     working = [look for look in second if look.records > second[0].records]
     middle = len(working) // 2

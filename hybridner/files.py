@@ -1,17 +1,34 @@
-"""Writing files: the new content appears under a file's name at once and whole, or the old content stays."""
+"""Files: which can be read, and writing so that new content appears under a name at once and whole, or the old stays."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from hybridner.errors import OutputError
+from hybridner.errors import DataError, OutputError
+
+
+def check_is_file(path: str | Path) -> None:
+    """Refuse what cannot be read twice: a pipe, a socket, a device. What is not there at all is left to whoever opens it.
+
+    Raises:
+        DataError: it is such a thing.
+    """
+    with suppress(OSError):
+        mode = os.stat(path).st_mode
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise DataError(
+                "is a pipe or a device, and a file is read more than once to find out what it holds; save it to a file first, or "
+                "send texts to the standard input of `hybridner predict`",
+                str(path),
+            )
 
 
 @contextmanager

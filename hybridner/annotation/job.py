@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -19,10 +20,10 @@ from hybridner.annotation import manifest
 from hybridner.annotation.llm_job import JobLlm, Llm, describe_llm
 from hybridner.annotation.progress import Progress
 from hybridner.annotation.records import Item, Reject, shown
-from hybridner.annotation.shards import Shards, sweep, write_shard
+from hybridner.annotation.shards import DAMAGED, Shards, job_digest, sweep
 from hybridner.annotation.sources import Piece, Source
 from hybridner.annotation.table import shard_table
-from hybridner.errors import DataError, HybridNerError
+from hybridner.errors import DataError, HybridNerError, OutputError
 from hybridner.hybrid import CompositeModel
 from hybridner.hybrid.entity_dicts import EntityList
 from hybridner.launch import processes
@@ -78,7 +79,8 @@ def annotate(
             seconds (of all processes, added up) and llm.
 
     Raises:
-        DataError: the folder holds another job, or one is at work in it.
+        DataError: the folder holds another job, or one is at work in it; or the input has changed since it was opened.
+        OutputError: the folder cannot be written to, or the disk is full.
         HybridNerError: settings that cannot work.
     """
     state, folder, how = processes(), Path(output), how or AnnotationConfig()
@@ -89,23 +91,42 @@ def annotate(
         "llm": None if how.llm is None else describe_llm(how.llm, how.llm_settings or {}),
     }
     provenance = {"model_name": name, **{key: value for key, value in job.items() if key != "input"}}
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output}: no folder can be made there: {error.strerror}") from error
+    shards = Shards(folder, job_digest(job))
     with _alone_in(folder) if state.is_main_process else nullcontext():
         if state.is_main_process:
             sweep(folder)
             manifest.begin(folder, job)
+            manifest.check(folder, job)
+            _set_aside(shards, source)
         state.wait_for_everyone()
         known = manifest.check(folder, job)
-        if not manifest.is_finished(folder, known):
+        if not manifest.is_finished(shards, known):
             with _asking(folder, how, state) as asking:
                 # Before anybody writes or asks, everybody has seen that there is work, and what was spent.
                 state.wait_for_everyone()
-                _work(pipe, source, folder, how, asking, {**provenance, **_circumstances(state)}, state)
+                _work(pipe, source, shards, how, asking, {**provenance, **_circumstances(state)}, state)
             state.wait_for_everyone()
             if state.is_main_process:
-                manifest.finish(folder, known)
+                source.check()
+                manifest.finish(shards, known, source.keys)
             state.wait_for_everyone()
         return dict(manifest.check(folder, job)["finished"])
+
+
+def _set_aside(shards: Shards, source: Source) -> None:
+    """Say which files were no whole part of the job; what they should hold is made anew."""
+    moved = shards.set_aside(source.keys)
+    if moved:
+        names = ", ".join(path.name for path in moved[:5]) + (", …" if len(moved) > 5 else "")
+        warnings.warn(
+            f"{len(moved)} files were damaged or of another job ({names}); they lie under {shards.folder / DAMAGED} now, and "
+            "what they should hold is made anew",
+            stacklevel=3,
+        )
 
 
 def _alone_in(folder: Path) -> AbstractContextManager[Any]:
@@ -114,6 +135,8 @@ def _alone_in(folder: Path) -> AbstractContextManager[Any]:
         return lock.acquire(timeout=0)
     except Timeout as error:
         raise DataError("another annotation job is at work in this folder; wait for it or stop it", str(folder)) from error
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written to: {error.strerror or error}") from error
 
 
 def _asking(folder: Path, how: AnnotationConfig, state: PartialState) -> AbstractContextManager[JobLlm | None]:
@@ -134,14 +157,13 @@ def _circumstances(state: PartialState) -> dict[str, Any]:
 def _work(
     pipe: HybridNerPipeline,
     source: Source,
-    folder: Path,
+    shards: Shards,
     how: AnnotationConfig,
     asking: JobLlm | None,
     provenance: Mapping[str, Any],
     state: PartialState,
 ) -> None:
     """All pieces of this process."""
-    shards = Shards(folder)
     fixed = {"batch_size": how.batch_size, **how.chosen}
     progress = Progress(source.total, lambda: sum(map(source.size, shards.keys())), sys.stderr if state.is_main_process else None)
 
@@ -154,13 +176,13 @@ def _work(
         results = entities_or_errors(pipe, [item.text for item in items], parameters, progress.step)
         seconds = round(time.monotonic() - began, 3)
         llm = asking.since_last() if asking else None
-        _write(folder, piece, records, results, pipe.model, {"seconds": seconds, "llm": llm, "how": provenance})
+        _write(shards, piece, records, results, pipe.model, {"seconds": seconds, "llm": llm, "how": provenance})
         progress.shard_finished()
     progress.close()
 
 
 def _write(
-    folder: Path,
+    shards: Shards,
     piece: Piece,
     records: Sequence[Item | Reject],
     results: Sequence[EntityList | Exception],
@@ -188,7 +210,7 @@ def _write(
     }
     array = entities_array([found for _, found in read], entities_type(model.voter_names, llm=about["llm"] is not None))
     table = shard_table(piece.source, [item for item, _ in read], [found.ood_score for _, found in read], array)
-    write_shard(folder, piece.key, table, sorted(rejects), piece.source, {"key": piece.key, **counts, **about})
+    shards.write(piece.key, table, sorted(rejects), piece.source, {"key": piece.key, **counts, **about})
 
 
 def entities_or_errors(

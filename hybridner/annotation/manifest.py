@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hybridner.annotation.shards import Shards
+from hybridner.annotation.shards import Shards, job_digest
 from hybridner.errors import DataError
 from hybridner.files import write_json
 
@@ -19,9 +19,38 @@ _COUNTS = ("records", "texts", "entities", "needs_review", "unfamiliar", "reject
 
 
 def begin(folder: Path, job: Mapping[str, Any]) -> None:
-    """Write the manifest of a job that begins (`job` is all that decides the output); one that is there already stays."""
-    if not (folder / MANIFEST).exists():
-        _write(folder, {"format": FORMAT, "job": job, "finished": None, "shards": []})
+    """Write the manifest of a job that begins (`job` is all that decides the output); one that is there already stays, and a
+    damaged one of ours is written anew.
+
+    Raises:
+        DataError: without a manifest to tell, there are shards of another job.
+    """
+    path = folder / MANIFEST
+    try:
+        content = path.read_bytes()
+        is_ours = not content.strip() or FORMAT.encode() in content
+        if _parsed(content) is not None or not is_ours:
+            return
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", str(path)) from error
+    if others := Shards(folder, job_digest(job)).of_other_jobs():
+        raise DataError(
+            "is a shard of another job, whose manifest is lost or damaged; choose another output folder", str(others[0])
+        )
+    _write(folder, {"format": FORMAT, "job": job, "finished": None, "shards": []})
+
+
+def _parsed(content: bytes) -> dict[str, Any] | None:
+    """A manifest, or None for what is none."""
+    try:
+        manifest = json.loads(content)
+        complete = isinstance(manifest["job"], dict) and all(isinstance(shard["key"], str) for shard in manifest["shards"])
+        done = manifest["finished"]
+        return manifest if complete and (done is None or all(name in done for name in (*_COUNTS, "llm"))) else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def check(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,12 +61,14 @@ def check(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        theirs = manifest["job"]
+        manifest = _parsed(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError("not there; the output must lie on a disk that all processes and machines share", str(path)) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"is no manifest of an annotation job ({error}); choose another output folder", str(path)) from error
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", str(path)) from error
+    if manifest is None:
+        raise DataError("is no manifest of an annotation job; choose another output folder", str(path))
+    theirs = manifest["job"]
     mine = json.loads(json.dumps(job))
     if theirs != mine:
         where, before, now = _first_difference(theirs, mine, "job")
@@ -46,7 +77,7 @@ def check(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
             "the job as it was",
             str(path),
         )
-    return dict(manifest)
+    return manifest
 
 
 def revision_of(folder: Path) -> str | None:
@@ -58,20 +89,36 @@ def revision_of(folder: Path) -> str | None:
     return None if revision is None else str(revision)
 
 
-def is_finished(folder: Path, manifest: Mapping[str, Any]) -> bool:
+def is_finished(shards: Shards, manifest: Mapping[str, Any]) -> bool:
     """Whether all shards were made and are still there."""
-    return manifest["finished"] is not None and Shards(folder).keys() >= {shard["key"] for shard in manifest["shards"]}
+    return manifest["finished"] is not None and shards.keys() >= {shard["key"] for shard in manifest["shards"]}
 
 
-def finish(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Add up what the shards say and write it into the manifest; returns the totals."""
-    shards = Shards(folder)
-    done = [shards.about(key) for key in sorted(shards.keys())]
+def finish(shards: Shards, manifest: Mapping[str, Any], expected: set[str] | None) -> dict[str, Any]:
+    """Add up what the shards say and write it into the manifest; returns the totals.
+
+    Args:
+        shards: of the job.
+        manifest: as `check` gave it.
+        expected: the keys of all pieces of the input, None where nobody knows.
+
+    Raises:
+        DataError: a shard is damaged, missing or not of this job.
+    """
+    keys = sorted(shards.keys())
+    broken = [key for key in keys if not shards.is_whole(key)] or sorted((expected or set(keys)) ^ set(keys))
+    if broken:
+        raise DataError(
+            f"shards were damaged while the job ran: {', '.join(broken[:5])}; give the same command again, and they are made "
+            "anew",
+            str(shards.folder),
+        )
+    done = [shards.about(key) for key in keys]
     totals = {name: sum(shard[name] for shard in done) for name in _COUNTS}
     llm = [shard["llm"] for shard in done if shard["llm"]]
     totals["llm"] = {name: sum(part[name] for part in llm) for name in llm[0]} if llm else None
     listed = [{name: shard[name] for name in ("key", "source", *_COUNTS, "llm")} for shard in done]
-    _write(folder, {**manifest, "finished": totals, "shards": listed})
+    _write(shards.folder, {**manifest, "finished": totals, "shards": listed})
     return totals
 
 

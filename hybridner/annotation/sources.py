@@ -41,6 +41,10 @@ class Source(Protocol):
     def describe(self) -> dict[str, Any]:
         """What the input is, as JSON types: the same again only for the same content cut in the same way."""
 
+    @property
+    def keys(self) -> set[str] | None:
+        """The keys of all pieces, None where nobody knows."""
+
     def size(self, key: str) -> int:
         """How many records the piece has (at most)."""
 
@@ -48,4 +52,9 @@ class Source(Protocol):
         """The unfinished pieces that fall to this process, each with what it holds.
 
         Which process a piece falls to depends on nothing but its place and `processes`, so that nobody has to agree on anything.
+        """
+
+    def check(self) -> None:
+        """Raises:
+        DataError: the input is no longer what it was when it was opened.
         """

@@ -61,6 +61,10 @@ class StreamSource:
         known = (self._data.info.splits or {}).get(self.split)
         return int(known.num_examples) if known is not None and known.num_examples else None
 
+    @property
+    def keys(self) -> None:
+        return None
+
     def describe(self) -> dict[str, Any]:
         return {
             "kind": "dataset",
@@ -74,6 +78,9 @@ class StreamSource:
 
     def size(self, key: str) -> int:
         return self.per_piece
+
+    def check(self) -> None:
+        """A commit of a repository does not change."""
 
     def pieces(self, process: int, processes: int, finished: Finished) -> Iterator[tuple[Piece, list[Item | Reject]]]:
         whole_shards = self._shards >= processes

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hybridner.errors import DataError
+from hybridner.files import check_is_file
 
 BYTE_ORDER_MARK = "\ufeff"
 #: Bytes looked at where the whole file need not be.
@@ -57,6 +58,7 @@ def check_readable(path: Path) -> None:
     """
     if path.is_dir():
         raise DataError("is a folder; give one of its files", str(path))
+    check_is_file(path)
     if not path.is_file():
         raise DataError("no such file", str(path))
     try:

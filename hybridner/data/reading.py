@@ -15,6 +15,7 @@ from hybridner.data.options import ReadOptions
 from hybridner.data.records import build_annotated
 from hybridner.data.repairs import RepairLog
 from hybridner.errors import DataError
+from hybridner.files import check_is_file
 from hybridner.spans import Record
 
 #: What people call the three splits.
@@ -142,6 +143,7 @@ def find_files(path: str | Path) -> dict[str, Path]:
         DataError: nothing is there.
     """
     path = Path(path)
+    check_is_file(path)
     if path.is_file() or is_single(path):
         return {path.stem: path}
     if not path.exists():
