@@ -31,6 +31,19 @@ def check_is_file(path: str | Path) -> None:
             )
 
 
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """What a JSON file holds; a byte order mark before it is no harm.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON, no UTF-8, or nested too deeply to be what anybody wrote.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """A name to write under, in the same folder (which is made); at the end the file is on the disk and takes its own name.
@@ -64,6 +77,52 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             unfinished.unlink()
+
+
+@contextmanager
+def written_to(folder: str | Path) -> Iterator[None]:
+    """For work in a folder.
+
+    Raises:
+        OutputError: the operating system refuses something: the disk is full or broken, it cannot be written to, or the like.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written to: {error.strerror or error}") from error
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """A new folder to write files into, beside the one that is meant; at the end they replace those of the same names there.
+
+    Other files stay. Where the block fails, nothing has changed: a model that is written over with its own calibration is never
+    half of one and half of the other for lack of space.
+
+    Raises:
+        OutputError: the disk is full, the folder cannot be written to, or the like.
+    """
+    from safetensors import SafetensorError
+
+    target = Path(os.path.realpath(path))
+    unfinished = target.with_name(f".{target.name[-100:]}.{uuid4().hex[:8]}.part")
+    try:
+        if target.exists() and not target.is_dir():
+            raise NotADirectoryError(None, "it is no folder")
+        unfinished.mkdir(parents=True)
+        yield unfinished
+        written = sorted(file for file in unfinished.rglob("*") if file.is_file())
+        for file in written:
+            with file.open("rb+") as handle:
+                os.fsync(handle.fileno())
+        for file in written:
+            place = target / file.relative_to(unfinished)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

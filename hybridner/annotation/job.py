@@ -23,7 +23,8 @@ from hybridner.annotation.records import Item, Reject, shown
 from hybridner.annotation.shards import DAMAGED, Shards, job_digest, sweep
 from hybridner.annotation.sources import Piece, Source
 from hybridner.annotation.table import shard_table
-from hybridner.errors import DataError, HybridNerError, OutputError
+from hybridner.errors import DataError, HybridNerError
+from hybridner.files import written_to
 from hybridner.hybrid import CompositeModel
 from hybridner.hybrid.entity_dicts import EntityList
 from hybridner.launch import processes
@@ -91,12 +92,8 @@ def annotate(
         "llm": None if how.llm is None else describe_llm(how.llm, how.llm_settings or {}),
     }
     provenance = {"model_name": name, **{key: value for key, value in job.items() if key != "input"}}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{output}: no folder can be made there: {error.strerror}") from error
     shards = Shards(folder, job_digest(job))
-    with _alone_in(folder) if state.is_main_process else nullcontext():
+    with written_to(folder), _alone_in(folder) if state.is_main_process else nullcontext():
         if state.is_main_process:
             sweep(folder)
             manifest.begin(folder, job)
@@ -130,13 +127,12 @@ def _set_aside(shards: Shards, source: Source) -> None:
 
 
 def _alone_in(folder: Path) -> AbstractContextManager[Any]:
+    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
         return lock.acquire(timeout=0)
     except Timeout as error:
         raise DataError("another annotation job is at work in this folder; wait for it or stop it", str(folder)) from error
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written to: {error.strerror or error}") from error
 
 
 def _asking(folder: Path, how: AnnotationConfig, state: PartialState) -> AbstractContextManager[JobLlm | None]:

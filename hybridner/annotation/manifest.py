@@ -9,7 +9,7 @@ from typing import Any
 
 from hybridner.annotation.shards import Shards, job_digest
 from hybridner.errors import DataError
-from hybridner.files import write_json
+from hybridner.files import read_json, write_json
 
 FORMAT = "hybridner-annotation-1"
 MANIFEST = "manifest.json"
@@ -83,7 +83,7 @@ def check(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
 def revision_of(folder: Path) -> str | None:
     """The commit of the data set that a job in this folder began with; None where there is no such job."""
     try:
-        revision = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["job"]["input"].get("revision")
+        revision = read_json(folder / MANIFEST)["job"]["input"].get("revision")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return None if revision is None else str(revision)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from hybridner.annotation.records import Reject
 from hybridner.errors import DataError
-from hybridner.files import atomic_write, write_json
+from hybridner.files import atomic_write, read_json, write_json
 
 #: Folders of the output: shards, what was set aside of their records, what tells that both are whole, and files that are not.
 DATA, REJECTS, SUMS, DAMAGED = "data", "rejects", "sums", "damaged"
@@ -96,7 +96,7 @@ class Shards:
     def is_whole(self, key: str) -> bool:
         """Whether a shard of this job and what belongs to it are what was written."""
         try:
-            sums = json.loads(self._sums(key).read_text(encoding="utf-8"))
+            sums = read_json(self._sums(key))
             job, shard, rejects = sums["job"], sums["shard"], sums["rejects"]
             kept = self._rejects(key)
             return (job, shard, rejects) == (self._job, _sha256(self._shard(key)), _sha256(kept) if kept.exists() else None)
@@ -108,7 +108,7 @@ class Shards:
         found = []
         for key in sorted(self.keys()):
             try:
-                sums = json.loads(self._sums(key).read_text(encoding="utf-8"))
+                sums = read_json(self._sums(key))
                 if sums["job"] != self._job and sums["shard"] == _sha256(self._shard(key)):
                     found.append(self._shard(key))
             except (OSError, ValueError, KeyError, TypeError):

@@ -115,6 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HybridNerError as error:
         say(f"hybridner: error: {_process()}{error}", error=True)
         return 1
+    except RecursionError:
+        say("hybridner: error: something that was read is nested too deeply", error=True)
+        return 1
     except KeyboardInterrupt:
         say("\nhybridner: stopped; what was finished is kept", error=True)
         return 130
@@ -122,6 +125,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output (head, less) has gone; nothing is wrong.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        # A disk, a network or a device that fails is no fault of ours.
+        say(f"hybridner: error: {_process()}{_problem(error)}", error=True)
+        return 1
 
 
 def _main_parser() -> argparse.ArgumentParser:
@@ -140,6 +147,12 @@ def _main_parser() -> argparse.ArgumentParser:
     parser.add_argument("command", metavar="COMMAND", help=argparse.SUPPRESS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
+
+
+def _problem(error: OSError) -> str:
+    if error.strerror is None:
+        return " ".join(str(error).split())
+    return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
 
 
 def _process() -> str:

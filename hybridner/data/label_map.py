@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 
 from hybridner.errors import DataError
+from hybridner.files import read_json
 
 
 def read_label_map(path: str | Path, names: Collection[str] | None = None) -> dict[str, str | None]:
@@ -21,7 +21,7 @@ def read_label_map(path: str | Path, names: Collection[str] | None = None) -> di
     """
     path = Path(path)
     try:
-        mapping = json.loads(path.read_text(encoding="utf-8-sig"))
+        mapping = read_json(path)
     except FileNotFoundError as error:
         raise DataError("no such file", str(path)) from error
     except (OSError, ValueError) as error:

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, PlainValidator
 
 from hybridner.errors import DataError
 from hybridner.evaluation.slices import seen_boundaries
-from hybridner.files import write_text
+from hybridner.files import read_json, write_text
 from hybridner.spans import Record, Span
 from hybridner.validation import Integer, Settings, validate
 
@@ -105,7 +105,7 @@ class Run:
             DataError: no such file, no JSON, or anything in it that is not as it should be; says which field.
         """
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            data = read_json(path)
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror or error}", str(path)) from error
         except ValueError as error:

@@ -17,6 +17,7 @@ from transformers import AutoConfig
 from hybridner.ensemble.stacking import STACKER_FILES
 from hybridner.errors import ModelError
 from hybridner.export import GRAPH_FILE, OnnxHybridNerConfig
+from hybridner.files import read_json
 from hybridner.hybrid import HybridNerConfig
 from hybridner.hybrid.configuration_adapted import is_hub_id
 from hybridner.hybrid.modeling_composite import GAZETTEER_FILE
@@ -169,7 +170,7 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
 def fingerprint(folder: Path) -> str:
     """A hash of the weights, the vocabularies and the settings that change the output."""
     digest = hashlib.sha256()
-    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    config = read_json(folder / CONFIG_FILE)
     kept = {name: value for name, value in config.items() if name not in _INCIDENTAL}
     digest.update(json.dumps(kept, sort_keys=True).encode())
     vocabularies = [file for file in tokenizer_files(folder) if file.name == TOKENIZER_FILES[0]]
@@ -241,7 +242,7 @@ def _figures(path: Path, print_: str, remedy: str) -> dict[str, Any] | None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read {path}: {error}") from error
     if not isinstance(data, dict):

@@ -8,6 +8,7 @@ from typing import Any
 
 from hybridner.bundled import BUNDLED
 from hybridner.errors import ModelError
+from hybridner.files import read_json
 from hybridner.hub.model_card import existing_card, make_card, requirement
 from hybridner.hub.model_folder import (
     CALIBRATION_FILE,
@@ -103,7 +104,7 @@ def published_files(
         raise HubError(f"{record.folder / CARD_FILE} is published as it is; state the licence in it, or delete it")
     needed = (*tokenizer_files(record.folder), *weight_files(record.folder), *record.plots)
     files: dict[str, Path | bytes] = {file.relative_to(record.folder).as_posix(): file for file in needed}
-    files[CONFIG_FILE] = _json(_with_remote_code(json.loads((record.folder / CONFIG_FILE).read_text(encoding="utf-8"))))
+    files[CONFIG_FILE] = _json(_with_remote_code(read_json(record.folder / CONFIG_FILE)))
     files[CARD_FILE] = str(card).encode()
     for code in (REMOTE_CODE, HANDLER):
         files[code.name] = code.read_bytes()

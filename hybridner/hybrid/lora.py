@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import warnings
 from os import PathLike
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hybridner.errors import ModelError
+from hybridner.files import read_json
 from hybridner.models.safety import check_numbers, check_same_shapes, read_shapes
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def read_lora_config(path: str | PathLike[str]) -> LoraConfig:
     from peft import LoraConfig
 
     try:
-        stored = json.loads(Path(path).read_text(encoding="utf-8"))
+        stored = read_json(path)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is no JSON: {error}; fetch the whole folder again") from error
     if not isinstance(stored, dict) or stored.get("peft_type") != "LORA":

@@ -16,6 +16,7 @@ from hybridner.ensemble import STACKERS, Candidate, CombinerWeights, DecisionSet
 from hybridner.ensemble.stacking import STACKER_FILES, StoredStacker
 from hybridner.ensemble.uncertainty import SINGLE_MEASURES
 from hybridner.errors import InputError, ModelError
+from hybridner.files import write_bytes
 from hybridner.gazetteer import GAZETTEER, Gazetteer, Rules
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig
 from hybridner.hybrid.engine import DecisionOptions, predict_candidates
@@ -209,7 +210,7 @@ class CompositeModel(CharacterModel):
             for kind, name in STACKER_FILES.items():
                 (Path(save_directory) / name).unlink(missing_ok=True)
                 if kind in self.stackers:
-                    (Path(save_directory) / name).write_bytes(self.stackers[kind].data)
+                    write_bytes(Path(save_directory) / name, self.stackers[kind].data)
             (Path(save_directory) / GAZETTEER_FILE).unlink(missing_ok=True)
             if self.gazetteer is not None:
                 self.gazetteer.save(Path(save_directory) / GAZETTEER_FILE)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from transformers.utils.hub import cached_file
 
 from hybridner.errors import ModelError
+from hybridner.files import read_json
 
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "force_download", "local_files_only", "subfolder", "proxies")
 
@@ -53,7 +52,7 @@ def weight_files(source: Any, options: Mapping[str, Any]) -> list[str]:
     if index is None:
         return []
     try:
-        names = sorted(set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values()))
+        names = sorted(set(read_json(index)["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{index} is damaged ({error!r}); fetch the whole folder again") from error
     return [str(cached_file(source, name, **hub_options(options))) for name in names]

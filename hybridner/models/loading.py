@@ -188,7 +188,7 @@ def readable_errors(source: Any) -> Iterator[None]:
     """Raise a ModelError where the files of a model at `source` cannot be read."""
     try:
         yield
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, RecursionError) as error:
         raise load_error(source, error) from error
 
 

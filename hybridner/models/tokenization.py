@@ -8,7 +8,6 @@ takes a tokenizer work on a model's folder: same ids, offsets of single characte
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 
 from hybridner.errors import ModelError
+from hybridner.files import read_json
 from hybridner.text import CharacterVocabulary
 from hybridner.text.characters import vocabulary_from_tokens
 
@@ -104,8 +104,8 @@ def read_vocabulary(path: str | Path, config_path: str | Path) -> CharacterVocab
         ModelError: a file is damaged, or of another kind of tokenizer.
     """
     try:
-        tokens = json.loads(Path(path).read_text(encoding="utf-8"))["model"]["vocab"]
-        settings = json.loads(Path(config_path).read_text(encoding="utf-8"))
+        tokens = read_json(path)["model"]["vocab"]
+        settings = read_json(config_path)
         special = {name: int(tokens[token]) for name, token in _SPECIAL.items()}
         ids = {token: int(index) for token, index in tokens.items() if len(token) == 1}
         return vocabulary_from_tokens(ids, **special, lowercase=bool(settings.get("do_lower_case")))

@@ -7,14 +7,13 @@ all is on the disk. So a kill or a full disk leaves none that looks complete, an
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybridner.files import write_json
+from hybridner.files import read_json, write_json
 
 #: Holds checkpoints that are being written.
 UNFINISHED = "unfinished"
@@ -40,7 +39,7 @@ def find_problem(checkpoint: Path, processes: int) -> str | None:
         processes: how many are to go on; each needs its own random state.
     """
     try:
-        contents = json.loads((checkpoint / _CONTENTS).read_text(encoding="utf-8"))
+        contents = read_json(checkpoint / _CONTENTS)
         missing = [name for name in _needed(processes) if name not in contents]
         if not any(name.startswith("model") for name in contents):
             missing.append("weights")
@@ -49,7 +48,7 @@ def find_problem(checkpoint: Path, processes: int) -> str | None:
         for name, known in contents.items():
             if hash_file(checkpoint / name) != known:
                 return f"{name} is damaged"
-        best = json.loads((checkpoint / _STATE).read_text(encoding="utf-8")).get("best_model_checkpoint")
+        best = read_json(checkpoint / _STATE).get("best_model_checkpoint")
     except (OSError, ValueError, AttributeError) as error:
         return f"it is unfinished or damaged ({error})"
     if best and Path(best).name != checkpoint.name and (problem := find_problem(checkpoint.parent / Path(best).name, processes)):

@@ -14,7 +14,7 @@ from accelerate import PartialState
 from safetensors import SafetensorError
 
 from hybridner.errors import OutputError, RecipeError
-from hybridner.files import write_json
+from hybridner.files import read_json, write_json
 from hybridner.spans import Record
 from hybridner.training.checkpoints import hash_file
 from hybridner.training.data import TrainingData
@@ -57,7 +57,7 @@ def has_finished(folder: Path, fingerprint: Fingerprint, overwrite: bool, state:
         RecipeError: something else is there and not to be overwritten, or the folder cannot be written to.
     """
     try:
-        known = json.loads((folder / _MARK).read_text(encoding="utf-8"))
+        known = read_json(folder / _MARK)
     except OSError:
         known = None
     except ValueError:

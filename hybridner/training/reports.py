@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import warnings
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,8 @@ import torch
 import transformers
 from accelerate import PartialState
 
-from hybridner.files import write_json
+from hybridner.errors import DataError
+from hybridner.files import read_json, write_json
 from hybridner.hybrid import HybridNerModel
 from hybridner.models import MemberModel
 from hybridner.spans import Record
@@ -32,8 +32,18 @@ def write_report(folder: Path, report: Mapping[str, Any]) -> None:
 
 
 def read_report(folder: Path) -> dict[str, Any]:
-    """What `write_report` wrote."""
-    report: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    """What `write_report` wrote.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    path = folder / REPORT
+    try:
+        report = read_json(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"is damaged ({error}); remove it, and what it reports about is trained again", str(path)) from error
+    if not isinstance(report, dict):
+        raise DataError("is no report of a training; remove it, and what it reports about is trained again", str(path))
     return report
 
 

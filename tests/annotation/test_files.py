@@ -54,8 +54,8 @@ def test_every_line_is_read_once_and_knows_its_number(
     piece_bytes: int,
     processes: int,
 ) -> None:
-    monkeypatch.setattr("hybridner.annotation.files._CHUNK", chunk)
-    monkeypatch.setattr("hybridner.annotation.files._PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr("hybridner.annotation.cutting.CHUNK", chunk)
+    monkeypatch.setattr("hybridner.annotation.cutting._PIECE_BYTES", piece_bytes)
     path = tmp_path / "a.txt"
     path.write_bytes(("\n".join(lines) + ("\n" if last else "")).encode())
     source = FileSource([path], None, Fields(), per_piece)
@@ -87,7 +87,7 @@ def test_what_is_wrong_with_a_record_is_said_and_the_others_come_through(tmp_pat
 
 
 def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hybridner.annotation.files._LONGEST_LINE", 50)
+    monkeypatch.setattr("hybridner.annotation.pieces._LONGEST_LINE", 50)
     path = tmp_path / "a.txt"
     path.write_text("好\n" + "x" * 400 + "\n" + "y" * 49 + "\n" + "z" * 120, encoding="utf-8")
     first, second, third, fourth = everything(FileSource([path], None, Fields(), 10), 1)
@@ -100,7 +100,7 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch
 def test_parquet_is_read_across_row_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: int, per_piece: int, rows: int
 ) -> None:
-    monkeypatch.setattr("hybridner.annotation.files._ROWS", rows)
+    monkeypatch.setattr("hybridner.annotation.pieces._ROWS", rows)
     texts = [None if n == 5 else f"第{n}句" for n in range(40)]
     table = pa.table({"other": range(40), "body": pa.array(texts, pa.large_string()), "key": range(100, 140)})
     path = tmp_path / "a.parquet"

@@ -88,6 +88,7 @@ class Stopping:
     def __init__(self, source: FileSource, after: int) -> None:
         self.source, self.after = source, after
         self.total, self.describe, self.size = source.total, source.describe, source.size
+        self.keys, self.check = source.keys, source.check
 
     def pieces(self, process: int, processes: int, finished: Finished) -> Iterator[tuple[Piece, list[Item | Reject]]]:
         for number, pair in enumerate(self.source.pieces(process, processes, finished)):

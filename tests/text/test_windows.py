@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from hybridner.text import cut_windows
 
+ENDS = "\n。"
 texts = st.text(st.sampled_from("天地人和。，\n a"), max_size=300)
 
 
@@ -17,8 +18,10 @@ def test_every_character_has_one_owner_with_context(text: str, size: int, data: 
     assert owned == list(range(len(text)))
     for window in windows:
         assert 0 < window.end - window.start <= size
-        assert window.start == max(0, window.own_start - context) or len(windows) == 1
-        assert window.end == min(len(text), window.own_end + context) or len(windows) == 1
+        before = context if window.own_start and text[window.own_start - 1] not in ENDS else 0
+        behind = context if window.own_end < len(text) and text[window.own_end - 1] not in ENDS else 0
+        assert window.start == window.own_start - before
+        assert window.end == min(len(text), window.own_end + behind)
 
 
 def test_cuts_fall_after_sentence_ends() -> None:
@@ -26,6 +29,7 @@ def test_cuts_fall_after_sentence_ends() -> None:
     windows = cut_windows(text, 40, 4)
     assert len(windows) > 1
     assert all(text[window.own_end - 1] == "。" for window in windows)
+    assert all((window.start, window.end) == (window.own_start, window.own_end) for window in windows)
 
 
 @pytest.mark.parametrize(("size", "context"), [(0, 0), (8, 3), (8, -1)])

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from hybridner.cli.console import Terminal
-from hybridner.files import write_json
+from hybridner.files import atomic_folder, write_json
 
 #: The encoders' learning rate when all their weights are trained.
 _FULL_LR = 3e-4
@@ -68,7 +68,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         model, report = adapt(base, base_name, records, labels, settings)
     output = Path(options.output)
-    model.save_pretrained(output)
+    with atomic_folder(output) as folder:
+        model.save_pretrained(folder)
     if dev:
         scores = evaluate_systems(model, dev, [model.config.strategy])
         report["dev"] = {"file": Path(options.dev).name, "records": len(dev)} | {

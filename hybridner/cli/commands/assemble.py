@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hybridner.cli.terminal import say
 from hybridner.errors import ModelError
+from hybridner.files import atomic_folder
 from hybridner.spans import RESOLVERS
 
 DESCRIPTION = "Put trained members, one SpanNER among them, together into one folder that `pipeline` loads."
@@ -42,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     model = HybridNerModel.assemble(members, strategy=options.strategy, decoding=options.decoding, threshold=options.threshold)
     if options.gazetteer:
         model.use_gazetteer(load_gazetteer(options.gazetteer, model.config.labels.names))
-    model.save_pretrained(options.output)
+    with atomic_folder(options.output) as folder:
+        model.save_pretrained(folder)
     say(f"composite of {', '.join(members)}: {options.output}")
     return 0

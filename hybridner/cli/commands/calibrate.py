@@ -11,7 +11,7 @@ from rich.table import Table
 
 from hybridner.cli.console import Terminal
 from hybridner.errors import DataError, MissingPackageError, ModelError
-from hybridner.files import write_json
+from hybridner.files import atomic_folder, write_json
 
 if TYPE_CHECKING:
     from hybridner.ensemble import Predictions
@@ -96,9 +96,10 @@ def run(options: argparse.Namespace) -> int:
     report = calibrate(model, predictions, choices)
     report["ood"] = _teach_domain(model, [record.text for record in predictions.records], options)
     folder = Path(options.output or options.model)
-    model.save_pretrained(folder)
-    report = {"model": fingerprint(folder), **report}
-    write_json(folder / CALIBRATION_FILE, report)
+    with atomic_folder(folder) as unfinished:
+        model.save_pretrained(unfinished)
+        report = {"model": fingerprint(unfinished), **report}
+        write_json(unfinished / CALIBRATION_FILE, report)
     console = Terminal()
     try:
         draw_report(report, folder / CALIBRATION_PLOT_FILE)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hybridner.cli.terminal import say
 from hybridner.cli.texts import read_texts
-from hybridner.files import write_json
+from hybridner.files import atomic_folder, write_json
 
 DESCRIPTION = "Make a composite small: drop rare characters from its encoders' tables and store weights in half precision."
 EPILOG = """\
@@ -36,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
     characters = common_characters().union(*read_texts([], options.text)) if options.text else common_characters()
     model = compact(require_torch(load_composite(options.model)), characters, options.window)
     output = Path(options.output)
-    model.save_pretrained(output)
+    with atomic_folder(output) as folder:
+        model.save_pretrained(folder)
     reports = training_reports(Path(options.model), model.config.member_configs())
     if reports:
         shown = {"members": {name: public_report(report) for name, report in reports.items()}}

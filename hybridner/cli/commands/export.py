@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from hybridner.cli.terminal import say
+from hybridner.files import atomic_folder
 
 DESCRIPTION = (
     "Write a composite or a member as an ONNX graph of encoders and scores, with all that reading texts needs "
@@ -32,7 +33,9 @@ def run(options: argparse.Namespace) -> int:
     from hybridner.export import export_onnx
     from hybridner.hybrid.loading import load_composite
 
-    export_onnx(load_composite(options.model), options.output, int8=options.int8)
+    model = load_composite(options.model)
+    with atomic_folder(options.output) as folder:
+        export_onnx(model, folder, int8=options.int8)
     size = sum(file.stat().st_size for file in Path(options.output).iterdir())
     say(f"{'int8' if options.int8 else 'fp32'} model of {size / 1e6:.1f} MB: {options.output}")
     return 0

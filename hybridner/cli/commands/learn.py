@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hybridner.cli.console import Terminal
 from hybridner.errors import DataError
-from hybridner.files import write_json
+from hybridner.files import atomic_folder, write_json
 
 _REPORT = "learning.json"
 
@@ -85,7 +85,8 @@ def run(options: argparse.Namespace) -> int:
     if options.llm is not None:
         console.print(f"{report['llm_answers']} answers of {options.llm} are known")
     output = Path(options.output)
-    model.save_pretrained(output)
-    write_json(output / _REPORT, {**report, "verdicts": verdicts})
+    with atomic_folder(output) as folder:
+        model.save_pretrained(folder)
+        write_json(folder / _REPORT, {**report, "verdicts": verdicts})
     console.print(f"written to {output}")
     return 0

@@ -6,6 +6,7 @@ import argparse
 
 from hybridner.cli.terminal import say
 from hybridner.errors import ModelError
+from hybridner.files import atomic_folder
 
 DESCRIPTION = (
     "Add an adapter's changes to its base's weights: an ordinary composite that needs neither of them, reads a "
@@ -26,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
     model = load_composite(options.adapter)
     if not isinstance(model, AdaptedHybridNerModel):
         raise ModelError(f"{options.adapter} is no adapter but a whole model already")
-    model.merged().save_pretrained(options.output)
+    with atomic_folder(options.output) as folder:
+        model.merged().save_pretrained(folder)
     say(f"composite: {options.output}")
     return 0

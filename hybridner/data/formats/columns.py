@@ -16,6 +16,7 @@ from hybridner.data.formats.base import Format, RawEntity, RawRecord
 from hybridner.data.formats.json_fields import read_score
 from hybridner.data.options import ReadOptions
 from hybridner.errors import DataError
+from hybridner.files import read_json
 
 #: Rows held in memory at a time.
 _ROWS = 1000
@@ -73,7 +74,7 @@ def read_dataset(dataset: Any, path: Path, options: ReadOptions) -> Iterator[Raw
 
 def saved_splits(path: Path) -> list[str]:
     """The split names of a folder that `DatasetDict.save_to_disk` wrote."""
-    return list(json.loads((path / "dataset_dict.json").read_text(encoding="utf-8"))["splits"])
+    return list(read_json(path / "dataset_dict.json")["splits"])
 
 
 def label_names(features: Any, column: str = "entities") -> Sequence[str]:

@@ -7,7 +7,6 @@ the `label_config.json` that Doccano exports, where it lies in the same folder.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from hybridner.data.formats.json_records import fields_parser, id_fields, json_r
 from hybridner.data.options import ReadOptions
 from hybridner.data.repairs import RepairLog
 from hybridner.errors import DataError
+from hybridner.files import read_json
 
 LABEL_CONFIG = "label_config.json"
 
@@ -54,7 +54,7 @@ def _label_names(path: Path) -> dict[int, str]:
     if not path.is_file():
         return {}
     try:
-        return {int(label["id"]): str(label["text"]) for label in json.loads(path.read_text(encoding="utf-8-sig"))}
+        return {int(label["id"]): str(label["text"]) for label in read_json(path)}
     except (ValueError, KeyError, TypeError) as error:
         raise DataError("not a list of labels with `id` and `text`, as Doccano exports them", str(path)) from error
 

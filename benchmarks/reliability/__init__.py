@@ -1,0 +1,1 @@
+"""Trials of kills, failing disks, hostile folders and malformed answers; `python -m benchmarks.reliability` runs them."""
