@@ -108,7 +108,9 @@ class _Terms:
     def __init__(self, model: CompositeModel, texts: Sequence[str], numbers: Sequence[int]) -> None:
         self.found: dict[int, tuple[NDArray[np.int64], Floats]] = {}
         self._near_miss = model.config.near_miss
-        for number in numbers if model.gazetteer is not None else ():
+        if model.gazetteer is None:
+            return
+        for number in numbers:
             places, probs = model.gazetteer.judge([texts[number]])
             self.found[number] = places[:, 1:], probs
 

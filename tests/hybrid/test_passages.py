@@ -13,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridner import HybridNerModel
-from hybridner.ensemble import Ballot, merge_ballots
+from hybridner.data.terms import Term
+from hybridner.ensemble import Ballot, OodDetector, merge_ballots
+from hybridner.gazetteer import GAZETTEER, Gazetteer
 from hybridner.hybrid import ballots, engine, passages
 from hybridner.models.crf import LinearChainCrf
 from tests.support.reading import candidates_of
-from tests.support.tiny import TEXT, tiny_member
+from tests.support.tiny import LABELS, TEXT, tiny_member
 
 texts = st.lists(st.text(st.sampled_from(TEXT), min_size=1, max_size=400), min_size=1, max_size=4)
 KINDS = ("bert-bilstm-crf", "roberta-bigru-crf", "spanner")
@@ -69,6 +71,25 @@ def test_passages_give_what_the_whole_gives(texts: list[str], name: str, decodin
     np.testing.assert_allclose(parts.logits, whole.logits, atol=1e-4)
     for mine, other in zip(candidates, candidates_of(model, texts, batch_size=4, decoding=decoding), strict=True):
         assert [(c.start, c.end, c.label, c.is_entity) for c in mine] == [(c.start, c.end, c.label, c.is_entity) for c in other]
+
+
+def test_gazetteer_and_strangeness_are_those_of_the_whole() -> None:
+    model = composite((0.6, 3.0))
+    # One term stands in a sentence, the other goes over its end.
+    model.use_gazetteer(Gazetteer.from_terms([Term("俄罗斯", "State"), Term("机。北约", "System")], LABELS))
+    rng = np.random.default_rng(0)
+    held_out = np.sort(rng.normal(size=30))
+    model.config.update({"ood": OodDetector(rng.normal(size=16), held_out, held_out).to_dict(), "ood_threshold": 0.5})
+    texts = [TEXT * 9, TEXT, "", TEXT[5:] * 3]
+    whole = model.predict(texts)
+    with sizes(60, 8, 200):
+        parts = model.predict(texts)
+    assert [part.ood_score for part in parts] == pytest.approx([one.ood_score for one in whole])
+    for part, one in zip(parts, whole, strict=True):
+        assert [(c.start, c.end, c.votes) for c in part.candidates] == [(c.start, c.end, c.votes) for c in one.candidates]
+        assert [c.ood_score for c in part.candidates] == pytest.approx([c.ood_score for c in one.candidates], abs=0.05)
+        assert [c.is_unfamiliar for c in part.candidates] == [c.is_unfamiliar for c in one.candidates]
+    assert {c.votes.get(GAZETTEER) for c in parts[0].candidates} == {"State", "System", None}
 
 
 def test_a_long_text_is_parted_and_an_unforgetting_one_is_not() -> None:

@@ -182,7 +182,7 @@ def _describe(options: argparse.Namespace) -> int:
     else:
         say(format_description(description))
         for name, types in relations.items():
-            say(format_relations(name, types), end="")
+            say(format_relations(name, types).removesuffix("\n"))
         say(repairs)
     if options.plot:
         plot(splits, description, options.plot)
