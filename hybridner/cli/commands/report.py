@@ -72,7 +72,7 @@ def _members(options: argparse.Namespace, turns: list[Turn]) -> list[Run]:
         path = Path(options.output) / "runs" / f"{turn.name}-{turn.seed}-{turn.digest(stackers)}.json"
         if not path.exists():
             members_run(turn, stackers).save(path)
-            say(f"{turn.about.data}, seed {turn.seed}: {path}", flush=True)
+            say(f"{turn.about.data}, seed {turn.seed}: {path}")
         runs.append(Run.load(path))
     return runs
 
