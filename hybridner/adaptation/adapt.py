@@ -169,7 +169,7 @@ def _train(model: HybridNerModel, base: HybridNerModel, records: Sequence[Record
     model.eval()
     return {
         "records": len(records),
-        "settings": {**asdict(settings), "epochs": int(trainer.args.num_train_epochs)},
+        "settings": {**asdict(settings), "epochs": int(trainer.args.num_train_epochs or 0)},
         "trained_parameters": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         "seconds": round(time.monotonic() - began, 1),
         "cpu_seconds": round(time.process_time() - busy, 1),

@@ -208,7 +208,7 @@ def with_defaults(arguments: HybridNerTrainingArguments, model: HybridNerModel, 
     if chosen.early_stopping_patience == "auto":
         chosen.early_stopping_patience = default_patience(chosen.eval_strategy == IntervalStrategy.STEPS)
     # The largest encoder is the one that high rates would harm.
-    rates = default_learning_rates(max(encoder.config.hidden_size for encoder in model.encoders))
+    rates = default_learning_rates(max(int(entry["config"]["hidden_size"]) for entry in model.config.encoders))
     chosen.encoder_learning_rate = rates.encoder if chosen.encoder_learning_rate is None else chosen.encoder_learning_rate
     chosen.head_learning_rate = rates.head if chosen.head_learning_rate is None else chosen.head_learning_rate
     chosen.learning_rate = chosen.head_learning_rate
