@@ -17,15 +17,17 @@ def parameter_groups(model: nn.Module, arguments: HybridNerTrainingArguments) ->
     norms and the scores of the CRF, which are log-probabilities of a kind and have no reason to be near 0.
     """
     rates = arguments.member_learning_rates or {}
+    encoder_rate, head_rate = arguments.encoder_learning_rate, arguments.head_learning_rate
+    assert encoder_rate is not None and head_rate is not None, "the trainer has put the default rates in"
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         part, member, *inside = name.split(".")
         if part == "encoders" or "attention" in inside:
-            rate = arguments.encoder_learning_rate
+            rate = encoder_rate
         else:
-            rate = rates.get(member, arguments.head_learning_rate)
+            rate = rates.get(member, head_rate)
         decays = parameter.dim() > 1 and "crf" not in inside
         groups.setdefault((rate, decays), []).append(parameter)
     return [

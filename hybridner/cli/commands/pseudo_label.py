@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from hybridner.data.formats.jsonl import write_jsonl
     from hybridner.hybrid.loading import load_composite
 
-    teachers = [load_composite(name).eval() for name in options.models]
+    teachers = [load_composite(name) for name in options.models]
     records = pseudo_label(teachers, read_texts([], options.text), options.batch_size)
     say(f"{write_jsonl(records, options.output):,} texts: {options.output}")
     return 0
