@@ -13,6 +13,7 @@ from hybridner.registration import announce
 from hybridner.version import __version__
 
 if TYPE_CHECKING:
+    from hybridner.display import show
     from hybridner.ensemble.adaptive import AdaptiveThreshold
     from hybridner.hybrid import (
         AdaptedHybridNerConfig,
@@ -64,10 +65,12 @@ __all__ = [
     "SpannerModel",
     "TransformersVerifier",
     "__version__",
+    "show",
 ]
 
 #: Where the exports are, for `__getattr__`; type checkers read the imports above.
 _EXPORTS = {
+    "hybridner.display": ("show",),
     "hybridner.ensemble.adaptive": ("AdaptiveThreshold",),
     "hybridner.hybrid": ("AdaptedHybridNerConfig", "AdaptedHybridNerModel", "HybridNerConfig", "HybridNerModel"),
     "hybridner.llm": ("LlmSettings", "OpenAIVerifier", "TransformersVerifier"),

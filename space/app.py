@@ -12,7 +12,7 @@ if __name__ == "__main__":
     try:
         # Where a Space runs, these say where to listen, and that others reach it.
         serve(
-            None,
+            (),
             os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
             int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
             public="SPACE_ID" in os.environ,

@@ -1,4 +1,4 @@
-"""The Space: a page on which texts are analyzed, doubtful entities are seen and an LLM can decide about them.
+"""The Space: a page on which texts are analyzed, entities corrected by hand, and an LLM asked about doubtful ones.
 
 Only `page`, `components` and `handlers` need gradio.
 """
@@ -8,5 +8,6 @@ from hybridner.space.analyzer import AnalysisOptions, Analyzer
 from hybridner.space.limits import Limits
 from hybridner.space.llm_hosts import PUBLIC_HOSTS
 from hybridner.space.llm_request import LlmRequest
+from hybridner.space.models import Models
 
-__all__ = ["PUBLIC_HOSTS", "AnalysisOptions", "AnalyzedText", "Analyzer", "Limits", "LlmRequest"]
+__all__ = ["PUBLIC_HOSTS", "AnalysisOptions", "AnalyzedText", "Analyzer", "Limits", "LlmRequest", "Models"]

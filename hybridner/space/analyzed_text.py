@@ -9,6 +9,7 @@ from typing import Any
 from hybridner.ensemble import Candidate, Kind, Threshold
 from hybridner.hybrid.entity_dicts import entity_dict, verified_entity
 from hybridner.llm import Provenance, VerifiedCandidate
+from hybridner.spans import NON_ENTITY
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class AnalyzedText:
         final: the same candidates as they stand now: as `local`, or after the LLM stage.
         decoding: how entities may lie in each other.
         has_llm: whether `final` comes from the LLM stage.
+        model: name of the model, see `Models`.
+        strategy, uncertainty: that decided, as users give them.
     """
 
     text: str
@@ -28,17 +31,40 @@ class AnalyzedText:
     final: tuple[VerifiedCandidate, ...]
     decoding: str
     has_llm: bool = False
+    model: str = ""
+    strategy: str = ""
+    uncertainty: str = ""
 
     @classmethod
-    def from_candidates(cls, text: str, candidates: Sequence[Candidate], decoding: str) -> AnalyzedText:
+    def from_candidates(
+        cls,
+        text: str,
+        candidates: Sequence[Candidate],
+        decoding: str,
+        *,
+        model: str = "",
+        strategy: str = "",
+        uncertainty: str = "",
+    ) -> AnalyzedText:
         """What the ensemble alone makes of a text."""
         final = tuple(VerifiedCandidate(c, Provenance(c.label, c.uncertainty)) for c in candidates)
-        return cls(text, tuple(candidates), final, decoding)
+        return cls(text, tuple(candidates), final, decoding, model=model, strategy=strategy, uncertainty=uncertainty)
 
     @property
     def entities(self) -> list[VerifiedCandidate]:
         """The final candidates that are entities, in text order."""
         return [item for item in self.final if item.candidate.is_entity]
+
+    @property
+    def llm_changes(self) -> list[tuple[str, str, VerifiedCandidate]]:
+        """(label before, label after, what is known) of every span that the LLM's answers made another than it was."""
+        changes = []
+        for local, item in zip(self.local, self.final, strict=True):
+            before = local.label if local.is_entity else NON_ENTITY
+            after = item.candidate.label if item.candidate.is_entity else NON_ENTITY
+            if before != after:
+                changes.append((before, after, item))
+        return changes
 
     def other_routed(self, threshold: Threshold) -> list[tuple[VerifiedCandidate, Kind]]:
         """What would be routed although it is no entity: outvoted proposals and near misses."""

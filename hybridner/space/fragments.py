@@ -1,21 +1,13 @@
-"""Small pieces of HTML that several views share: escaped text, numbers, notes and small print."""
+"""Small pieces of HTML that several views share: numbers, notes and small print."""
 
 from __future__ import annotations
 
-import html
 from typing import Literal
 
+from hybridner.display import escape
 from hybridner.errors import HybridNerError
 from hybridner.space.errors import VisitorError
 from hybridner.space.texts import PageTexts
-
-#: Beside what HTML itself needs: what a page's template engine might take for its own.
-_TEMPLATE_SIGNS = {ord(sign): f"&#{ord(sign)};" for sign in "{}$`"}
-
-
-def escape(text: str) -> str:
-    """Text as it may stand in HTML content and in quoted attributes."""
-    return html.escape(text, quote=True).translate(_TEMPLATE_SIGNS)
 
 
 def decimals(value: float, digits: int) -> str:

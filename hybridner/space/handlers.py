@@ -5,46 +5,92 @@ Values come as the browser sends them, from whoever sends them: nothing about th
 
 from __future__ import annotations
 
+import json
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from hybridner.data.feedback import Review, write_feedback
-from hybridner.ensemble import Threshold
+from hybridner.ensemble import UNCERTAINTIES, Threshold
 from hybridner.errors import HybridNerError
 from hybridner.space.analyzed_text import AnalyzedText
 from hybridner.space.analyzer import AnalysisOptions, Analyzer
-from hybridner.space.downloads import json_lines, new_download
 from hybridner.space.errors import VisitorError
-from hybridner.space.fragments import error_note, note, small_print
+from hybridner.space.fragments import error_note, note
+from hybridner.space.kept_answers import KeptAnswers
 from hybridner.space.label_display import LabelDisplay
 from hybridner.space.llm_request import LlmRequest
-from hybridner.space.llm_view import outcome_notes, preview
-from hybridner.space.result_view import ResultView
-from hybridner.space.review_table import Row, review_from_rows, review_rows, translate_rows
+from hybridner.space.llm_view import changes_table, outcome_notes, preview, threshold_text
+from hybridner.space.models import Models
+from hybridner.space.queue_data import queue_data
+from hybridner.space.result_data import ResultData, as_html, count_levels
+from hybridner.space.review_store import ReviewStore
+from hybridner.space.session_files import new_session_file
 from hybridner.space.texts import page_texts
-from hybridner.space.uploads import read_uploaded_texts
+from hybridner.space.uploads import read_uploaded_reviews, read_uploaded_texts
+from hybridner.spans import RESOLVERS
 
-#: Texts of a file that are shown on the page; all are in the download.
-_SHOWN_OF_FILE = 3
-
-#: Marked text, table and preview, in the order of the components that show them.
+#: Data of the result for the page's script, preview, and what the LLM changed, in the order of the components that show them.
 Shown = tuple[Any, Any, Any]
+_AS_BEFORE: Shown = (gr.skip(), gr.skip(), gr.skip())
 
 
 class Handlers:
-    """One for all visitors; what belongs to one of them comes and goes with each call."""
+    """One for all visitors; what belongs to one of them comes and goes with each call.
 
-    def __init__(self, analyzer: Analyzer) -> None:
-        self.analyzer = analyzer
-        # Removed when the program ends; downloads older than a session are removed before that.
+    Args:
+        models: that visitors may choose from.
+        store: where reviews are kept on the server's disk; None for nowhere.
+    """
+
+    def __init__(self, models: Models, store: ReviewStore | None = None) -> None:
+        self.models = models
+        self.store = store
+        self.limits = models.first.limits
+        # Removed when the program ends; what is older than a session is removed before that.
         self._folder = tempfile.TemporaryDirectory(prefix="hybridner-space-")
+
+    def first_result(self) -> tuple[AnalyzedText | None, Any, Any]:
+        """State, data and preview of the example that the page is delivered with."""
+        analyzer = self.models.first
+        if not analyzer.examples:
+            return None, "", ""
+        analyzed = analyzer.analyze(analyzer.examples[0])
+        result, costs, _ = self.show(analyzed, analyzer.slider_start, analyzer.has_own_by_label, "", None, None)
+        return analyzed, result, costs
+
+    def example(self, model: object, number: int) -> Any:
+        """One of the model's examples, as a new text."""
+        examples = self.models.get(model).examples
+        return examples[number] if number < len(examples) else gr.skip()
+
+    def restore(self, link: object) -> dict[str, Any]:
+        """Text and settings of a link, those of them that can be; a link is nothing but what somebody wrote."""
+        try:
+            state = json.loads(link) if isinstance(link, str) else link
+        except ValueError:
+            state = None
+        if not isinstance(state, dict):
+            return {}
+        analyzer = self.models.get(state.get("model"))
+        restored: dict[str, Any] = {"model": analyzer.name}
+        if isinstance(state.get("text"), str) and len(state["text"]) <= self.limits.characters:
+            restored["text"] = state["text"]
+        choices = {"strategy": analyzer.strategies, "decoding": tuple(RESOLVERS), "uncertainty": tuple(UNCERTAINTIES)}
+        restored.update({name: state[name] for name, known in choices.items() if state.get(name) in known})
+        with suppress(VisitorError):
+            analyzer.check_threshold(state.get("threshold"))
+            restored["threshold"] = state["threshold"]
+        if isinstance(state.get("by_label"), bool):
+            restored["by_label"] = state["by_label"]
+        return restored
 
     def analyze(
         self,
         text: object,
+        model: object,
         strategy: object,
         decoding: object,
         uncertainty: object,
@@ -52,36 +98,35 @@ class Handlers:
         by_label: object,
         use_llm: object,
         llm_model: object,
+        kept: KeptAnswers | None,
         language: object,
     ) -> tuple[Any, ...]:
-        """State, note, marked text, table, preview."""
-        texts = page_texts(language)
+        """State, note, result, preview, changes; what cannot be analyzed leaves the result before as it is."""
+        texts, analyzer = page_texts(language), self.models.get(model)
         try:
-            self._threshold(threshold, by_label)
-            analyzed = self.analyzer.analyze(text, _options(strategy, decoding, uncertainty))
+            self._threshold(analyzer, threshold, by_label)
+            analyzed = analyzer.analyze(text, _options(strategy, decoding, uncertainty))
+            if use_llm and kept is not None:
+                analyzed = analyzer.use_kept(analyzed, kept)
         except HybridNerError as error:
-            return None, error_note(error, texts), *self.show(None, threshold, by_label, llm_model, language)
+            return gr.skip(), error_note(error, texts), *_AS_BEFORE
         message = note(texts("llm.asking")) if use_llm else ""
-        return analyzed, message, *self.show(analyzed, threshold, by_label, llm_model, language)
+        return analyzed, message, *self.show(analyzed, threshold, by_label, llm_model, kept, language)
 
-    def analyze_again(
-        self,
-        before: AnalyzedText | None,
-        strategy: object,
-        decoding: object,
-        uncertainty: object,
-        threshold: object,
-        by_label: object,
-        llm_model: object,
-        language: object,
-    ) -> Any:
-        """The text of the last analysis with other settings."""
+    def analyze_link(self, link: object, *settings: Any) -> Any:
+        """As `analyze`, for those who came by a link."""
+        return self.analyze(*settings) if link else gr.skip()
+
+    def analyze_again(self, before: AnalyzedText | None, *settings: Any) -> Any:
+        """The text of the last analysis with other settings, which are those of `analyze`; answers paid for are used again."""
         if before is None:
             return gr.skip()
-        return self.analyze(before.text, strategy, decoding, uncertainty, threshold, by_label, False, llm_model, language)
+        analyzed, message, *shown = self.analyze(before.text, *settings)
+        return analyzed, "" if isinstance(analyzed, AnalyzedText) else message, *shown
 
     def run_llm(
         self,
+        text: object,
         analyzed: AnalyzedText | None,
         use_llm: object,
         threshold: object,
@@ -90,41 +135,55 @@ class Handlers:
         llm_model: object,
         key: object,
         extra: object,
+        kept: KeptAnswers | None,
         language: object,
     ) -> Any:
-        """State, note, marked text, table, preview after the LLM; whatever goes wrong, the local result stays."""
-        if analyzed is None or not use_llm:
+        """State, note, result, preview, changes, kept answers after the LLM; whatever goes wrong, the local result stays."""
+        # Of a text that could not be analyzed nothing is asked.
+        if analyzed is None or analyzed.text != text or not use_llm:
             return gr.skip()
-        texts = page_texts(language)
+        texts, analyzer = page_texts(language), self.models.get(analyzed.model)
         request = LlmRequest(_as_text(endpoint), _as_text(llm_model), _as_text(key), _as_text(extra))
+        path = kept.path if kept is not None else new_session_file(Path(self._folder.name), "answers.sqlite", self._seconds)
+        kept = KeptAnswers(path, request.model.strip(), request.extra)
         try:
-            outcome = self.analyzer.run_llm(analyzed, self._threshold(threshold, by_label), request)
+            outcome = analyzer.run_llm(analyzed, self._threshold(analyzer, threshold, by_label), request, kept)
         except HybridNerError as error:
             message = error_note(error, texts) + note(texts("llm.local_stands"))
-            return analyzed, message, *self.show(analyzed, threshold, by_label, llm_model, language)
-        shown = self.show(outcome.analyzed, threshold, by_label, llm_model, language)
-        return outcome.analyzed, outcome_notes(outcome, texts), *shown
+            return analyzed, message, *self.show(analyzed, threshold, by_label, llm_model, kept, language), kept
+        shown = self.show(outcome.analyzed, threshold, by_label, llm_model, kept, language)
+        return outcome.analyzed, outcome_notes(outcome, texts), *shown, kept
 
     def show(
-        self, analyzed: AnalyzedText | None, threshold: object, by_label: object, llm_model: object, language: object
+        self,
+        analyzed: AnalyzedText | None,
+        threshold: object,
+        by_label: object,
+        llm_model: object,
+        kept: KeptAnswers | None,
+        language: object,
     ) -> Shown:
-        """Marked text, table and preview for a threshold; never runs the model."""
+        """Result, preview and changes for a threshold; never runs the model."""
         texts = page_texts(language)
         if analyzed is None:
-            return small_print(texts("input.nothing_yet")), "", ""
+            return _AS_BEFORE
+        analyzer = self.models.get(analyzed.model)
         try:
-            checked = self._threshold(threshold, by_label)
+            checked = self._threshold(analyzer, threshold, by_label)
+            plan = analyzer.plan_llm(analyzed, checked, _as_text(llm_model), kept)
         except HybridNerError as error:
             # While a number is being typed, what was shown before may stay.
-            return gr.skip(), gr.skip(), error_note(error, texts)
-        view, model = ResultView(self._labels(language)), _as_text(llm_model)
-        plan = self.analyzer.plan_llm(analyzed, checked, model)
-        costs = preview(analyzed, plan, checked, model, self.analyzer.limits.llm_calls, texts)
-        return view.marked_text(analyzed, checked), view.table(analyzed, checked), costs
+            return gr.skip(), error_note(error, texts), gr.skip()
+        labels = self._labels(analyzer, language)
+        costs = preview(analyzed, plan, checked, _as_text(llm_model), self.limits.llm_calls, texts)
+        data = ResultData(labels).result(analyzed, checked)
+        data["settings"].update({"threshold": threshold, "by_label": by_label is True})
+        return as_html("result", data), costs, changes_table(analyzed, labels)
 
     def analyze_file(
         self,
         file: object,
+        model: object,
         strategy: object,
         decoding: object,
         uncertainty: object,
@@ -133,57 +192,29 @@ class Handlers:
         language: object,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio looks for it among the defaults
     ) -> tuple[str, Any]:
-        """Summary and download of an uploaded file."""
-        page = page_texts(language)
+        """A note, and the queue that an uploaded file makes."""
+        page, analyzer = page_texts(language), self.models.get(model)
         try:
-            checked = self._threshold(threshold, by_label)
-            texts = read_uploaded_texts(_uploaded_path(file), self.analyzer.limits)
+            checked = self._threshold(analyzer, threshold, by_label)
+            path = _uploaded_path(file)
+            texts = read_uploaded_texts(path, self.limits)
+            assert path is not None
+            reviews = read_uploaded_reviews(path, analyzer.labels)
             analyzed: list[AnalyzedText] = []
-            for one in self.analyzer.analyze_many(texts, _options(strategy, decoding, uncertainty)):
+            for one in analyzer.analyze_many([text.text for text in texts], _options(strategy, decoding, uncertainty)):
                 analyzed.append(one)
                 progress((len(analyzed), len(texts)), desc=page("file.progress"), unit=page("file.progress_unit"))
         except HybridNerError as error:
             return error_note(error, page), gr.skip()
-        download = self._new_download("entities.jsonl")
-        download.write_text(json_lines(texts, (one.entity_dicts(checked) for one in analyzed)), encoding="utf-8")
-        summary = ResultView(self._labels(language)).file_summary(analyzed, checked, _SHOWN_OF_FILE)
-        return summary, gr.update(value=str(download), visible=True)
+        view = ResultData(self._labels(analyzer, language))
+        data = queue_data(path.name, texts, analyzed, checked, view, reviews, self.store)
+        entities, review = count_levels(analyzed, checked)
+        values = {"texts": len(analyzed), "entities": entities, "review": review, "threshold": threshold_text(checked, page)}
+        return note(page("file.done", **values)), as_html("queue", data)
 
-    def review_table(self, analyzed: AnalyzedText | None, language: object) -> Any:
-        """The table in which the visitor corrects a result."""
-        rows = [] if analyzed is None else review_rows(analyzed, self._labels(language).name)
-        blank: Row = [None, "", "", True]  # for an entity that the model missed
-        return self.translate_review([*rows, blank], language)
-
-    def translate_review(self, rows: list[Row], language: object) -> Any:
-        """The same table in another language; what the visitor has changed in it stays."""
-        rows = translate_rows(rows, self.analyzer.labels, self._labels(language).name)
-        return gr.update(value=rows, headers=list(page_texts(language).group("review_columns").values()))
-
-    def save_review(
-        self,
-        analyzed: AnalyzedText | None,
-        rows: list[Row],
-        complete: object,
-        reviews: dict[str, Review] | None,
-        language: object,
-    ) -> tuple[Any, str, Any]:
-        """All reviews of this visitor so far by their texts, a note, and the download of them."""
-        texts, limit = page_texts(language), self.analyzer.limits.file_texts
-        try:
-            if analyzed is None:
-                raise VisitorError("review_nothing")
-            review = review_from_rows(analyzed, rows, self.analyzer.labels, complete=bool(complete))
-            known = {**(reviews or {}), analyzed.text: review}
-            if len(known) > limit:
-                raise VisitorError("many_texts", limit=limit)
-        except HybridNerError as error:
-            return gr.skip(), error_note(error, texts), gr.skip()
-        download = self._new_download("feedback.jsonl")
-        write_feedback(known.values(), download)
-        return known, note(texts("review.kept", texts=len(known))), gr.update(value=str(download), interactive=True)
-
-    def api_analyze(self, text: str, threshold: float = -1.0, strategy: str = "", decoding: str = "") -> list[dict[str, Any]]:
+    def api_analyze(
+        self, text: str, threshold: float = -1.0, strategy: str = "", decoding: str = "", model: str = ""
+    ) -> list[dict[str, Any]]:
         """The entities of a text, found by the local model.
 
         Args:
@@ -191,26 +222,29 @@ class Handlers:
             threshold: entities with an uncertainty above it have needs_review true; from 0 to 1, -1 for the model's own.
             strategy: how votes are combined: score, majority, mean, and those the model was calibrated for; empty for its own.
             decoding: flat or nested; empty for the model's own.
+            model: name of one of the page's models; empty for the first.
 
         Returns:
             a list of entities, each with entity_group, word, start, end, score, uncertainty, source, votes, needs_review.
         """
+        analyzer = self.models.get(model)
         try:
-            checked = self.analyzer.own_threshold if threshold == -1 else self.analyzer.check_threshold(threshold)
-            return self.analyzer.analyze(text, _options(strategy, decoding, "")).entity_dicts(checked)
+            checked = analyzer.own_threshold if threshold == -1 else analyzer.check_threshold(threshold)
+            return analyzer.analyze(text, _options(strategy, decoding, "")).entity_dicts(checked)
         except HybridNerError as error:
             # The caller is told; the log need not be.
             raise gr.Error(str(error), print_exception=False) from None
 
-    def _threshold(self, value: object, by_label: object) -> Threshold:
+    def _threshold(self, analyzer: Analyzer, value: object, by_label: object) -> Threshold:
         """The model's own thresholds by label where the visitor leaves them, else the slider's."""
-        return self.analyzer.own_threshold if by_label is True else self.analyzer.check_threshold(value)
+        return analyzer.own_threshold if by_label is True else analyzer.check_threshold(value)
 
-    def _labels(self, language: object) -> LabelDisplay:
-        return LabelDisplay(self.analyzer.labels, page_texts(language))
+    def _labels(self, analyzer: Analyzer, language: object) -> LabelDisplay:
+        return LabelDisplay(analyzer.labels, page_texts(language))
 
-    def _new_download(self, name: str) -> Path:
-        return new_download(Path(self._folder.name), name, self.analyzer.limits.session_seconds)
+    @property
+    def _seconds(self) -> int:
+        return self.limits.session_seconds
 
 
 def _as_text(value: object) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hybridner.space.colors import label_colors
-from hybridner.space.fragments import escape, small_print
+from hybridner.display import escape, label_styles
+from hybridner.space.fragments import small_print
 from hybridner.space.texts import PageTexts
 from hybridner.spans import NON_ENTITY, Label, LabelSet
 
@@ -20,8 +20,8 @@ class LabelDisplay:
 
     def __init__(self, labels: LabelSet, texts: PageTexts) -> None:
         self.texts = texts
-        self._labels = labels
-        self._colors = label_colors(labels.names)
+        self.labels = labels
+        self._styles = label_styles(labels.names)
         self._titles = {label.name: label.title for label in labels.labels if label.title and texts.language == "zh"}
 
     def name(self, label: str) -> str:
@@ -34,8 +34,8 @@ class LabelDisplay:
         return name if name == label else f"{name} ({label})"
 
     def style(self, label: str) -> str:
-        """Custom properties with the label's colors, for the style sheet."""
-        return self._colors[label].style
+        """Custom property with the label's color, for the style sheet."""
+        return self._styles[label]
 
     def chip(self, label: str) -> str:
         """The name on a ground of the label's color."""
@@ -43,7 +43,7 @@ class LabelDisplay:
 
     def all_types(self) -> str:
         """All entity types in their colors; hovering one shows what belongs to it."""
-        return f'<p class="hn-types">{" ".join(map(self._type, self._labels.labels))}</p>'
+        return f'<p class="hn-types">{" ".join(map(self._type, self.labels.labels))}</p>'
 
     def _type(self, label: Label) -> str:
         if not label.description:
@@ -56,12 +56,9 @@ class LabelDisplay:
 
     def about(self, members: Sequence[str]) -> str:
         """What the model knows, in a line that opens to its entity types and members."""
-        texts, domain, count = self.texts, self._labels.domain, len(self._labels)
+        texts, domain, count = self.texts, self.labels.domain, len(self.labels)
         known = (
             texts("about.summary_with_domain", domain=domain, labels=count) if domain else texts("about.summary", labels=count)
         )
         about_members = small_print(texts("about.members", members=texts("list_separator").join(members)))
-        return (
-            f'<details class="hn-about"><summary>{escape(known)}</summary>{self.all_types()}{about_members}</details>'
-            f'<a class="hn-jump" href="#settings">{escape(texts("about.to_settings"))}</a>'
-        )
+        return f'<details class="hn-about"><summary>{escape(known)}</summary>{self.all_types()}{about_members}</details>'

@@ -1,15 +1,21 @@
-"""Uploaded files to texts."""
+"""Uploaded files to texts, with the ids and the reviews that they hold."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hybridner.data.texts import iter_texts
+from hybridner.data.feedback import Review, read_feedback
+from hybridner.data.formats.json_stream import iter_objects
+from hybridner.data.options import ReadOptions
+from hybridner.data.texts import extract_text
 from hybridner.errors import DataError
 from hybridner.space.errors import VisitorError
 from hybridner.space.limits import Limits
+from hybridner.spans import LabelSet
 from hybridner.text.surrogates import replace_surrogates
 
 _ENCODINGS = ("utf-8-sig", "gb18030")
@@ -17,9 +23,24 @@ _JSON_LINES = (".jsonl", ".ndjson")
 _SUFFIXES = (".txt", ".json", *_JSON_LINES)
 
 
-def read_uploaded_texts(path: Path | None, limits: Limits) -> list[str]:
+@dataclass(frozen=True)
+class UploadedText:
+    """One text of a file.
+
+    Attributes:
+        text: without halves of characters, which become U+FFFD.
+        id: that the file gives it.
+        is_suggested: whether `hybridner suggest` wrote it, whose order is one of usefulness.
+    """
+
+    text: str
+    id: str = ""
+    is_suggested: bool = False
+
+
+def read_uploaded_texts(path: Path | None, limits: Limits) -> list[UploadedText]:
     """The texts of an uploaded file: of a .jsonl the "text" of each object, of a .json those of all objects, however they are
-    arranged, of a .txt its lines; blank ones are left out, and halves of characters become U+FFFD.
+    arranged, of a .txt its lines; blank ones are left out.
 
     Raises:
         VisitorError: it is no such file, or more than the limits allow.
@@ -32,15 +53,15 @@ def read_uploaded_texts(path: Path | None, limits: Limits) -> list[str]:
     size = path.stat().st_size
     if size > limits.file_bytes:
         raise VisitorError("big_file", count=size, limit=limits.file_bytes)
-    texts: list[str] = []
+    texts: list[UploadedText] = []
     characters = 0
-    for number, text in _texts_of_json(path) if suffix == ".json" else _texts_of_lines(path, suffix in _JSON_LINES):
-        if not text.strip():
+    for number, one in _texts_of_json(path) if suffix == ".json" else _texts_of_lines(path, suffix in _JSON_LINES):
+        if not one.text.strip():
             continue
-        if len(text) > limits.characters:
-            raise VisitorError("long_line", line=number, count=len(text), limit=limits.characters)
-        texts.append(text)
-        characters += len(text)
+        if len(one.text) > limits.characters:
+            raise VisitorError("long_line", line=number, count=len(one.text), limit=limits.characters)
+        texts.append(one)
+        characters += len(one.text)
         if len(texts) > limits.file_texts:
             raise VisitorError("many_texts", limit=limits.file_texts)
         if characters > limits.file_characters:
@@ -50,18 +71,39 @@ def read_uploaded_texts(path: Path | None, limits: Limits) -> list[str]:
     return texts
 
 
-def _texts_of_lines(path: Path, are_json: bool) -> Iterator[tuple[int, str]]:
+def read_uploaded_reviews(path: Path, labels: LabelSet) -> list[Review]:
+    """What was judged already, where the file is one of reviews that the page or a person wrote; else nothing.
+
+    Raises:
+        VisitorError: reviews for another label set, or faulty ones.
+    """
+    if path.suffix.lower() not in _JSON_LINES or not any(
+        "complete" in item for line in decode(path.read_bytes()).split("\n") if line.strip() and (item := json.loads(line))
+    ):
+        return []
+    try:
+        return read_feedback(path, labels)
+    except DataError as error:
+        raise VisitorError("bad_review", reason=str(error).replace(str(path), path.name)) from None
+
+
+def _texts_of_lines(path: Path, are_json: bool) -> Iterator[tuple[int, UploadedText]]:
     """(number of the line, its text)."""
     # Not str.splitlines: it would also cut at separators that may stand inside a text.
     for number, line in enumerate(decode(path.read_bytes()).replace("\r\n", "\n").split("\n"), start=1):
         if line.strip():
-            yield number, replace_surrogates(_text_of_json(line, number) if are_json else line)[0]
+            yield number, _text_of_json(line, number) if are_json else UploadedText(replace_surrogates(line)[0])
 
 
-def _texts_of_json(path: Path) -> Iterator[tuple[int, str]]:
+def _texts_of_json(path: Path) -> Iterator[tuple[int, UploadedText]]:
     """(number of the object, its text)."""
+    options = ReadOptions()
     try:
-        yield from enumerate(iter_texts(path), start=1)
+        for number, (where, item) in enumerate(iter_objects(path), start=1):
+            text = extract_text(item, where, options)
+            if not isinstance(text, str):
+                raise VisitorError("bad_json")
+            yield number, _of_object(item, text)
     except DataError as error:
         raise VisitorError("bad_json") from error
 
@@ -83,11 +125,20 @@ def decode(data: bytes) -> str:
     raise VisitorError("unreadable_file")
 
 
-def _text_of_json(line: str, number: int) -> str:
+def _text_of_json(line: str, number: int) -> UploadedText:
     try:
-        text = json.loads(line)["text"]
+        item = json.loads(line)
+        text = item["text"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise VisitorError("bad_json_line", line=number) from None
     if not isinstance(text, str):
         raise VisitorError("bad_json_line", line=number)
-    return text
+    return _of_object(item, text)
+
+
+def _of_object(item: dict[str, Any], text: str) -> UploadedText:
+    given = item.get("id")
+    is_named = isinstance(given, (str, int)) and not isinstance(given, bool)
+    entities = item.get("entities")
+    is_suggested = isinstance(entities, list) and any(isinstance(one, dict) and "uncertainty" in one for one in entities)
+    return UploadedText(replace_surrogates(text)[0], replace_surrogates(str(given))[0] if is_named else "", is_suggested)

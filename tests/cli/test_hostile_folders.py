@@ -105,7 +105,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], list[
             ["export", model, *saved],
             ["card", model, "--data", gold, "--output", "-"],
             ["push", model, "me/model"],
-            ["space", "--model", model],
+            ["space", model],
             ["train", str(place / "recipe.yaml")],
             ["crossval", str(place / "recipe.yaml")],
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,13 @@ import pytest
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.space import Analyzer, Limits
 from tests.llm.scripted_server import Reply, ScriptedServer, chat
+from tests.support.browser import browser
 from tests.support.page import ROOT, free_port, quiet_environment, wait_for
+
+__all__ = ["browser"]
+
+#: The first example of the page's first model.
+EXAMPLE = "北约在叙利亚部署了干扰机，北约随后撤走了它。"
 
 
 @pytest.fixture(scope="session")
@@ -21,17 +28,34 @@ def analyzer(composite: HybridNerModel) -> Analyzer:
 
 
 @pytest.fixture(scope="session")
-def space(composite_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The address of `space/app.py` as it runs, and the file that holds what it prints."""
+def model_folder(composite_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The composite with a card that has examples."""
+    folder = tmp_path_factory.mktemp("models") / "composite"
+    shutil.copytree(composite_folder, folder)
+    card = f"---\nwidget:\n- text: {EXAMPLE}\n- text: 乌克兰的无人机失去了信号。\n---\n# The card of the model\n"
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kept_reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the running page keeps reviews of queues."""
+    return tmp_path_factory.mktemp("kept") / "reviews"
+
+
+@pytest.fixture(scope="session")
+def space(
+    model_folder: Path, composite_folder: Path, kept_reviews: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
+    """The address of a page with two models as it runs, and the file that holds what it prints."""
     pytest.importorskip("gradio", reason="gradio is not installed")
     port = free_port()
     log = tmp_path_factory.mktemp("space") / "log.txt"
-    environment = quiet_environment(HYBRIDNER_MODEL=str(composite_folder), GRADIO_SERVER_PORT=str(port))
-    environment.pop("GRADIO_SERVER_NAME", None)
+    options = ("--port", str(port), "--save", str(kept_reviews), "--device", "cpu")
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "space" / "app.py")],
-            env=environment,
+            [sys.executable, "-m", "hybridner", "space", str(model_folder), str(composite_folder), *options],
+            env=quiet_environment(PYTHONPATH=str(ROOT)),
             cwd=log.parent,
             stdout=output,
             stderr=output,

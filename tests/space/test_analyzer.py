@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from hybridner.llm import FailureKind, LlmSettings, LlmStage, OpenAIVerifier
 from hybridner.space import AnalysisOptions, Analyzer, Limits, LlmRequest
 from hybridner.space.analyzer import DEFAULT_LLM
 from hybridner.space.errors import VisitorError
+from hybridner.space.kept_answers import KeptAnswers
 from hybridner.space.llm_view import outcome_notes, preview
 from hybridner.space.texts import page_texts
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, problem
@@ -219,3 +221,40 @@ def test_an_endpoint_off_the_list_gets_no_request(analyzer: Analyzer, llm_server
     with pytest.raises(VisitorError, match="endpoint and model"):
         public.run_llm(public.analyze(TEXT), FixedThreshold(0.1), LlmRequest("", ""))
     assert not llm_server.requests
+
+
+def test_answers_that_were_paid_for_are_not_paid_for_again(
+    analyzer: Analyzer, llm_server: ScriptedServer, tmp_path: Path
+) -> None:
+    kept = KeptAnswers(tmp_path / "visit" / "answers.sqlite", "some-model", "")
+    threshold = FixedThreshold(0.3)
+    seen = analyzer.analyze(TEXT)
+    first = analyzer.run_llm(seen, threshold, request_to(llm_server), kept)
+    sent = len(llm_server.requests)
+    assert sent == first.report.calls > 0
+    again = analyzer.run_llm(seen, threshold, request_to(llm_server), kept)
+    assert len(llm_server.requests) == sent
+    assert (again.report.calls, again.report.cached) == (0, sent)
+    assert f"answers paid for before: {sent}" in outcome_notes(again, ENGLISH)
+    assert [item.candidate for item in again.analyzed.final] == [item.candidate for item in first.analyzed.final]
+    # Another strategy finds most of the same spans; nothing is sent for them, and the estimate knows.
+    other = analyzer.use_kept(analyzer.analyze(TEXT, AnalysisOptions("majority")), kept)
+    assert len(llm_server.requests) == sent
+    answered = [item for item in other.final if item.provenance.llm_label is not None]
+    assert answered
+    assert {item.provenance.status for item in other.final} <= {"cached", "local"}
+    assert all(item.provenance.failure is None for item in other.final)
+    plan = analyzer.plan_llm(seen, threshold, "some-model", kept)
+    assert plan.usage.calls == 0
+    assert f"free now; {sent}" in preview(seen, plan, threshold, "some-model", 1_000, ENGLISH)
+    assert analyzer.plan_llm(seen, threshold, "another-model", kept).usage.calls == sent
+    lost = KeptAnswers(tmp_path / "nothing", "m", "")
+    assert analyzer.use_kept(seen, lost) == seen
+    assert KEY.encode() not in kept.path.read_bytes()
+
+
+def test_the_estimate_tells_repeats(analyzer: Analyzer) -> None:
+    seen, threshold = analyzer.analyze(TEXT), FixedThreshold(0.5)
+    plan = analyzer.plan_llm(seen, threshold)
+    assert plan.max_usage.calls > plan.usage.calls > 0
+    assert f"at most {plan.max_usage.calls} requests" in preview(seen, plan, threshold, "", 1_000, ENGLISH)

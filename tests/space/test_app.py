@@ -50,7 +50,7 @@ def test_the_endpoint_is_documented_and_the_only_one(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert list(named) == ["/analyze"]
     names = [parameter["parameter_name"] for parameter in named["/analyze"]["parameters"]]
-    assert names == ["text", "threshold", "strategy", "decoding"]
+    assert names == ["text", "threshold", "strategy", "decoding", "model"]
     assert "local model" in named["/analyze"]["description"]
 
 
@@ -82,7 +82,7 @@ def test_without_gradio_the_entry_says_how_to_get_it() -> None:
     environment = quiet_environment()
     program = (
         "import runpy, sys; sys.modules['gradio'] = None\n"
-        "import hybridner.space.result_view\n"
+        "import hybridner.space.result_data\n"
         f"runpy.run_path({str(ROOT / 'space' / 'app.py')!r}, run_name='__main__')"
     )
     done = subprocess.run(
@@ -103,7 +103,7 @@ def test_the_command_takes_the_model_from_option_or_environment(composite_folder
     launched: list[dict[str, object]] = []
     monkeypatch.setattr(Blocks, "launch", lambda self, **settings: launched.append(settings))
     monkeypatch.delenv(MODEL_VARIABLE, raising=False)
-    assert command.run(parsed("--model", str(composite_folder), "--host", "0.0.0.0", "--port", "1234", "--device", "cpu")) == 0
+    assert command.run(parsed(str(composite_folder), "--host", "0.0.0.0", "--port", "1234", "--device", "cpu")) == 0
     monkeypatch.setenv(MODEL_VARIABLE, str(composite_folder))
     assert command.run(parsed("--device", "cpu")) == 0
     monkeypatch.delenv(MODEL_VARIABLE)
@@ -121,8 +121,8 @@ def test_a_public_page_uses_public_llm_servers_only(composite_folder: Path, monk
     hosts: list[object] = []
     monkeypatch.setattr(Blocks, "launch", lambda self, **settings: None)
     build = page.build
-    monkeypatch.setattr(page, "build", lambda analyzer: hosts.append(analyzer.llm_hosts) or build(analyzer))
-    model = ("--model", str(composite_folder), "--device", "cpu")
+    monkeypatch.setattr(page, "build", lambda models, store: hosts.append(models.first.llm_hosts) or build(models, store))
+    model = (str(composite_folder), "--device", "cpu")
     for arguments in ((), ("--public",), ("--public", "--llm-host", "llm.example.org"), ("--host", "0.0.0.0")):
         assert command.run(parsed(*model, *arguments)) == 0
     assert hosts == [None, PUBLIC_HOSTS, (*PUBLIC_HOSTS, "llm.example.org"), PUBLIC_HOSTS]
@@ -132,9 +132,9 @@ def test_a_public_page_uses_public_llm_servers_only(composite_folder: Path, monk
 
 def test_the_command_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"has no config\.json"):
-        command.run(parsed("--model", str(tmp_path)))
+        command.run(parsed(str(tmp_path)))
     monkeypatch.setitem(sys.modules, "gradio", None)
     for name in ("page", "handlers", "components"):
         monkeypatch.delitem(sys.modules, f"hybridner.space.{name}", raising=False)
     with pytest.raises(MissingPackageError, match=r"hybridner\[space\]"):
-        command.run(parsed("--model", str(tmp_path)))
+        command.run(parsed(str(tmp_path)))

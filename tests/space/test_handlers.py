@@ -9,9 +9,10 @@ import pytest
 pytest.importorskip("gradio", reason="gradio is not installed")
 
 from hybridner import HybridNerModel, HybridNerPipeline
-from hybridner.space import Analyzer
+from hybridner.space import Analyzer, Models
 from hybridner.space.handlers import Handlers
 from hybridner.space.page import build
+from tests.support.page import data_of
 from tests.support.tiny import TEXT
 
 
@@ -27,18 +28,19 @@ def analyzer(composite: HybridNerModel, monkeypatch: pytest.MonkeyPatch) -> Anal
 
 def test_thresholds_by_type_hold_until_the_visitor_sets_one_for_all(analyzer: Analyzer) -> None:
     analyzed = analyzer.analyze(TEXT)
-    handlers, first = Handlers(analyzer), analyzer.labels.names[0]
+    handlers, first = Handlers(Models([analyzer])), analyzer.labels.names[0]
     others = sum(item.candidate.label != first for item in analyzed.entities)
     for by_label, value, expected, shown in ((True, 0.9, others, "τ by type"), (False, 0.0, len(analyzed.entities), "τ = 0.00")):
-        _, table, preview = handlers.show(analyzed, value, by_label, "", "en")
-        assert table.count('class="hn-review"') == expected
+        result, preview, _ = handlers.show(analyzed, value, by_label, "", None, "en")
+        entities = [mark for mark in data_of(result, "result")["found"] if mark["label"] is not None]
+        assert sum(mark["level"] == "check" for mark in entities) == expected
         assert shown in preview
     assert 0 < others < len(analyzed.entities)
 
 
 def test_the_page_offers_thresholds_by_type_where_there_are_any(analyzer: Analyzer) -> None:
     def settings() -> tuple[object, ...]:
-        blocks = {block.elem_id: block for block in build(analyzer).blocks.values() if block.elem_id}
+        blocks = {block.elem_id: block for block in build(Models([analyzer])).blocks.values() if block.elem_id}
         box, slider = blocks["by-label"], blocks["threshold"]
         return box.visible, box.value, slider.interactive
 

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 import hybridner.space
+from hybridner.adaptation.learn import FEWEST
 from hybridner.ensemble import COMBINERS, KINDS, UNCERTAINTIES
 from hybridner.llm import FailureKind
+from hybridner.space.reviews import EXPORTS
 from hybridner.space.texts import LANGUAGES, page_texts, preferred_language
 from hybridner.spans import RESOLVERS
 
 PACKAGE = Path(hybridner.space.__file__).parent
 SOURCES = {path.name: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.glob("*.py"))}
-SCRIPT = (PACKAGE / "assets" / "page.js").read_text(encoding="utf-8")
+SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in sorted((PACKAGE / "assets").glob("*.js"))}
 
 
 def placeholders(text: str) -> set[str]:
@@ -57,8 +59,30 @@ def test_problems_are_those_that_are_raised() -> None:
 
 
 def test_the_scripts_own_words_are_those_it_is_given() -> None:
-    used = set(re.findall(r': "([a-z_]+)"', SCRIPT)) | set(re.findall(r"words\.([a-z_]+)", SCRIPT))
+    script = SCRIPTS["page.js"]
+    used = set(re.findall(r': "([a-z_]+)"', script)) | set(re.findall(r"words\.([a-z_]+)", script))
     assert set(page_texts("en").group("gradio")) == used
+
+
+def test_the_words_of_the_scripts_are_all_there_and_all_used() -> None:
+    code = "\n".join(SCRIPTS.values())
+    known = set(page_texts("en").group("script"))
+    assert set(re.findall(r'say\("([a-z_]+)"', code)) <= known
+    # Others stand in lists, or begin with a fixed part.
+    named = set(re.findall(r'"([a-z_]+)"', code)) | set(re.findall(r"^ +([a-z_]+)[:,]", code, re.MULTILINE))
+    begun = tuple(re.findall(r"say\(`([a-z_]+_)\$\{", code)) + tuple(re.findall(r"`([a-z]+_)\$\{one", code))
+    ended = tuple(re.findall(r"say\(`\$\{\w+\}(_[a-z]+)`", code))
+    assert {key for key in known if key not in named and not key.startswith(begun) and not key.endswith(ended)} == set()
+    formats = re.search(r"FORMATS = \[(.*?)\]", code, re.DOTALL)
+    assert formats is not None
+    offered = re.findall(r'"([a-z-]+)"', formats[1])
+    assert sorted(offered) == sorted(EXPORTS)
+    assert {f"format_{name.replace('-', '_')}" for name in offered} <= known
+
+
+def test_the_page_says_how_much_learning_needs() -> None:
+    for language in LANGUAGES:
+        assert str(FEWEST) in page_texts(language)("script.learn_needs")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import pytest
 
-from hybridner.space.downloads import json_lines, new_download
 from hybridner.space.errors import VisitorError
 from hybridner.space.limits import Limits, check_text
+from hybridner.space.session_files import new_session_file
 from hybridner.space.texts import LANGUAGES, page_texts
-from hybridner.space.uploads import decode, read_uploaded_texts
+from hybridner.space.uploads import UploadedText, decode, read_uploaded_reviews, read_uploaded_texts
+from hybridner.spans import LabelSet
 
 SMALL = Limits(characters=10, file_bytes=200, file_texts=3, file_characters=20)
 
@@ -24,6 +24,10 @@ def reason(error: pytest.ExceptionInfo[VisitorError]) -> str:
     return error.value.key
 
 
+def texts_of(path: Path) -> list[str]:
+    return [one.text for one in read_uploaded_texts(path, SMALL)]
+
+
 def written(folder: Path, content: str | bytes, name: str = "texts.txt") -> Path:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -33,15 +37,15 @@ def written(folder: Path, content: str | bytes, name: str = "texts.txt") -> Path
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_lines_are_texts_in_the_encodings_people_have(tmp_path: Path, encoding: str) -> None:
     path = written(tmp_path, "俄罗斯\r\n\n 北约 \n".encode(encoding))
-    assert read_uploaded_texts(path, SMALL) == ["俄罗斯", " 北约 "]
+    assert texts_of(path) == ["俄罗斯", " 北约 "]
 
 
 def test_separators_inside_a_line_do_not_cut_it(tmp_path: Path) -> None:
-    assert read_uploaded_texts(written(tmp_path, "甲\u2028乙\x0b丙\n丁"), SMALL) == ["甲\u2028乙\x0b丙", "丁"]
+    assert texts_of(written(tmp_path, "甲\u2028乙\x0b丙\n丁")) == ["甲\u2028乙\x0b丙", "丁"]
 
 
 def test_json_lines_are_read(tmp_path: Path) -> None:
-    assert read_uploaded_texts(written(tmp_path, '{"text": "俄罗斯"}\n{"text": " "}\n', "a.JSONL"), SMALL) == ["俄罗斯"]
+    assert texts_of(written(tmp_path, '{"text": "俄罗斯"}\n{"text": " "}\n', "a.JSONL")) == ["俄罗斯"]
 
 
 @pytest.mark.parametrize(
@@ -53,12 +57,32 @@ def test_json_lines_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_json_is_read_however_it_is_arranged(tmp_path: Path, content: str) -> None:
-    assert read_uploaded_texts(written(tmp_path, content, "a.json"), SMALL) == ["俄罗斯", "北约"]
+    assert texts_of(written(tmp_path, content, "a.json")) == ["俄罗斯", "北约"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_ids_are_kept_and_suggestions_known(tmp_path: Path, name: str) -> None:
+    suggested = '{"id": 7, "text": "甲", "entities": [{"start": 0, "end": 1, "label": "A", "uncertainty": 0.4}]}'
+    lines = [suggested, '{"id": "x-1", "text": "乙"}', '{"id": true, "text": "丙"}']
+    path = written(tmp_path, "\n".join(lines), name)
+    assert read_uploaded_texts(path, SMALL) == [UploadedText("甲", "7", True), UploadedText("乙", "x-1"), UploadedText("丙")]
+
+
+def test_reviews_in_a_file_are_found(tmp_path: Path) -> None:
+    labels = LabelSet.of(["LOC"])
+    judged = '{"text": "北京", "complete": true, "entities": [{"start": 0, "end": 2, "label": "LOC", "review": "accepted"}]}'
+    (review,) = read_uploaded_reviews(written(tmp_path, judged, "a.jsonl"), labels)
+    assert (review.text, review.complete, review.entities[0].review) == ("北京", True, "accepted")
+    assert read_uploaded_reviews(written(tmp_path, '{"text": "北京"}', "b.jsonl"), labels) == []
+    assert read_uploaded_reviews(written(tmp_path, "北京"), labels) == []
+    with pytest.raises(VisitorError) as error:
+        read_uploaded_reviews(written(tmp_path, judged.replace("LOC", "PER"), "c.jsonl"), labels)
+    assert reason(error) == "bad_review"
 
 
 def test_halves_of_characters_are_replaced(tmp_path: Path) -> None:
     for name in ("a.json", "a.jsonl"):
-        assert read_uploaded_texts(written(tmp_path, '{"text": "北\\ud83d约"}', name), SMALL) == ["北\ufffd约"]
+        assert texts_of(written(tmp_path, '{"text": "北\\ud83d约"}', name)) == ["北\ufffd约"]
 
 
 @pytest.mark.parametrize(
@@ -101,18 +125,9 @@ def test_a_byte_order_mark_is_no_character() -> None:
     assert decode("\ufeff甲".encode()) == "甲"
 
 
-def test_json_lines_keep_chinese_readable_and_one_object_a_line() -> None:
-    content = json_lines(["甲\n乙", "丙"], [[{"word": "甲"}], []])
-    assert "甲" in content
-    assert [json.loads(line) for line in content.splitlines()] == [
-        {"text": "甲\n乙", "entities": [{"word": "甲"}]},
-        {"text": "丙", "entities": []},
-    ]
-
-
 def test_results_have_unguessable_names_and_old_ones_go(tmp_path: Path) -> None:
     def result(name: str) -> Path:
-        path = new_download(tmp_path, name, 60)
+        path = new_session_file(tmp_path, name, 60)
         path.write_text(name)
         return path
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import socket
 import subprocess
 import time
 import urllib.request
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
+
+
+def data_of(html: str, name: str) -> Any:
+    """What the page's script is given under a name."""
+    (value,) = re.findall(f'data-{name}="([^"]*)"', html)
+    return json.loads(unescape(value))
 
 
 def free_port() -> int:
