@@ -108,7 +108,7 @@ def _spread(words: Sequence[Any], rows: Sequence[_Found]) -> tuple[str, list[_Fo
         shifts.append((start, end, len(text) - start))
         text, last = text + word, end
     moved = [(next(by for first, stop, by in shifts if first <= row[0] < stop), row) for row in rows]
-    return text + _GAP, [(start + by, end + by, *rest) for by, (start, end, *rest) in moved]
+    return text + _GAP, [(row[0] + by, row[1] + by, *row[2:]) for by, row in moved]
 
 
 def _body(text: str, found: Iterable[_Found], styles: Mapping[str, str], titles: Mapping[str, str]) -> str:

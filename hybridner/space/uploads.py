@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,7 @@ def _text_of_json(line: str, number: int) -> UploadedText:
     return _of_object(item, text)
 
 
-def _of_object(item: dict[str, Any], text: str) -> UploadedText:
+def _of_object(item: Mapping[str, Any], text: str) -> UploadedText:
     given = item.get("id")
     is_named = isinstance(given, (str, int)) and not isinstance(given, bool)
     entities = item.get("entities")
