@@ -23,9 +23,9 @@ from typing import Any
 from gradio_client import Client
 
 from benchmarks.side_by_side import RESULTS, report
-from hybridner.space.examples import EXAMPLES
+from hybridner.space.examples import examples_for
 
-TEXTS = list(EXAMPLES.values())
+TEXTS = list(examples_for("卫星导航"))
 Places = list[tuple[int, int, str]]
 
 
@@ -46,7 +46,7 @@ def page(model: str | None) -> Iterator[tuple[str, float]]:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     url = f"http://127.0.0.1:{port}/"
-    arguments = ["space", "--port", str(port), *(["--model", model] if model else [])]
+    arguments = ["space", "--port", str(port), *([model] if model else [])]
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "hybridner", *arguments],

@@ -24,6 +24,7 @@ class AnalyzedText:
         has_llm: whether `final` comes from the LLM stage.
         model: name of the model, see `Models`.
         strategy, uncertainty: that decided, as users give them.
+        ood_score: how unlike the texts the model knows, see `TextPrediction`; None where the model cannot tell.
     """
 
     text: str
@@ -34,6 +35,7 @@ class AnalyzedText:
     model: str = ""
     strategy: str = ""
     uncertainty: str = ""
+    ood_score: float | None = None
 
     @classmethod
     def from_candidates(
@@ -45,10 +47,13 @@ class AnalyzedText:
         model: str = "",
         strategy: str = "",
         uncertainty: str = "",
+        ood_score: float | None = None,
     ) -> AnalyzedText:
         """What the ensemble alone makes of a text."""
         final = tuple(VerifiedCandidate(c, Provenance(c.label, c.uncertainty)) for c in candidates)
-        return cls(text, tuple(candidates), final, decoding, model=model, strategy=strategy, uncertainty=uncertainty)
+        return cls(
+            text, tuple(candidates), final, decoding, model=model, strategy=strategy, uncertainty=uncertainty, ood_score=ood_score
+        )
 
     @property
     def entities(self) -> list[VerifiedCandidate]:
@@ -85,6 +90,7 @@ class AnalyzedText:
 
 
 def needs_review(item: VerifiedCandidate, threshold: Threshold) -> bool:
-    """Whether its uncertainty is above the threshold and no LLM has given an answer."""
+    """Whether its uncertainty is above the threshold, or its text unlike what the model knows, and no LLM has given an answer."""
     known = item.provenance
-    return threshold.exceeded(known.local_label, known.uncertainty) and known.llm_label is None
+    is_doubtful = threshold.exceeded(known.local_label, known.uncertainty) or item.candidate.is_unfamiliar
+    return is_doubtful and known.llm_label is None and not item.candidate.is_forced

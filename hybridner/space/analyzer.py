@@ -79,6 +79,10 @@ class Analyzer:
         """Whether its types have thresholds of their own."""
         return bool(self.config.review_threshold.by_label)
 
+    def is_unfamiliar(self, analyzed: AnalyzedText) -> bool:
+        """Whether a text is unlike those that the model knows, as far as it can tell."""
+        return analyzed.ood_score is not None and analyzed.ood_score > self.config.ood_threshold
+
     @property
     def slider_start(self) -> float:
         """The model's τ as the slider of the page shows it."""
@@ -119,7 +123,10 @@ class Analyzer:
             texts, batch_size=_BATCH_SIZE, strategy=strategy, decoding=decoding, uncertainty=uncertainty
         )
         settings = {"model": self.name, "strategy": strategy, "uncertainty": uncertainty}
-        return [AnalyzedText.from_candidates(one.text, one.candidates, decoding, **settings) for one in predictions]
+        return [
+            AnalyzedText.from_candidates(one.text, one.candidates, decoding, ood_score=one.ood_score, **settings)
+            for one in predictions
+        ]
 
     def plan_llm(self, analyzed: AnalyzedText, threshold: Threshold, model: str = "", kept: KeptAnswers | None = None) -> Plan:
         """What an LLM would be sent at this threshold and what it would cost. Sends nothing, and does not run the model.

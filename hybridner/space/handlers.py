@@ -28,7 +28,7 @@ from hybridner.space.queue_data import queue_data
 from hybridner.space.result_data import ResultData, as_html, count_levels
 from hybridner.space.review_store import ReviewStore
 from hybridner.space.session_files import new_session_file
-from hybridner.space.texts import page_texts
+from hybridner.space.texts import PageTexts, page_texts
 from hybridner.space.uploads import read_uploaded_reviews, read_uploaded_texts
 from hybridner.spans import RESOLVERS
 
@@ -177,6 +177,8 @@ class Handlers:
         labels = self._labels(analyzer, language)
         costs = preview(analyzed, plan, checked, _as_text(llm_model), self.limits.llm_calls, texts)
         data = ResultData(labels).result(analyzed, checked)
+        if analyzer.is_unfamiliar(analyzed):
+            data["banner"] = self._unfamiliar(analyzer, analyzed, texts)
         data["settings"].update({"threshold": threshold, "by_label": by_label is True})
         return as_html("result", data), costs, changes_table(analyzed, labels)
 
@@ -210,7 +212,9 @@ class Handlers:
         data = queue_data(path.name, texts, analyzed, checked, view, reviews, self.store)
         entities, review = count_levels(analyzed, checked)
         values = {"texts": len(analyzed), "entities": entities, "review": review, "threshold": threshold_text(checked, page)}
-        return note(page("file.done", **values)), as_html("queue", data)
+        unfamiliar = sum(map(analyzer.is_unfamiliar, analyzed))
+        warning = note(page("file.unfamiliar", count=unfamiliar), "problem") if unfamiliar else ""
+        return note(page("file.done", **values)) + warning, as_html("queue", data)
 
     def api_analyze(
         self, text: str, threshold: float = -1.0, strategy: str = "", decoding: str = "", model: str = ""
@@ -238,6 +242,13 @@ class Handlers:
     def _threshold(self, analyzer: Analyzer, value: object, by_label: object) -> Threshold:
         """The model's own thresholds by label where the visitor leaves them, else the slider's."""
         return analyzer.own_threshold if by_label is True else analyzer.check_threshold(value)
+
+    def _unfamiliar(self, analyzer: Analyzer, analyzed: AnalyzedText, texts: PageTexts) -> str:
+        """In plain words, that a result is about a text unlike those that the model knows."""
+        share = f"{100 * (analyzed.ood_score or 0.0):.0f}"
+        if analyzer.labels.domain:
+            return texts("result.unfamiliar_domain", share=share, domain=analyzer.labels.domain)
+        return texts("result.unfamiliar", share=share)
 
     def _labels(self, analyzer: Analyzer, language: object) -> LabelDisplay:
         return LabelDisplay(analyzer.labels, page_texts(language))

@@ -20,6 +20,8 @@ from hybridner.space.routes import page_routes
 from hybridner.space.texts import preferred_language
 
 _FONTS = ("Noto Sans SC", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "system-ui", "sans-serif")
+#: Of the page before its style sheet has come, so that nothing moves when it does.
+_WIDTH = ".gradio-container,.gradio-container main{width:100%!important;max-width:1360px!important;margin:0 auto!important}"
 #: In the order in which they need each other, after the spans editor's.
 _SCRIPTS = ("core", "panel", "table", "exports", "result", "queue_storage", "queue", "page")
 #: Where gradio's own colors are too faint to read (WCAG asks for a contrast of 4.5).
@@ -174,13 +176,15 @@ def launch_settings(models: Models, store: ReviewStore | None = None) -> dict[st
     return {
         "theme": theme.set(**_READABLE),
         "css": assets.joinpath("page.css").read_text(encoding="utf-8"),
-        "head": f"<style>{editor_style}</style><script>{scripts}</script>",
+        "head": f"<style>{_WIDTH}{editor_style}</style><script>{scripts}</script>",
         "footer_links": ["api"],  # Hidden: the page has a foot of its own, in its own language, that opens the same.
         # A history of runs would keep the LLM's key in the browser's storage.
         "run_history": False,
         "max_file_size": analyzer.limits.file_bytes,
         "state_session_capacity": analyzer.limits.sessions,
         "show_error": True,
+        # gradio would look whether it reaches itself, and give up where the computer is too busy to answer within three seconds.
+        "_frontend": False,
         "app_kwargs": {
             "routes": page_routes(models, store),
             "middleware": [ProxyWarning.as_middleware(is_public=analyzer.llm_hosts is not None)],

@@ -255,7 +255,7 @@ def test_a_finger_adds_and_moves(editor: Editor) -> None:
         end = editor.middle(".se-edge[data-edge=end]")
         _, right, middle = editor.character(".se-text", TEXT.index("了克"))
         editor.touch(end, ((end[0] + right) / 2, middle), (right - 1, middle))
-        editor.wait(lambda: editor.texts(".se-pending") == ["部署了"])
+        editor.wait(lambda: editor.texts(".se-pending") == ["部署了"] and editor.is_shown(".se-menu"))
         editor.touch(editor.middle(".se-menu [data-label='装备']"))
         editor.wait(lambda: editor.touched == [("部署了", "装备", "added", None)])
         left, right, middle = editor.character(".se-text", TEXT.index("俄罗斯"))

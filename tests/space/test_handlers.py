@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 pytest.importorskip("gradio", reason="gradio is not installed")
 
 from hybridner import HybridNerModel, HybridNerPipeline
-from hybridner.space import Analyzer, Models
+from hybridner.ensemble import FixedThreshold
+from hybridner.space import AnalyzedText, Analyzer, Models
 from hybridner.space.handlers import Handlers
 from hybridner.space.page import build
 from tests.support.page import data_of
@@ -47,3 +49,29 @@ def test_the_page_offers_thresholds_by_type_where_there_are_any(analyzer: Analyz
     assert settings() == (True, True, False)
     analyzer.config.label_thresholds = None
     assert settings() == (False, False, True)
+
+
+def test_a_text_unlike_what_the_model_knows_gets_a_banner(analyzer: Analyzer) -> None:
+    handlers, analyzed = Handlers(Models([analyzer])), analyzer.analyze(TEXT)
+
+    def shown(score: float | None, language: str) -> dict[str, Any]:
+        return data_of(handlers.show(replace(analyzed, ood_score=score), 0.5, False, "", None, language)[0], "result")
+
+    for language, words in (("zh", "99% 的同类文本"), ("en", "99% of them are more typical")):
+        assert words in shown(0.99, language)["banner"]
+    for score in (None, analyzer.config.ood_threshold):
+        assert "banner" not in shown(score, "zh")
+    # Its entities are to be checked, however sure the members are.
+    unfamiliar = [replace(candidate, is_unfamiliar=True) for candidate in analyzed.local]
+    foreign = AnalyzedText.from_candidates(TEXT, unfamiliar, "flat")
+    assert all(entity["needs_review"] for entity in foreign.entity_dicts(FixedThreshold(1.0)))
+
+
+def test_a_link_restores_only_what_can_be(analyzer: Analyzer) -> None:
+    handlers = Handlers(Models([analyzer]))
+    state = {"text": TEXT, "model": "other", "strategy": "guess", "decoding": "nested", "threshold": 5, "by_label": "x"}
+    assert handlers.restore(state) == {"model": analyzer.name, "text": TEXT, "decoding": "nested"}
+    assert handlers.restore('{"text": "甲", "threshold": 0.2}') == {"model": analyzer.name, "text": "甲", "threshold": 0.2}
+    for nothing in (None, "", "{", "[]", 5, []):
+        assert handlers.restore(nothing) == {}
+    assert "text" not in handlers.restore({"text": "甲" * 10_000})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 pytest.importorskip("gradio", reason="gradio is not installed")
+
+from tests.space.conftest import EXAMPLE
 
 Space = tuple[str, Path]
 
@@ -50,8 +53,8 @@ def request(url: str, body: object = None, *, raw: bytes | None = None, method: 
         return error.code, error.read().decode("utf-8", "replace")
 
 
-#: What a visitor has filled in, by the ids of the page's elements.
-FILLED_IN = {"text": "北约在叙利亚", "use-llm": True, "endpoint": "http://127.0.0.1:9/v1", "llm-model": "some-model"}
+#: What a visitor has filled in, by the ids of the page's elements; the text is the one that has been analyzed on arrival.
+FILLED_IN = {"text": EXAMPLE, "use-llm": True, "endpoint": "http://127.0.0.1:9/v1", "llm-model": "some-model"}
 
 
 class Program:
@@ -79,15 +82,8 @@ class Program:
         return inputs
 
     def event(self, name: str) -> dict[str, Any]:
-        return next(event for event in self.events if event["api_name"] == name)
-
-    def call_after_analysis(self, event: dict[str, Any], data: object) -> dict[str, Any]:
-        """As `call`; where it matters, in a session in which a text has been analyzed before."""
-        if not any(self.components[number]["type"] == "state" for number in event["inputs"]):
-            return self.call(event, data)
-        session, before = f"visitor{next(self._numbers)}", self.event("analyze_1")
-        assert self.call(before, self.usual_inputs(before), session)["success"]
-        return self.call(event, data, session)
+        """The page's own event of a handler; gradio numbers those of the same name."""
+        return [event for event in self.events if re.fullmatch(rf"{name}(_\d+)?", event["api_name"] or "")][-1]
 
     def call(self, event: dict[str, Any], data: object, session: str = "") -> dict[str, Any]:
         """The last message about an event: its outputs, or its error."""
@@ -129,14 +125,14 @@ def test_no_event_has_input_that_ends_in_a_traceback(program: Program) -> None:
         calls += [(event, data) for data in (usual, [], usual[:-1], [*usual, 1], None, "text", {"a": 1})]
     assert len(calls) > 100
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda call: program.call_after_analysis(*call), calls))
+        answers = list(pool.map(lambda call: program.call(*call), calls))
     assert all(answers)
 
 
 @pytest.mark.parametrize("value", [5, None, -1, "0.5", "x"])
 @pytest.mark.parametrize(("language", "message"), [("zh", "0 到 1 之间"), ("en", "from 0 to 1")])
 def test_an_impossible_threshold_gives_a_plain_message(program: Program, value: object, language: str, message: str) -> None:
-    event = program.event("analyze_1")
+    event = program.event("analyze")
     answer = program.call(event, program.usual_inputs(event, threshold=value, language=language))
     assert answer["success"]
     assert message in answer["output"]["data"][1]
@@ -180,3 +176,45 @@ def test_no_file_of_the_server_is_read(program: Program) -> None:
     for file in ({"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, {"path": "/etc/passwd"}):
         event = program.event("analyze_file")
         assert "root:" not in json.dumps(program.call(event, program.usual_inputs(event, file=file)))
+
+
+#: A review as the page's script sends it.
+REVIEW = {"text": "北约", "complete": True, "entities": [{"start": 0, "end": 2, "label": "State", "review": "added"}]}
+SAVE = {"queue": "0" * 16, "item": REVIEW, "language": "en"}
+
+
+def post(space: Space, path: str, raw: bytes, **headers: str) -> tuple[int, str]:
+    message = urllib.request.Request(space[0] + path, raw, {"Content-Type": "application/json", **headers})
+    try:
+        with urllib.request.urlopen(message, timeout=60) as answer:
+            return answer.status, answer.read().decode("utf-8", "replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode("utf-8", "replace")
+
+
+def test_reviews_are_exported_and_saved_for_the_pages_own_script(space: Space, kept_reviews: Path) -> None:
+    own = {"Origin": space[0].rstrip("/")}
+    status, answer = post(space, "hybridner/export", json.dumps({"format": "jsonl", "items": [REVIEW]}).encode(), **own)
+    assert (status, json.loads(answer)["text"]) == (200, "北约")
+    assert post(space, "hybridner/save", json.dumps(SAVE).encode(), **own) == (200, '{"saved":1}')
+    assert (kept_reviews / f"{SAVE['queue']}.jsonl").is_file()
+
+
+@pytest.mark.parametrize("path", ["hybridner/export", "hybridner/save"])
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        *((raw, 400) for raw in (b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b" " * 9_000_000)),
+        *((json.dumps(value).encode(), 422) for value in ({}, {"items": 5}, {"item": 5}, {"items": [{}], "item": {}})),
+        (json.dumps({**SAVE, "items": [REVIEW], "format": "../x", "queue": "../x"}).encode(), 422),
+    ],
+)
+def test_reviews_that_are_none_are_refused(space: Space, path: str, raw: bytes, status: int) -> None:
+    code, answer = post(space, path, raw)
+    assert code == status
+    assert "error" in json.loads(answer)
+
+
+@pytest.mark.parametrize("headers", [{"Content-Type": "text/plain"}, {"Origin": "http://elsewhere.example"}])
+def test_other_pages_cannot_save(space: Space, headers: dict[str, str]) -> None:
+    assert post(space, "hybridner/save", json.dumps(SAVE).encode(), **headers)[0] in (400, 403)

@@ -36,6 +36,12 @@ window.SpansEditor = (() => {
       this.root.addEventListener("pointermove", (event) => this._drag(event));
       this.root.addEventListener("pointerup", (event) => this._release(event));
       this.root.addEventListener("pointercancel", () => { this.draft = this.dragged = null; this.render(); });
+      // A finger that rests for long taps too, and does not start the browser's own selection.
+      this.root.addEventListener("contextmenu", (event) => {
+        if (event.pointerType !== "touch") return;
+        event.preventDefault();
+        if (!this.dragged) this._tap(event);
+      });
       this.root.addEventListener("keydown", (event) => this._key(event));
       this.root.addEventListener("focus", () => {
         if (!this.selected && this.root.matches(":focus-visible") && !this._pressed) this.next(1, true);
@@ -301,6 +307,10 @@ window.SpansEditor = (() => {
         this._setPending(span);
         return;
       }
+      this._tap(event);
+    }
+
+    _tap(event) {
       const key = event.target.closest?.("mark[data-key]")?.dataset.key;
       const mark = this.marks.find((one) => keyOf(one) === key);
       if (mark) this.select(mark, true);

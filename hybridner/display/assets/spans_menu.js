@@ -13,10 +13,13 @@ window.SpansMenu = (() => {
       this.node = element("div", "se-menu");
       this.node.setAttribute("role", "menu");
       this.node.hidden = true;
-      this.node.addEventListener("click", (event) => {
+      const choose = (event) => {
         const button = event.target.closest("button");
         if (button) onChoice(button.dataset.action, button.dataset.label);
-      });
+      };
+      // A finger chooses as it leaves, however long it rested; a click that comes after that finds the menu closed.
+      this.node.addEventListener("pointerup", (event) => { if (event.pointerType === "touch") choose(event); });
+      this.node.addEventListener("click", (event) => { if (event.pointerType !== "touch") choose(event); });
       this.node.addEventListener("keydown", (event) => this._key(event, onChoice));
     }
 
