@@ -84,7 +84,7 @@ def test_an_entity_without_votes_is_explained() -> None:
     """Its type is the LLM's, or the strategy's."""
     local = candidate(0, 2, "LOC", votes={"a": "O", "b": "O"})
     by_strategy = AnalyzedText.from_candidates("北京", [local], "flat")
-    decided = VerifiedCandidate(local, Provenance("PER", 0.6, "asked", "llm", "LOC", None, "some-llm", "bayes"))
+    decided = VerifiedCandidate(local, Provenance("PER", 0.6, "asked", "llm", "LOC", model="some-llm", fusion="bayes"))
     by_llm = AnalyzedText("北京", (local,), (decided,), "flat", has_llm=True)
     for seen, key in ((by_strategy, "result.no_votes_local"), (by_llm, "result.no_votes_llm")):
         (mark,) = view("zh").found(seen, HALF)
@@ -97,8 +97,8 @@ def test_an_entity_without_votes_is_explained() -> None:
 
 def test_who_decided_is_told_after_an_llm() -> None:
     local = candidate(0, 2, "LOC")
-    decided = VerifiedCandidate(local, Provenance("PER", 0.6, "asked", "llm", "LOC", None, "some-llm", "bayes"))
-    overruled = VerifiedCandidate(local, Provenance("LOC", 0.6, "asked", "local", "PER", None, "some-llm", "bayes"))
+    decided = VerifiedCandidate(local, Provenance("PER", 0.6, "asked", "llm", "LOC", model="some-llm", fusion="bayes"))
+    overruled = VerifiedCandidate(local, Provenance("LOC", 0.6, "asked", "local", "PER", model="some-llm", fusion="bayes"))
     assert view("en").decided_by(decided) == "LLM (some-llm)"
     assert view("en").decided_by(overruled) == "ensemble (the LLM said: PER)"
     shown = AnalyzedText("北京", (local,), (decided,), "flat", has_llm=True)
@@ -116,9 +116,9 @@ def test_what_the_llm_changed_is_listed() -> None:
     relabelled = replace(candidates[0], label="LOC")
     deleted = replace(candidates[1], label="O", is_entity=False)
     final = (
-        VerifiedCandidate(relabelled, Provenance("ORG", 0.6, "asked", "llm", "LOC", None, "m", "bayes")),
-        VerifiedCandidate(deleted, Provenance("PER", 0.6, "cached", "llm", "O", None, "m", "bayes")),
-        VerifiedCandidate(candidates[2], Provenance("LOC", 0.6, "asked", "local", "PER", None, "m", "bayes")),
+        VerifiedCandidate(relabelled, Provenance("ORG", 0.6, "asked", "llm", "LOC", model="m", fusion="bayes")),
+        VerifiedCandidate(deleted, Provenance("PER", 0.6, "cached", "llm", "O", model="m", fusion="bayes")),
+        VerifiedCandidate(candidates[2], Provenance("LOC", 0.6, "asked", "local", "PER", model="m", fusion="bayes")),
         VerifiedCandidate(candidates[3], Provenance("O", 0.1)),
     )
     rows = re.findall(r"<tr>(<td>.*?)</tr>", changes_table(replace(seen, final=final, has_llm=True), labels))
