@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hybridner.ensemble.ballot import Ballot, Integers, merge_ballots
+from hybridner.ensemble.ballot import ABSTAIN, Ballot, Integers, merge_ballots
 from hybridner.errors import DataError
 from hybridner.files import atomic_write
 from hybridner.spans import Record, Span
@@ -70,6 +70,27 @@ class Predictions:
             self.folds[index],
             self.about,
         )
+
+    def reorder_labels(self, labels: Sequence[str]) -> Predictions:
+        """The same with the labels in another order, O still first: other trainings of a set may number its types otherwise.
+
+        Raises:
+            DataError: other labels than these.
+        """
+        if tuple(labels) == self.labels:
+            return self
+        if sorted(labels) != sorted(self.labels) or labels[0] != self.labels[0]:
+            missing, strange = set(self.labels) - set(labels), set(labels) - set(self.labels)
+            raise DataError(
+                "predictions over other labels"
+                + (f"; only one side has {', '.join(sorted(missing | strange))}" if missing | strange else "")
+            )
+        old = [self.labels.index(label) for label in labels]
+        new = np.argsort(old)
+        ballot = self.ballot
+        votes = np.where(ballot.votes == ABSTAIN, ABSTAIN, new[ballot.votes])
+        moved = replace(ballot, votes=votes, logits=ballot.logits[:, old], probabilities=ballot.probabilities[:, :, old])
+        return replace(self, ballot=moved, labels=tuple(labels))
 
     def save(self, path: str | Path) -> None:
         """Write a Parquet file; it appears under its name only when it is whole."""

@@ -56,7 +56,7 @@ class Study(Settings):
 
     Attributes:
         encoder: of the members.
-        hardware: of the training, where no training report says it.
+        hardware: of the training, where no training report says so.
         sets: by the name that the files begin with, in the order of the tables.
         caveats: sentences that stand above every table with an LLM.
     """
@@ -112,8 +112,21 @@ class Turn:
 
     @cached_property
     def fitting(self) -> Predictions:
-        """Predictions that no member was trained for, and that are not judged."""
-        return concat_predictions([Predictions.load(path) for path in self.fitting_parts])
+        """Predictions that no member was trained for, and that are not judged; their labels in the order of the test part's.
+
+        Raises:
+            DataError: a file that cannot be read, or is about other labels or members than the test part.
+        """
+        parts = []
+        for path in self.fitting_parts:
+            part = Predictions.load(path)
+            try:
+                parts.append(part.reorder_labels(self.test.labels))
+            except DataError as error:
+                raise DataError(f"{error.problem}; they do not go with {self.parts['test'].name}", str(path)) from None
+            if part.members != self.test.members:
+                raise DataError(f"members {part.members} do not go with {self.test.members} of the test part", str(path))
+        return concat_predictions(parts)
 
     @cached_property
     def test(self) -> Predictions:
@@ -123,7 +136,7 @@ class Turn:
     def metadata(self, split: str | None = None) -> RunMetadata:
         """What has to stand beside the figures; another name of the split for a part of it."""
         reports = self.reports.values()
-        sizes = {report["records"]["train"] for report in reports}
+        sizes = {report["records"]["train"] for report in reports or [self.test.about] if "records" in report}
         devices = list(dict.fromkeys(str(report["device"]) for report in reports))
         versions = {name: version for report in reports for name, version in report["versions"].items()}
         kind = next(words for kind, words in _FITTING if any(part.startswith(kind) for part in self.parts))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridner.ensemble import Predictions, concat_predictions
+from hybridner.ensemble import ABSTAIN, DecisionSettings, Predictions, concat_predictions, decide_predictions
 from hybridner.errors import DataError
 from tests.support.predictions import made_up_predictions
 
@@ -70,3 +70,21 @@ def test_parts_in_any_order_make_the_same_whole(order: list[int]) -> None:
 def test_parts_of_other_members_do_not_go_together(predictions: Predictions) -> None:
     with pytest.raises(DataError, match="do not go with"):
         concat_predictions([predictions, made_up_predictions(5, (0.9, 0.8))])
+
+
+def test_labels_in_another_order(predictions: Predictions) -> None:
+    order = ("O", "PER", "LOC", "ORG")
+    moved = predictions.reorder_labels(order)
+    assert moved.labels == order
+    for old, new in zip(predictions.ballot.votes.ravel().tolist(), moved.ballot.votes.ravel().tolist(), strict=True):
+        assert old == new == ABSTAIN or predictions.labels[old] == order[new]
+    assert [order[number] for number in moved.gold] == [predictions.labels[number] for number in predictions.gold]
+    for settings in (DecisionSettings("score"), DecisionSettings("mean")):
+        before, after = decide_predictions(predictions, settings), decide_predictions(moved, settings)
+        assert [[(c.start, c.end, c.label, c.is_entity) for c in row] for row in before] == [
+            [(c.start, c.end, c.label, c.is_entity) for c in row] for row in after
+        ]
+    back = moved.reorder_labels(predictions.labels)
+    np.testing.assert_array_equal(back.ballot.probabilities, predictions.ballot.probabilities)
+    with pytest.raises(DataError, match="only one side has ORG, TIME"):
+        predictions.reorder_labels(("O", "PER", "LOC", "TIME"))

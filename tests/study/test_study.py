@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hybridner.cli.main import main
@@ -84,6 +85,10 @@ def test_files_are_found_by_their_names(folder: Path) -> None:
     assert small.fitted_on == "240 out-of-fold training sentences"
     assert other.fitted_on == "120 dev sentences that early stopping did not read"
     assert (other.train_size, other.hardware) == (None, "unknown")
+    about = replace(turns[2].test, about={"records": {"train": 700}})
+    about.save(folder / "other-1-test.parquet")
+    (*_, again) = find_turns(Study.load(folder / "study.yaml"), folder)
+    assert again.metadata().train_size == 700
 
 
 def test_a_digest_changes_with_what_a_run_depends_on(folder: Path, tmp_path: Path) -> None:
@@ -185,6 +190,19 @@ def test_answers_that_do_not_belong(folder: Path, tmp_path: Path, capsys: pytest
     assert "small-7" in capsys.readouterr().err
     assert main(given) == 1
     assert "--answers" in capsys.readouterr().err
+
+
+def test_fitting_parts_go_with_the_test_part(folder: Path, tmp_path: Path) -> None:
+    predictions(90, 100).save(tmp_path / "small-1-test.parquet")
+    study, path = Study.load(folder / "study.yaml"), tmp_path / "small-1-fold0.parquet"
+    predictions(60, 1).reorder_labels(("O", "PER", "ORG", "LOC")).save(path)
+    (turn,) = find_turns(study, tmp_path)
+    assert turn.fitting.labels == turn.test.labels
+    np.testing.assert_array_equal(turn.fitting.gold, predictions(60, 1).gold)
+    replace(predictions(60, 1), members=("a", "b", "c", "d")).save(path)
+    (turn,) = find_turns(study, tmp_path)
+    with pytest.raises(DataError, match="do not go with"):
+        _ = turn.fitting
 
 
 def test_studies_that_cannot_be_used(folder: Path, tmp_path: Path) -> None:
