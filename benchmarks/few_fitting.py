@@ -22,7 +22,7 @@ SIZES = (20, 50, 100, 300)
 DRAWS = 5
 STRATEGIES = ("majority", "mean", "score", "f1", "class_f1", "pool")
 #: Judging more sentences than this only takes longer.
-JUDGED = 2000
+JUDGED = 500
 
 
 def measure(turn: Turn, size: int) -> dict[str, Any] | None:

@@ -77,7 +77,7 @@ def look_up(data: Any, path: list[str]) -> Any:
 
 @cache
 def _read(file: str) -> Any:
-    path = next(folder / file for folder in (RESULTS, ROOT) if (folder / file).exists())
+    path = RESULTS / file if (RESULTS / file).exists() else ROOT / file
     return json.loads(path.read_text(encoding="utf-8"))
 
 
