@@ -159,7 +159,7 @@ def learn_members(
     replayed = random.Random(settings.seed).sample(others, min(len(others), REPLAY * len(new)))
     learned, report = fine_tune(require_torch(model), [*new, *replayed], model.config.labels, settings)
     learned.config.review_threshold = model.config.review_threshold
-    for field in ("temperature", "combiner_weights", "strategy", "stackers", "gazetteer", "llm_answers"):
+    for field in ("temperature", "combiner_weights", "strategy", "stackers", "gazetteer", "llm_answers", "llm_reliability"):
         setattr(learned.config, field, getattr(model.config, field))
     learned.take_companions(model)
     return learned, {**report, "reviewed": len(new), "replayed": len(replayed)}

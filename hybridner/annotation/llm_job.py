@@ -7,7 +7,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from hybridner.llm import AnswerCache, Budget, ConfusionMatrix, LlmError, Price, Verifier, as_verifier, load_prices
+from hybridner.llm import (
+    AnswerCache,
+    Budget,
+    ConfusionMatrix,
+    LlmError,
+    MemberReliability,
+    Price,
+    Verifier,
+    as_verifier,
+    load_prices,
+)
 from hybridner.llm.prices import Usage
 from hybridner.validation import validate
 
@@ -23,8 +33,10 @@ def describe_llm(llm: Llm, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the answers and their use, as JSON types and without secrets."""
     verifier = as_verifier(llm)
     kept = {name: value for name, value in settings.items() if name not in _FREE}
-    if isinstance(kept.get("confusion"), ConfusionMatrix):
-        kept["confusion"] = kept["confusion"].to_dict()
+    kept = {
+        name: value.to_dict() if isinstance(value, (ConfusionMatrix, MemberReliability)) else value
+        for name, value in kept.items()
+    }
     return {"model": verifier.model, "parameters": dict(verifier.parameters), "settings": kept}
 
 
@@ -45,8 +57,6 @@ class JobLlm:
     def __init__(self, folder: Path, llm: Llm, settings: Mapping[str, Any], process: int, processes: int) -> None:
         self._verifier = as_verifier(llm)
         self._settings = dict(settings)
-        if isinstance(confusion := self._settings.get("confusion"), Mapping):
-            self._settings["confusion"] = ConfusionMatrix.from_dict(confusion)
         budget = validate(Budget, self._settings.pop("budget", None) or {}, LlmError, "budget")
         self._price = load_prices().get(self._verifier.model)
         if budget.cost is not None and self._price is None:

@@ -2,6 +2,7 @@
 
 from hybridner.calibration.calibrate import CalibrationConfig, calibrate
 from hybridner.calibration.evaluated import EvaluatedCandidates, cross_fit, evaluate, fit_settings
+from hybridner.calibration.llm_fit import LlmCalibration
 from hybridner.calibration.llm_member import fit_member, fit_trust
 from hybridner.calibration.pool import fit_pool
 from hybridner.calibration.stackers import fit_stacker
@@ -12,6 +13,7 @@ from hybridner.calibration.weights import fit_combiner
 __all__ = [
     "CalibrationConfig",
     "EvaluatedCandidates",
+    "LlmCalibration",
     "Target",
     "calibrate",
     "cross_fit",

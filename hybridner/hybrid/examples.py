@@ -146,14 +146,13 @@ class ExampleIndex:
     ) -> ExampleFinder:
         """A `hybridner.llm.ExampleFinder` for a batch; SpanNER reads a text again when the first of its spans is asked about."""
         spanner = _spanner(model)
-        known: dict[int, dict[tuple[int, int], Vectors]] = {}
+        known: dict[int, Tensor] = {}
 
         def find(number: int, candidate: Candidate) -> list[Example]:
             if number not in known:
-                spans = [(other.start, other.end) for other in candidates[number]]
-                (states,) = span_states(model, [texts[number]], 1)
-                known[number] = dict(zip(spans, _vectors(spanner, states, spans), strict=True))
-            vector = known[number][candidate.start, candidate.end]
+                (known[number],) = span_states(model, [texts[number]], 1)
+            # Also of a span that no member proposed: an LLM may have.
+            (vector,) = _vectors(spanner, known[number], [(candidate.start, candidate.end)])
             return self.nearest(vector, texts[number], candidate.start, candidate.end, k)
 
         return find

@@ -34,6 +34,10 @@ Batch = Sequence[TextPrediction]
 class ExampleSource(Protocol):
     """Where examples for the prompts come from; see `ExampleIndex`."""
 
+    @property
+    def sentences(self) -> Sequence[Record]:
+        """Whole labelled sentences."""
+
     def finder(self, model: Any, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], k: int) -> ExampleFinder:
         """What finds k examples for a candidate of these texts."""
 
@@ -133,9 +137,12 @@ def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_known_answers(settings: dict[str, Any], config: HybridNerConfig, llm: str) -> dict[str, Any]:
-    """With the confusion matrix of the answers that people judged, where the user says nothing about the LLM's reliability."""
-    judged = (config.llm_answers or {}).get(llm)
-    if not judged or {"accuracy", "confusion"} & settings.keys():
+    """With what is known about the LLM's reliability, where the user says nothing: what was fitted; about label choice else the
+    confusion matrix of the answers that people judged."""
+    if {"accuracy", "confusion", "member"} & settings.keys():
         return settings
-    pairs = ((true, answer) for true, answer, count in judged for _ in range(count))
-    return {**settings, "confusion": ConfusionMatrix.fit(pairs, config.labels.with_outside)}
+    known: dict[str, Any] = dict((config.llm_reliability or {}).get(llm, {}))
+    if "confusion" not in known and (judged := (config.llm_answers or {}).get(llm)):
+        pairs = ((true, answer) for true, answer, count in judged for _ in range(count))
+        known["confusion"] = ConfusionMatrix.fit(pairs, config.labels.with_outside)
+    return {**settings, **known}

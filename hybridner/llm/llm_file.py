@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from hybridner.errors import DataError
-from hybridner.llm import ConfusionMatrix
+from hybridner.llm import ConfusionMatrix, MemberReliability
 
 
 def read_llm_file(path: str) -> tuple[Any, dict[str, Any]]:
@@ -17,7 +17,7 @@ def read_llm_file(path: str) -> tuple[Any, dict[str, Any]]:
 
     Raises:
         DataError: the file cannot be read, or holds anything else, or a key.
-        LlmError: a confusion matrix that cannot be.
+        LlmError: a confusion matrix, or a member's reliability, that cannot be.
     """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -30,6 +30,7 @@ def read_llm_file(path: str) -> tuple[Any, dict[str, Any]]:
         raise DataError(f"`settings` must be a mapping, such as {{fusion: bayes, accuracy: 0.8}}, not {settings!r}", path)
     if isinstance(verifier, dict) and "api_key" in verifier:
         raise DataError("`verifier` must hold no key; put it into the environment variable OPENAI_API_KEY", path)
-    if isinstance(settings.get("confusion"), Mapping):
-        settings["confusion"] = ConfusionMatrix.from_dict(settings["confusion"])
+    for name, kind in (("confusion", ConfusionMatrix), ("member", MemberReliability)):
+        if isinstance(settings.get(name), Mapping):
+            settings[name] = kind.from_dict(settings[name])
     return verifier, settings

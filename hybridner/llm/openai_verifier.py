@@ -283,7 +283,7 @@ class OpenAIVerifier:
             raise AttemptError(f"the server's answer is no chat completion ({type(error).__name__})") from None
         answer = read_completion(completion, time.monotonic() - started, attempt, self.model)
         tokens = read_tokens(completion)
-        features = (constraint,) * (constraint is not None) + ("logprobs",) * bool(tokens)
+        features = (*([constraint] if constraint else []), *(["logprobs"] if tokens else []))
         return replace(answer, probabilities=option_probabilities(tokens, question.options, question.count), features=features)
 
     def _body(self, max_tokens: int | None) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from hybridner.ensemble import KINDS, FixedThreshold, Kind, Threshold, as_threshold
 from hybridner.errors import HybridNerError, LlmError
@@ -22,6 +23,14 @@ def _as_threshold(value: Threshold | float) -> Threshold:
         return as_threshold(value)
     except HybridNerError as error:
         raise ValueError(error) from None
+
+
+def _as_confusion(value: Any) -> Any:
+    return ConfusionMatrix.from_dict(value) if isinstance(value, Mapping) else value
+
+
+def _as_member(value: Any) -> Any:
+    return MemberReliability.from_dict(value) if isinstance(value, Mapping) else value
 
 
 class LlmSettings(Settings):
@@ -62,8 +71,8 @@ class LlmSettings(Settings):
     kinds: tuple[Kind, ...] = KINDS
     fusion: Annotated[str, one_of(FUSIONS)] = "bayes"
     accuracy: Number = Field(default=0.8, ge=0.0, le=1.0)
-    confusion: ConfusionMatrix | None = None
-    member: MemberReliability | None = None
+    confusion: Annotated[ConfusionMatrix | None, BeforeValidator(_as_confusion)] = None
+    member: Annotated[MemberReliability | None, BeforeValidator(_as_member)] = None
     min_gain: Number = Field(default=0.1, ge=0.0)
     votes: Integer = Field(default=1, ge=1, le=2)
     template: str | Path = "en"

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 #: What an LLM adds to an entity; see `hybridner.hybrid.entity_dicts.verified_entity`.
-_OF_LLM = ("local_label", "llm_label", "llm_status", "llm_model", "fusion", "llm_error", "llm_failure")
+_OF_LLM = ("local_label", "llm_label", "member_label", "llm_status", "llm_model", "fusion", "llm_error", "llm_failure")
 
 
 def entities_type(members: Sequence[str], llm: bool, contradictions: bool = False) -> pa.DataType:

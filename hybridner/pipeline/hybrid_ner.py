@@ -63,8 +63,8 @@ class HybridNerPipeline(Pipeline):
         ood_score (float): the share of known passages that are more typical than the one around the entity, from 0 to 1; only
             in composites that `hybridner calibrate` taught what they know. The list itself has the attribute `ood_score` of the
             whole text.
-        local_label, llm_label, llm_score, llm_status, llm_model, fusion, llm_error, llm_failure: only with an LLM; see
-            `hybridner.llm.Provenance`.
+        local_label, llm_label, llm_score, member_label, llm_features, llm_status, llm_model, fusion, llm_error, llm_failure: only
+            with an LLM; see `hybridner.llm.Provenance`.
 
     Args (here, or per call to override them):
         batch_size: windows per forward pass (16).

@@ -14,6 +14,7 @@ from hybridner.errors import DataError, MissingPackageError, ModelError
 from hybridner.files import atomic_folder, write_json
 
 if TYPE_CHECKING:
+    from hybridner.calibration import LlmCalibration
     from hybridner.ensemble import Predictions
     from hybridner.hybrid import CompositeModel
 
@@ -27,6 +28,7 @@ examples:
   hybridner calibrate runs/mine/composite dev.jsonl --strategy best --uncertainty best --accuracy 0.8
   hybridner calibrate runs/mine/composite runs/mine/oof.parquet --gazetteer terms.parquet --output runs/mine/with-terms
   hybridner calibrate runs/mine/composite runs/mine/oof.parquet --error-recall 0.9 --by-label --stacker xgboost
+  hybridner calibrate runs/mine/composite runs/mine/oof.parquet --llm llm.yaml --llm-sentences 50 --dry-run
 
 DATA is what `hybridner crossval` made, or a labelled file that no member was trained on. Everything is fitted on all of it; every
 figure shown, and every choice made by a figure, is cross-fitted.
@@ -73,6 +75,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="other texts of the domain, that members were not trained on, to rank new texts among (default: DATA)",
     )
     parser.add_argument("--background", metavar="FILE", help="texts of other kinds, thousands if possible (else 200 of ours)")
+    parser.add_argument(
+        "--llm", metavar="FILE", help="YAML file of an LLM: ask it about labelled sentences, and learn how far to trust it"
+    )
+    parser.add_argument("--llm-sentences", type=int, default=50, metavar="N", help="how many sentences (default: 50)")
+    parser.add_argument("--llm-cache", metavar="FILE", help="keep the LLM's answers in this file, and ask nothing twice")
+    parser.add_argument("--dry-run", action="store_true", help="with --llm: only say what asking would cost")
     parser.add_argument("--output", metavar="DIR", help="where the composite goes (default: where it is)")
 
 
@@ -94,6 +102,12 @@ def run(options: argparse.Namespace) -> int:
         model.use_gazetteer(load_gazetteer(options.gazetteer, model.config.labels.names))
     predictions = _predictions(options.data, model)
     report = calibrate(model, predictions, choices)
+    if options.llm:
+        llm = _llm_calibration(model, predictions, options)
+        if options.dry_run:
+            print(llm.plan())
+            return 0
+        report["llm"] = llm.fit()
     report["ood"] = _teach_domain(model, [record.text for record in predictions.records], options)
     folder = Path(options.output or options.model)
     with atomic_folder(folder) as unfinished:
@@ -108,6 +122,16 @@ def run(options: argparse.Namespace) -> int:
     print_report(console, report)
     console.print(f"written to {folder}")
     return 0
+
+
+def _llm_calibration(model: Any, predictions: Predictions, options: argparse.Namespace) -> LlmCalibration:
+    from hybridner.calibration import LlmCalibration
+    from hybridner.llm import AnswerCache, as_verifier
+    from hybridner.llm.llm_file import read_llm_file
+
+    llm, settings = read_llm_file(options.llm)
+    cache = AnswerCache(options.llm_cache) if options.llm_cache else None
+    return LlmCalibration(model, predictions, as_verifier(llm), settings, options.llm_sentences, cache)
 
 
 def _predictions(path: str, model: Any) -> Predictions:
@@ -171,6 +195,14 @@ def print_report(console: Terminal, report: dict[str, Any]) -> None:
         )
     for label, value in chosen["by_label"].items():
         console.print(f"  {label}: {value:.3f}")
+    if llm := report.get("llm"):
+        console.print(f"reliability of {llm['model']} fitted on {llm['sentences']} sentences")
+        if member := llm.get("member"):
+            console.print(
+                f"  as a member: {member['found']} entities found, {member['right']} of them right, of {member['gold']}"
+            )
+        if verify := llm.get("verify"):
+            console.print(f"  about doubtful spans: right on {verify['right']} of {verify['spans']}")
     console.print(_domain_line(report.get("ood")))
 
 

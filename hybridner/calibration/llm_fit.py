@@ -1,0 +1,147 @@
+"""Asking an LLM about labelled sentences, to learn how far to trust it; what is learned goes into the composite."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hybridner.calibration.llm_member import fit_member
+from hybridner.ensemble import Candidate, Predictions, decide_predictions
+from hybridner.errors import DataError
+from hybridner.hybrid import CompositeModel
+from hybridner.llm import (
+    AnswerCache,
+    ConfusionMatrix,
+    LlmSettings,
+    LlmStage,
+    MemberReliability,
+    Plan,
+    VerifiedCandidate,
+    Verifier,
+    collect_answer_pairs,
+)
+from hybridner.spans import NON_ENTITY, Span
+
+_SEED = 42
+
+
+class LlmCalibration:
+    """The questions that fit an LLM's reliability, in the way of `settings.stage`.
+
+    Args:
+        model: the composite that the LLM stands behind; `fit` changes its configuration.
+        predictions: out of fold, or of sentences no member was trained on.
+        verifier: the LLM.
+        settings: fields of `LlmSettings`.
+        sentences: how many to ask about, drawn at random (always the same); some fifty will do.
+        cache: answers kept on disk, so that nothing is asked twice.
+
+    Raises:
+        DataError: no sentence to ask about.
+        LlmError: settings that cannot work.
+
+    Example:
+        >>> calibration = LlmCalibration(model, predictions, as_verifier("deepseek-flash"), {"stage": "member"}, 50)
+        >>> print(calibration.plan())
+        >>> calibration.fit()
+    """
+
+    def __init__(
+        self,
+        model: CompositeModel,
+        predictions: Predictions,
+        verifier: Verifier,
+        settings: Mapping[str, Any],
+        sentences: int = 50,
+        cache: AnswerCache | None = None,
+    ) -> None:
+        if sentences < 1 or not len(predictions):
+            raise DataError(f"no sentence to ask the LLM about: {sentences} of {len(predictions)} are wanted")
+        self.model, self._verifier, self._cache = model, verifier, cache
+        order = random.Random(_SEED).sample(range(len(predictions)), min(sentences, len(predictions)))
+        self._records = predictions.select_records(sorted(order))
+        self._candidates = decide_predictions(self._records, model.decision_settings)
+        # Of every sentence, whatever it promises: what the LLM leaves out counts as well.
+        shared = {"threshold": model.config.review_threshold, "decoding": model.config.decoding, **settings}
+        self._settings = LlmSettings(**{**shared, "min_gain": 0.0})
+
+    def plan(self) -> Plan:
+        """What would be asked, with calls, tokens and price; no request is sent."""
+        with self._stage(self._settings) as stage:
+            return stage.plan(self._texts, self._candidates)
+
+    def fit(self) -> dict[str, Any]:
+        """Ask, fit, and put what was fitted into the composite's configuration under the LLM's name.
+
+        Returns:
+            how many sentences and spans were answered, and how often the LLM was right about them.
+
+        Raises:
+            DataError: the LLM gave no answer at all.
+        """
+        fitted: dict[str, Any] = {}
+        report: dict[str, Any] = {"model": self._verifier.model, "sentences": len(self._texts)}
+        settings = self._settings
+        if settings.stage != "verify":
+            member, report["member"] = self._fit_member(self._ask(_for_stage(settings, "member")))
+            fitted["member"] = member.to_dict()
+            settings = LlmSettings(**{**_fields(settings), "member": member})
+        if settings.stage != "member":
+            rows = self._ask(settings)
+            matrix, report["verify"] = self._fit_matrix(rows, settings.fusion)
+            fitted["confusion"] = matrix.to_dict()
+        self.model.config.llm_reliability = {**(self.model.config.llm_reliability or {}), self._verifier.model: fitted}
+        return report
+
+    @property
+    def _texts(self) -> list[str]:
+        return [record.text for record in self._records.records]
+
+    @property
+    def _gold(self) -> list[tuple[Span, ...]]:
+        return [record.entities for record in self._records.records]
+
+    def _stage(self, settings: LlmSettings) -> LlmStage:
+        return LlmStage(self._verifier, self.model.config.labels, settings, cache=self._cache)
+
+    def _ask(self, settings: LlmSettings) -> list[list[VerifiedCandidate]]:
+        with self._stage(settings) as stage:
+            rows = stage.run(self._texts, self._candidates)
+        if not any(item.provenance.llm_label is not None for row in rows for item in row):
+            reasons = dict.fromkeys(item.provenance.llm_error for row in rows for item in row if item.provenance.llm_error)
+            raise DataError(f"the LLM gave no answer to fit its reliability on: {'; '.join(reasons) or 'nothing was asked'}")
+        return rows
+
+    def _fit_member(self, rows: Sequence[Sequence[VerifiedCandidate]]) -> tuple[MemberReliability, dict[str, Any]]:
+        candidates: list[list[Candidate]] = []
+        found: list[list[Span]] = []
+        gold: list[Sequence[Span]] = []
+        characters = 0
+        for text, before, row, truth in zip(self._texts, self._candidates, rows, self._gold, strict=True):
+            said = {(i.candidate.start, i.candidate.end): i.provenance.member_label for i in row}
+            answered = [c for c in before if said[c.start, c.end] is not None]
+            spans = [Span(*place, label) for place, label in said.items() if label not in (None, NON_ENTITY)]
+            if not answered and not spans:
+                continue
+            candidates.append(answered)
+            found.append(spans)
+            gold.append(truth)
+            characters += len(text)
+        right = sum(len(set(mine) & set(truth)) for mine, truth in zip(found, gold, strict=True))
+        report = {"sentences": len(found), "found": sum(map(len, found)), "right": right, "gold": sum(map(len, gold))}
+        return fit_member(candidates, found, gold, characters, self.model.config.labels.with_outside), report
+
+    def _fit_matrix(self, rows: Sequence[Sequence[VerifiedCandidate]], fusion: str) -> tuple[ConfusionMatrix, dict[str, Any]]:
+        asked = [[item for item in row if item.provenance.fusion == fusion] for row in rows]
+        pairs = collect_answer_pairs(asked, self._gold)
+        report = {"spans": len(pairs), "right": sum(true == answer for true, answer in pairs)}
+        return ConfusionMatrix.fit(pairs, self.model.config.labels.with_outside), report
+
+
+def _for_stage(settings: LlmSettings, stage: str) -> LlmSettings:
+    return LlmSettings(**{**_fields(settings), "stage": stage})
+
+
+def _fields(settings: LlmSettings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in LlmSettings.model_fields}

@@ -1,0 +1,95 @@
+"""How far an LLM is to be trusted is asked of labelled sentences, kept in the composite, and used by the pipeline."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hybridner.calibration import LlmCalibration
+from hybridner.errors import DataError
+from hybridner.hybrid import HybridNerModel, predict_records
+from hybridner.llm import AnswerCache, MemberReliability
+from hybridner.pipeline import HybridNerPipeline
+from tests.llm.scripted_server import Reply, ScriptedServer, chat, problem, verifier
+from tests.support.tiny import small_records
+
+RECORDS = small_records()
+GOLD = {record.text: record.entities for record in RECORDS}
+
+
+def knowing(body: dict[str, Any], _: int) -> Reply:
+    """Knows gold: lists a sentence's entities, or gives the label of the span that is asked about."""
+    asked = body["messages"][1]["content"]
+    sentence = asked.split("Sentence: “")[-1].split("”\n")[0].replace("[", "").replace("]", "")
+    entities = GOLD[sentence]
+    if "Target Span" in asked:
+        words = asked.split("Target Span: “")[-1].split("”")[0]
+        return chat(next((s.label for s in entities if sentence[s.start : s.end] == words), "Non-Entity"))
+    return chat("\n".join(f"{s.label}: {sentence[s.start : s.end]}" for s in entities) or "Non-Entity")
+
+
+@pytest.fixture
+def own(composite: HybridNerModel) -> HybridNerModel:
+    """A composite that the test may change."""
+    return copy.deepcopy(composite)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    running = ScriptedServer(knowing)
+    yield running
+    running.stop()
+
+
+def test_fitted_reliability_is_used_by_the_pipeline(own: HybridNerModel, server: ScriptedServer, tmp_path: Path) -> None:
+    predictions = predict_records(own, RECORDS)
+    settings = {"stage": "both", "min_context_chars": 0, "spans_per_call": 1}
+    cache = AnswerCache(tmp_path / "a.sqlite")
+    calibration = LlmCalibration(own, predictions, verifier(server), settings, 50, cache)
+    plan = calibration.plan()
+    assert (len(plan.pieces), server.requests) == (len(RECORDS), [])
+    report = calibration.fit()
+    assert report["member"]["found"] == report["member"]["right"] == report["member"]["gold"]
+    assert report["verify"]["right"] == report["verify"]["spans"]
+    asked = len(server.requests)
+    calibration.fit()
+    assert len(server.requests) == asked
+
+    own.save_pretrained(tmp_path / "model")
+    loaded = HybridNerModel.from_pretrained(tmp_path / "model")
+    fitted = MemberReliability.from_dict(loaded.config.llm_reliability["some-model"]["member"])
+    assert fitted.matrix.rows[1][1] > 0.6
+    llm = {"model": "some-model", "base_url": server.url, "api_key": "none"}
+    options = {"llm": llm, "llm_settings": {**settings, "stage": "member", "min_gain": 0.0}}
+    found = HybridNerPipeline(loaded)([record.text for record in RECORDS], **options)
+    right = sum(
+        (entity["start"], entity["end"], entity["entity_group"]) in {tuple(span) for span in record.entities}
+        for record, row in zip(RECORDS, found, strict=True)
+        for entity in row
+    )
+    before = HybridNerPipeline(loaded)([record.text for record in RECORDS])
+    assert right > 0.9 * sum(len(record.entities) for record in RECORDS)
+    assert right >= sum(
+        (entity["start"], entity["end"], entity["entity_group"]) in {tuple(span) for span in record.entities}
+        for record, row in zip(RECORDS, before, strict=True)
+        for entity in row
+    )
+    assert all(entity["member_label"] is not None for row in found for entity in row)
+
+
+def test_an_llm_without_answers_fits_nothing(own: HybridNerModel) -> None:
+    server = ScriptedServer(lambda *_: problem(400, "no such thing"))
+    try:
+        predictions = predict_records(own, RECORDS)
+        calibration = LlmCalibration(own, predictions, verifier(server, max_retries=0), {"stage": "member"}, 3)
+        with pytest.raises(DataError, match="no such thing"):
+            calibration.fit()
+        assert own.config.llm_reliability is None
+    finally:
+        server.stop()
+    with pytest.raises(DataError, match="no sentence"):
+        LlmCalibration(own, predictions, verifier("http://127.0.0.1:9/v1"), {}, 0)
