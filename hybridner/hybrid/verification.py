@@ -34,10 +34,6 @@ Batch = Sequence[TextPrediction]
 class ExampleSource(Protocol):
     """Where examples for the prompts come from; see `ExampleIndex`."""
 
-    @property
-    def sentences(self) -> Sequence[Record]:
-        """Whole labelled sentences."""
-
     def finder(self, model: Any, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], k: int) -> ExampleFinder:
         """What finds k examples for a candidate of these texts."""
 
