@@ -18,16 +18,14 @@ def parameter_groups(model: nn.Module, arguments: HybridNerTrainingArguments) ->
     """
     rates = arguments.member_learning_rates or {}
     encoder_rate, head_rate = arguments.encoder_learning_rate, arguments.head_learning_rate
-    assert encoder_rate is not None and head_rate is not None, "the trainer has put the default rates in"
+    assert encoder_rate is not None, "the trainer has put the default rates in"
+    assert head_rate is not None, "and here"
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         part, member, *inside = name.split(".")
-        if part == "encoders" or "attention" in inside:
-            rate = encoder_rate
-        else:
-            rate = rates.get(member, head_rate)
+        rate = encoder_rate if part == "encoders" or "attention" in inside else rates.get(member, head_rate)
         decays = parameter.dim() > 1 and "crf" not in inside
         groups.setdefault((rate, decays), []).append(parameter)
     return [
