@@ -43,7 +43,7 @@ def commands(name: str) -> list[list[str]]:
         for line in block.splitlines():
             parts = [re.sub(r"^(?:[A-Z_]+=\S+ +)+", "", part.strip()) for part in re.split(r" \| | > ", line)]
             mine = [part for part in parts if part.startswith(("hybridner ", "accelerate "))]
-            assert mine or line.startswith(("curl ", "docker ")), line
+            assert mine or line.startswith(("cat ", "curl ", "docker ")), line
             found += [shlex.split(part, comments=True) for part in mine]
     return found
 

@@ -14,12 +14,11 @@ DESCRIPTION = (
 EPILOG = f"""\
 examples:
   hybridner bootstrap --labels labels.yaml --text raw.txt --llm llm.yaml --encoder hfl/chinese-macbert-base --output runs/new
-  hybridner bootstrap ... --yes                                                 # after a look at the plan and its price
-  hybridner bootstrap ... --reviewed reviewed.jsonl                             # once runs/new/review.jsonl has been corrected
   hybridner learn runs/new/composite reviewed.jsonl --members --replay runs/new/silver.jsonl --output runs/better   # or so
 
 labels.yaml names, titles and describes the entity types: domain: ..., labels: [{{name: ..., title: ..., description: ...}}].
-Before anything is asked the plan with calls, tokens and price is shown, and --yes is needed. OUTPUT gets
+Before anything is asked the plan with calls, tokens and price is shown: give the same command with --yes to go on, and with
+--reviewed FILE once the review queue has been corrected. OUTPUT gets
   silver.jsonl   the sentences with the LLM's entities, and where its two prompts differ
   oof.parquet    what members trained on the others say about each, by which likely errors are found
   composite      the model, trained with less weight on what is unsure
