@@ -7,9 +7,11 @@ from itertools import chain
 
 from hybridner.ensemble import KINDS, Candidate, Kind, Threshold, as_threshold, find_doubtful
 from hybridner.llm.cache import AnswerCache, question_key
+from hybridner.llm.confusion import ConfusionMatrix
 from hybridner.llm.plan import Plan, PlannedCall, RoutedCandidate, estimate_usage, is_cached
 from hybridner.llm.prices import BudgetTracker, Price, Usage
 from hybridner.llm.prompts import Example, Prompter
+from hybridner.llm.value import answer_value
 from hybridner.llm.verifier import Question, Verifier
 
 #: Finds examples for one candidate, given the number of its text; called only for candidates that are routed.
@@ -31,16 +33,27 @@ def route(
 
 
 def route_doubtful(
-    candidates: Sequence[Sequence[Candidate]], doubtful: Sequence[Sequence[bool]], kinds: Collection[Kind] = KINDS
+    candidates: Sequence[Sequence[Candidate]],
+    doubtful: Sequence[Sequence[bool]],
+    kinds: Collection[Kind] = KINDS,
+    matrix: ConfusionMatrix | None = None,
 ) -> list[RoutedCandidate]:
-    """As `route`, where `doubtful` says for each candidate whether it is."""
+    """As `route`, where `doubtful` says for each candidate whether it is.
+
+    With the matrix of a verifier, those whose answer is worth most come first, and those that no answer could change do not come
+    at all; see `answer_value`.
+    """
     routed = [
         RoutedCandidate(text, index, candidate.uncertainty, candidate.kind)
         for text, (row, doubts) in enumerate(zip(candidates, doubtful, strict=True))
         for index, (candidate, is_doubtful) in enumerate(zip(row, doubts, strict=True))
         if is_doubtful and candidate.kind is not None and candidate.kind in kinds
     ]
-    return sorted(routed, key=lambda r: (-r.uncertainty, r.text, r.index))
+    if matrix is None:
+        return sorted(routed, key=lambda r: (-r.uncertainty, r.text, r.index))
+    valued = [(answer_value(candidates[item.text][item.index], matrix), item) for item in routed]
+    worth = sorted((pair for pair in valued if pair[0] > 0), key=lambda pair: (-pair[0], pair[1].text, pair[1].index))
+    return [item for _, item in worth]
 
 
 def plan_calls(

@@ -41,6 +41,8 @@ class LlmSettings(Settings):
             like a member; "both" does the second and then the first where doubt is left.
         threshold: spans that exceed it are routed; a number stands for a fixed τ.
         kinds: which candidates may be routed: "entity", "lost" (outvoted proposals), "near_miss" (SpanNER alone nearly).
+        routing: who comes first, and so is asked about under a budget: the most uncertain ("uncertainty"), or those whose answer
+            can be expected to raise F1 most ("value"), given how reliable the verifier is.
         fusion: "bayes" weighs the answer by how reliable the verifier is; "replace" takes it as it is (the paper).
         accuracy: stated accuracy of the verifier on routed spans, for "bayes" without a matrix.
         confusion: fitted confusion matrix, for "bayes".
@@ -69,6 +71,7 @@ class LlmSettings(Settings):
     stage: Literal["verify", "member", "both"] = "verify"
     threshold: Annotated[Threshold, PlainValidator(_as_threshold)] = FixedThreshold(0.3)
     kinds: tuple[Kind, ...] = KINDS
+    routing: Literal["uncertainty", "value"] = "uncertainty"
     fusion: Annotated[str, one_of(FUSIONS)] = "bayes"
     accuracy: Number = Field(default=0.8, ge=0.0, le=1.0)
     confusion: Annotated[ConfusionMatrix | None, BeforeValidator(_as_confusion)] = None

@@ -193,7 +193,7 @@ class LlmStage:
         return plan_calls(
             texts,
             candidates,
-            route_doubtful(candidates, doubtful, self.settings.kinds),
+            route_doubtful(candidates, doubtful, self.settings.kinds, self._matrix if self.settings.routing == "value" else None),
             prompters=self.prompters,
             verifier=self.verifier,
             cache=self.cache,

@@ -81,11 +81,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--llm-sentences", type=int, default=50, metavar="N", help="how many sentences (default: 50)")
     parser.add_argument("--llm-cache", metavar="FILE", help="keep the LLM's answers in this file, and ask nothing twice")
     parser.add_argument("--dry-run", action="store_true", help="with --llm: only say what asking would cost")
+    parser.add_argument(
+        "--answers", metavar="FILE", help="answers of an LLM about spans of DATA: how reliable it is, by kind and label"
+    )
+    parser.add_argument("--answers-of", metavar="NAME", help="with --answers: the LLM's name, as it is named where it is asked")
     parser.add_argument("--output", metavar="DIR", help="where the composite goes (default: where it is)")
 
 
 def run(options: argparse.Namespace) -> int:
     from hybridner.calibration import CalibrationConfig, Target, calibrate
+    from hybridner.calibration.answers import learn_from_file
     from hybridner.calibration.plots import draw_report
     from hybridner.gazetteer.files import load_gazetteer
     from hybridner.hub.model_folder import CALIBRATION_FILE, CALIBRATION_PLOT_FILE, fingerprint
@@ -93,6 +98,8 @@ def run(options: argparse.Namespace) -> int:
 
     if not Path(options.model).is_dir() and not options.output:
         raise ModelError(f"{options.model} is no folder; give --output for the calibrated composite")
+    if (options.answers is None) != (options.answers_of is None):
+        raise DataError("--answers and --answers-of go together: the answers, and whose they are", "calibrate")
     targets = {name: getattr(options, name) for name in ("share", "calls", "accuracy", "error_recall")}
     wanted = any(value is not None for value in targets.values())
     target = Target(**targets, by_label=options.by_label) if wanted or options.by_label else None
@@ -108,6 +115,8 @@ def run(options: argparse.Namespace) -> int:
             print(llm.plan())
             return 0
         report["llm"] = llm.fit()
+    if options.answers:
+        report["answers"] = learn_from_file(model, options.answers, predictions.records, options.answers_of)
     report["ood"] = _teach_domain(model, [record.text for record in predictions.records], options)
     folder = Path(options.output or options.model)
     with atomic_folder(folder) as unfinished:
@@ -203,6 +212,10 @@ def print_report(console: Terminal, report: dict[str, Any]) -> None:
             )
         if verify := llm.get("verify"):
             console.print(f"  about doubtful spans: right on {verify['right']} of {verify['spans']}")
+    if known := report.get("answers"):
+        console.print(f"{known['llm']}: {known['answers']} answers, {100 * known['accuracy']:.1f} % of them right")
+        for value, share in {**known["kind"], **known["label"]}.items():
+            console.print(f"  {value or 'any kind'}: {100 * share:.1f} %")
     console.print(_domain_line(report.get("ood")))
 
 
