@@ -16,6 +16,11 @@ NO_MEASUREMENT = {
     "README.md": ("Python ≥ 3.10 (tested on 3.11)", "1.5 billion parameters", "CC-BY-4.0", "Apache-2.0"),
     "README_zh.md": ("≥ 3.10，在 3.11 上测试", "15 亿参数", "CC-BY-4.0", "Apache-2.0"),
     "concepts.md": (
+        "0.99 means less typical than 99 %",
+        "a score above 0.95 comes once",
+        "(0.95, in the composite's configuration)",
+        "to promise that 95 % of them are right",
+        "(0.1 decisions more",
         "at least 0.1 times as probable",
         "0.8 · P of SpanNER + 1.0 · F1",
         "routes 0.2 spans",
