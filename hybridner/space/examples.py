@@ -28,7 +28,7 @@ _BY_DOMAIN: dict[str, tuple[str, ...]] = {
     ),
 }
 #: Examples that the page has room for, and characters of one that its button shows.
-MOST, _SHOWN = 6, 12
+MOST, _SHOWN = 5, 12
 
 
 def examples_for(domain: str, card: str = "") -> tuple[str, ...]:

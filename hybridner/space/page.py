@@ -20,8 +20,6 @@ from hybridner.space.routes import page_routes
 from hybridner.space.texts import preferred_language
 
 _FONTS = ("Noto Sans SC", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "system-ui", "sans-serif")
-#: Of the page before its style sheet has come, so that nothing moves when it does.
-_WIDTH = ".gradio-container,.gradio-container main{width:100%!important;max-width:1360px!important;margin:0 auto!important}"
 #: In the order in which they need each other, after the spans editor's.
 _SCRIPTS = ("core", "panel", "table", "exports", "result", "queue_storage", "queue", "page")
 #: Where gradio's own colors are too faint to read (WCAG asks for a contrast of 4.5).
@@ -42,7 +40,8 @@ _AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visi
 def build(models: Models, store: ReviewStore | None = None) -> gr.Blocks:
     """The page, ready to be launched with `launch_settings`."""
     limits = models.first.limits
-    page = CheckedBlocks(title="hybridner", analytics_enabled=False, delete_cache=(600, limits.session_seconds))
+    # The full width from the beginning, so that nothing moves when the style sheet has come.
+    page = CheckedBlocks(title="hybridner", fill_width=True, analytics_enabled=False, delete_cache=(600, limits.session_seconds))
     with page:
         handlers = Handlers(models, store)
         # First, for its name. Documented under /?view=api and open to gradio_client; the page's own events are not.
@@ -176,7 +175,7 @@ def launch_settings(models: Models, store: ReviewStore | None = None) -> dict[st
     return {
         "theme": theme.set(**_READABLE),
         "css": assets.joinpath("page.css").read_text(encoding="utf-8"),
-        "head": f"<style>{_WIDTH}{editor_style}</style><script>{scripts}</script>",
+        "head": f"<style>{editor_style}</style><script>{scripts}</script>",
         "footer_links": ["api"],  # Hidden: the page has a foot of its own, in its own language, that opens the same.
         # A history of runs would keep the LLM's key in the browser's storage.
         "run_history": False,

@@ -81,8 +81,10 @@ def test_the_preview_tells_count_cost_and_limit(analyzer: Analyzer) -> None:
     assert "USD" in shown(0.5)
     assert "price of mine is unknown" in shown(0.5, "mine")
     assert "costs nothing" in shown(1.0)
-    limited = preview(seen, with_few_calls(analyzer).plan_llm(seen, FixedThreshold(0.5)), FixedThreshold(0.5), "", 5, ENGLISH)
-    assert f"at most 5 calls; {routed - 5} more" in limited
+    plan = with_few_calls(analyzer).plan_llm(seen, FixedThreshold(0.5))
+    limited = preview(seen, plan, FixedThreshold(0.5), "", 5, ENGLISH)
+    assert f"at most 5 calls; {len(plan.over_budget)} more" in limited
+    assert plan.over_budget
     assert f'data-routed="{routed}"' in limited
 
 
