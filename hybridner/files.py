@@ -15,7 +15,7 @@ from uuid import uuid4
 from hybridner.errors import DataError, OutputError
 
 
-def check_is_file(path: str | Path) -> None:
+def check_is_file(path: str | os.PathLike[str]) -> None:
     """Refuse what cannot be read twice: a pipe, a socket, a device. What is not there at all is left to whoever opens it.
 
     Raises:
@@ -36,8 +36,10 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 
     Raises:
         OSError: it cannot be read.
+        DataError: it is a pipe or a device.
         ValueError: it is no JSON, no UTF-8, or nested too deeply to be what anybody wrote.
     """
+    check_is_file(path)
     try:
         return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except RecursionError:
@@ -92,6 +94,11 @@ def written_to(folder: str | Path) -> Iterator[None]:
         raise OutputError(f"{folder}: cannot be written to: {error.strerror or error}") from error
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether the operating system has refused something; libraries written in Rust say so in errors of their own."""
+    return isinstance(error, OSError) or "(os error " in str(error)
+
+
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """A new folder to write files into, beside the one that is meant; at the end they replace those of the same names there.
@@ -102,8 +109,6 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     Raises:
         OutputError: the disk is full, the folder cannot be written to, or the like.
     """
-    from safetensors import SafetensorError
-
     target = Path(os.path.realpath(path))
     unfinished = target.with_name(f".{target.name[-100:]}.{uuid4().hex[:8]}.part")
     try:
@@ -119,7 +124,9 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
             place = target / file.relative_to(unfinished)
             place.parent.mkdir(parents=True, exist_ok=True)
             file.replace(place)
-    except (OSError, SafetensorError) as error:
+    except Exception as error:
+        if not is_refusal(error):
+            raise
         raise OutputError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Commands called in this process, and what may come of it: 0, or 1 and one line of error; never a traceback."""
+"""Commands called in this process, and what may come of it: 0, or 1 and a message; never a traceback."""
 
 from __future__ import annotations
 
@@ -54,17 +54,11 @@ def check(tally: Tally, arguments: Sequence[str], what: str, *, may_work: bool =
         tally.wrong("tracebacks", f"{name}: {ending.error}")
     elif ending.code == 0 and not may_work:
         tally.wrong("lost", f"{name}: went unnoticed")
-    elif (
-        ending.code == 1 and not ending.error.strip().splitlines()[-1:][0].startswith("hybridner: error: ") and _lines(ending) > 1
-    ):
-        tally.wrong("tracebacks", f"{name}: {ending.error}")
+    elif ending.code not in (0, 1, 2) or (ending.code == 1 and "hybridner: error: " not in ending.error):
+        tally.wrong("tracebacks", f"{name}: exit status {ending.code}: {ending.error}")
     if ending.read and not reads:
         tally.wrong("executed", f"{name}: standard input was read")
     return ending
-
-
-def _lines(ending: Ending) -> int:
-    return len(ending.error.strip().splitlines())
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import yaml
 from hybridner.data.corpora.catalog import SOURCES, label_set
 from hybridner.data.splitting import collect_labels
 from hybridner.errors import DataError
+from hybridner.files import check_is_file
 from hybridner.spans import LabelSet, Record
 
 
@@ -58,6 +59,7 @@ def as_label_set(labels: object) -> LabelSet:
 
 
 def _read_label_set(path: str) -> LabelSet:
+    check_is_file(path)
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

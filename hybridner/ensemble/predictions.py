@@ -6,7 +6,7 @@ Stored as Parquet, one row a record, so that it can be read with `datasets`, pan
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -123,8 +123,11 @@ class Predictions:
 
     @staticmethod
     def stored_in(path: str | Path) -> bool:
-        """Whether a Parquet file holds predictions, and not records alone."""
-        return _METADATA in (pq.read_schema(path).metadata or {})
+        """Whether a Parquet file holds predictions, and not records alone; a damaged one holds none."""
+        try:
+            return _METADATA in (pq.read_schema(path).metadata or {})
+        except (OSError, pa.ArrowException):
+            return False
 
     @classmethod
     def load(cls, path: str | Path) -> Predictions:
@@ -140,7 +143,13 @@ class Predictions:
         metadata = (table.schema.metadata or {}).get(_METADATA)
         if metadata is None:
             raise DataError("this Parquet file holds no predictions; `hybridner crossval` makes one", str(path))
-        content = json.loads(metadata)
+        try:
+            return cls._of_table(table, json.loads(metadata))
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, pa.ArrowException) as error:
+            raise DataError(f"holds predictions that are damaged ({error!r}); make them again", str(path)) from error
+
+    @classmethod
+    def _of_table(cls, table: pa.Table, content: Mapping[str, Any]) -> Predictions:
         columns = {name: table.column(name).combine_chunks() for name in table.column_names}
         counts = np.diff(columns["start"].offsets.to_numpy())
 

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from hybridner.errors import DataError
+from hybridner.files import check_is_file
 from hybridner.llm import ConfusionMatrix, MemberReliability
 
 
@@ -19,6 +20,7 @@ def read_llm_file(path: str) -> tuple[Any, dict[str, Any]]:
         DataError: the file cannot be read, or holds anything else, or a key.
         LlmError: a confusion matrix, or a member's reliability, that cannot be.
     """
+    check_is_file(path)
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -140,6 +140,9 @@ def read_model_type(source: Any, options: Mapping[str, Any]) -> str:
         settings, _ = PreTrainedConfig.get_config_dict(source, **hub_options(options))
     except (OSError, ValueError, RecursionError) as error:
         raise load_error(source, error) from error
+    # transformers looks into the JSON before it knows that it is an object.
+    except (TypeError, AttributeError) as error:
+        raise ModelError(f"the configuration in {source} is no JSON object; {FETCH_AGAIN}") from error
     check_numbers(settings)
     model_type = settings.get("model_type")
     if not settings:

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
-from safetensors import SafetensorError
 
 from hybridner.errors import OutputError, RecipeError
-from hybridner.files import read_json, write_json
+from hybridner.files import is_refusal, read_json, write_json
 from hybridner.spans import Record
 from hybridner.training.checkpoints import hash_file
 from hybridner.training.data import TrainingData
@@ -105,8 +104,10 @@ def output_errors(folder: Path, advice: str) -> Iterator[None]:
     """
     try:
         yield
-    # torch reports a full disk as a RuntimeError.
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except Exception as error:
+        # torch reports a full disk as a RuntimeError.
+        if not (is_refusal(error) or isinstance(error, RuntimeError)):
+            raise
         raise OutputError(f"{folder}: cannot be written: {error}; {advice}") from error
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from hybridner.ensemble import COMBINERS
 from hybridner.errors import HybridNerError, RecipeError
+from hybridner.files import check_is_file
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import RESOLVERS
 from hybridner.validation import Integer, Number, Settings, did_you_mean, validate
@@ -166,6 +167,7 @@ def load_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) ->
     Raises:
         RecipeError: the file is missing or no YAML, a key is unknown, missing or has a wrong value; the message names the key.
     """
+    check_is_file(path)
     try:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:

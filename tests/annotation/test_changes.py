@@ -211,6 +211,10 @@ def test_pipes_are_refused_at_once(composite_folder: Path, tmp_path: Path, capsy
         ["evaluate", str(composite_folder), name],
         ["data", "check", name],
         ["data", "convert", name, str(tmp_path / "x.jsonl"), "--to", "jsonl"],
+        ["data", "check", "--label-map", name],
+        ["compare", name, "--output", str(tmp_path / "report")],
+        ["train", name],
+        ["predict", str(composite_folder), "俄罗斯", "--llm", name],
     ):
         assert main(arguments) == 1
         assert "is a pipe or a device" in capsys.readouterr().err

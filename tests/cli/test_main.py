@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -12,9 +14,12 @@ import pytest
 import hybridner
 from hybridner.adaptation import AdaptationSettings
 from hybridner.annotation import KINDS, AnnotationConfig, Fields
+from hybridner.bundled import BUNDLED_FOLDER
 from hybridner.cli.commands import adapt, annotate, space
 from hybridner.cli.main import SUMMARIES, command_parser, main
+from hybridner.data import write_jsonl
 from hybridner.space.serving import MODEL_VARIABLE
+from tests.support.tiny import small_records
 
 #: Defines the arguments of every command, as its `--help` does, and prints what was imported for it.
 ALL_ARGUMENTS = """
@@ -100,3 +105,43 @@ def test_what_is_written_in_place_of_an_import_is_true() -> None:
     for name in set(adapt._SETTINGS) - {"epochs"}:
         described = text.split(f" --{name.replace('_', '-')} ")[-1].split(" --")[0]
         assert f"({getattr(defaults, name)})" in described, name
+
+
+@pytest.mark.parametrize("content", [b"PAR1", b"PAR1" + bytes(100), b"null", b"[" * 100_000 + b"]" * 100_000])
+def test_damaged_files_end_in_a_message(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(content)
+    for command in (
+        ["calibrate", str(BUNDLED_FOLDER), str(damaged), "--output", str(tmp_path / "out")],
+        ["merge", str(damaged), "--output", str(tmp_path / "out")],
+        ["compare", str(damaged), "--output", str(tmp_path / "out")],
+        ["data", "check", str(damaged)],
+    ):
+        assert main(command) == 1
+        assert "hybridner: error: " in capsys.readouterr().err
+
+
+def test_an_output_that_is_a_file_stays(composite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    for target in (tmp_path / "file", tmp_path / "file" / "inside", Path("/proc/x/y")):
+        assert main(["compact", str(composite_folder), "--output", str(target)]) == 1
+        assert f"{target}: cannot be written" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_full_disk_leaves_the_model_as_it_was(
+    composite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, gold = tmp_path / "model", tmp_path / "gold.jsonl"
+    shutil.copytree(composite_folder, folder)
+    write_jsonl(small_records(), gold)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, limit[1]))
+    try:
+        assert main(["calibrate", str(folder), str(gold)]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert "cannot be written" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.joinpath("model").rglob("*") if path.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from hybridner.cli.console import Terminal
+from hybridner.cli.terminal import say
 from hybridner.errors import DataError, MissingPackageError, ModelError
 from hybridner.files import atomic_folder, write_json
 
@@ -112,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
     if options.llm:
         llm = _llm_calibration(model, predictions, options)
         if options.dry_run:
-            print(llm.plan())
+            say(llm.plan())
             return 0
         report["llm"] = llm.fit()
     if options.answers:

@@ -14,6 +14,7 @@ from hybridner.bundled import BUNDLED
 from hybridner.cli.console import Terminal
 from hybridner.cli.terminal import print_json
 from hybridner.errors import DataError, ModelError
+from hybridner.files import check_is_file
 from hybridner.spans import RESOLVERS, Record, Span
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def _run(
 
 def _read_entities(file: str, texts: Sequence[str]) -> list[list[Span]]:
     """The entities of each text in a file of `predict --json`."""
+    check_is_file(file)
     try:
         lines = Path(file).read_text(encoding="utf-8").rstrip("\n").split("\n")
         found = [json.loads(line) for line in lines]
