@@ -30,6 +30,7 @@ from hybridner.llm.stage import build_prompters
 from hybridner.spans import LabelSet, Span
 
 _SPLITS, _FEW = 20, 50
+_MIN_GAIN = LlmSettings().min_gain
 #: Uncertainty after the LLM's vote above which a span is asked about once more.
 _STILL_OPEN = 0.3
 
@@ -192,6 +193,7 @@ def _ways(sample: Sample, rows: Sequence[Sentence], fitted: Fitted) -> dict[str,
             [sample.cost_of_verify(one, one.candidates, several=False) for one in rows],
         ),
         "member": lambda: as_member(set(range(len(rows)))),
+        "member, as by default": lambda: as_member({number for number, gain in enumerate(gains) if gain >= _MIN_GAIN}),
         "member, as many calls as verify, by expected gain": lambda: as_member(best(calls)),
         "member, as many calls as verify, at random": lambda: as_member(random_choice),
         "member, half the sentences by expected gain": lambda: as_member(best(len(rows) // 2)),

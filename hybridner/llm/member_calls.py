@@ -104,9 +104,10 @@ async def ask_pieces(
         shown = texts[piece.text][piece.start : piece.end]
         read = await to_thread.run_sync(lambda: read_extraction(shown, answer.content, reader, truncated=answer.truncated))
         runner.stats.add(unparsed=read.unreadable)
-        if not read.spans and (read.unreadable or read.unfound):
-            # Silence would count as evidence against every entity; an answer that holds nothing of the text is none.
-            outcomes[piece] = Outcome.unparsed(answer, "the answer lists no entity that is in the text")
+        # Silence counts as evidence against an entity: not that of an answer that broke off or runs wild.
+        if read.truncated or (not read.spans and (read.unreadable or read.unfound)):
+            problem = "was cut at the token limit" if read.truncated else "lists no entity that is in the text"
+            outcomes[piece] = Outcome.unparsed(answer, f"the answer {problem}")
             return
         found = tuple(Span(span.start + piece.start, span.end + piece.start, span.label) for span in read.spans)
         outcomes[piece] = Outcome("cached" if cached else "asked", found=found, model=answer.model, features=answer.features)

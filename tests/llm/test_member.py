@@ -279,7 +279,19 @@ def test_the_stage_asks_once_a_sentence_and_says_who_decided(serve: Serve, label
     assert len(server.requests) == report.calls == report.pieces_routed == 1
 
 
-@pytest.mark.parametrize("fault", [problem(429), problem(400), problem(401), HANG, chat(""), chat("no idea"), chat("LOC: 德国")])
+FAULTS = [
+    problem(429),
+    problem(400),
+    problem(401),
+    HANG,
+    chat(""),
+    chat("no idea"),
+    chat("LOC: 德国"),
+    chat("PER: 干扰机\nL", "length"),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_dead_or_lying_llm_costs_no_entity(fault: Reply, serve: Serve, labels: LabelSet) -> None:
     verified, _ = run(serve(fault), labels, client={"max_retries": 0, "timeout": 0.5})
     assert [v.candidate for v in verified] == ROW
