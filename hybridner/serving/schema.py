@@ -20,7 +20,9 @@ class EntityAnswer(BaseModel):
     uncertainty: float = Field(description="from 0, certain, to 1")
     source: Literal["local", "llm", "rule"] = Field(description="who decided")
     votes: dict[str, str] = Field(description="the type that each member gave this span, O for none")
-    needs_review: bool = Field(description="whether the uncertainty is above the threshold")
+    needs_review: bool = Field(description="whether the uncertainty is above the threshold, or the passage is unfamiliar")
+    error_probability: float | None = Field(None, description="P(wrong); only where the model was calibrated for it")
+    ood_score: float | None = Field(None, description="how unlike known texts its passage is; only of such models")
 
 
 class ErrorAnswer(BaseModel):

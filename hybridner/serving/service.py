@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from hybridner.ensemble import as_threshold, available_strategies
@@ -108,7 +109,7 @@ class Service:
 
     def _ruled(self, predictions: Sequence[TextPrediction], rules: Rules, decoding: str) -> list[TextPrediction]:
         labels = self._model.config.labels.with_outside
-        return [TextPrediction(one.text, tuple(rules.apply(one.text, one.candidates, labels, decoding))) for one in predictions]
+        return [replace(one, candidates=tuple(rules.apply(one.text, one.candidates, labels, decoding))) for one in predictions]
 
     async def close(self) -> None:
         """End what works for this service."""

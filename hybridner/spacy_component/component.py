@@ -53,8 +53,8 @@ class HybridNerComponent(Pipe):
         >>> nlp = spacy.blank("zh")
         >>> component = nlp.add_pipe("hybrid_ner", config={"model": "bundled", "parameters": {"decoding": "nested"}})
         >>> doc = nlp("俄罗斯部署了干扰机。")
-        >>> [(entity.text, entity.label_, round(entity._.score, 2)) for entity in doc.ents]
-        [('俄罗斯', 'Adversary States', 0.73), ('干扰机', 'Offensive Systems', 0.84)]
+        >>> [(entity.text, entity.label_) for entity in doc.ents]
+        [('俄罗斯', 'Adversary States'), ('干扰机', 'Offensive Systems')]
     """
 
     def __init__(
