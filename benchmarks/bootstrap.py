@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--sentences", type=int, help="only the first so many, to try it out")
-    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--folds", type=int, default=5, help="to find likely errors; 0 for none, and random reviews")
     parser.add_argument("--frozen", action="store_true", help="train heads only, of one tagger and SpanNER: minutes on a CPU")
     parser.add_argument("--tested", type=int, help="measure on so many test sentences, drawn at random, and on no dev")
     parser.add_argument("--only", nargs="+", help="conditions to do; by default all")
@@ -174,6 +174,15 @@ def main() -> None:
     def fit(records: Sequence[Record]) -> HybridNerModel:
         return frozen.fit(records) if options.frozen else train_local(members, records, labels, arguments)
 
+    dice = random.Random(options.seed).sample(range(len(silver)), min(max(SIZES), len(silver)))
+    if not options.folds:
+        measure("silver", lambda: fit(silver))
+        measure("gold", lambda: fit(gold))
+        for size in SIZES:
+            again = [gold[number] for number in dice[:size]] * 2
+            chosen = reviewed(silver, gold, dice[:size])
+            measure(f"{size} random reviewed three times", lambda c=chosen, a=again: fit([*c, *a]))  # type: ignore[misc]
+        return
     began = time.monotonic()
     predictions = cross_predict(fit, silver, options.folds, options.seed, options.output.with_suffix(""))
     keep("error finding", {**error_finding(silver, gold, predictions), "seconds": round(time.monotonic() - began, 1)})
@@ -185,7 +194,6 @@ def main() -> None:
     measure("gold", lambda: fit(gold))
     measure("silver, issues weighted", lambda: fit(doubtful))
     order = doubtful_and_diverse([record.text for record in silver], judged.expected_errors(len(silver)), max(SIZES))
-    dice = random.Random(options.seed).sample(range(len(silver)), min(max(SIZES), len(silver)))
     for size in SIZES:
         own = [gold[number] for number in order[:size]]
         measure(f"{size} reviewed, others weighted", lambda c=order[:size]: fit(reviewed(doubtful, gold, c)))  # type: ignore[misc]

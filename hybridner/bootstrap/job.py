@@ -22,7 +22,7 @@ from hybridner.errors import DataError, RecipeError
 from hybridner.files import write_json
 from hybridner.llm import AnswerCache, Budget, ExtractionPlan, Extractor, LlmSettings, Verifier
 from hybridner.models import MEMBER_CLASSES
-from hybridner.spans import LabelSet, Record
+from hybridner.spans import LabelSet, Record, Span
 from hybridner.training.members import check_encoders
 from hybridner.training.recipe import MemberSection
 
@@ -152,7 +152,11 @@ class Bootstrap:
         return records
 
     def find_errors(self, silver: Sequence[Record]) -> tuple[list[Record], Predictions]:
-        """The silver records with likely errors marked unsure, and the out-of-fold predictions that say so."""
+        """The silver records with likely errors marked unsure, and the out-of-fold predictions that say so.
+
+        Members that have seen a few hundred sentences suspect far more than is wrong: all issues order the review, and only those
+        where the two prompts differ as well count in training.
+        """
         path = self.output / OOF
         if not path.exists():
             self.say(f"training on {len(silver)} sentences crosswise, {FOLDS} times, to find likely errors")
@@ -161,9 +165,10 @@ class Bootstrap:
             cross_predict(fit, silver, FOLDS, self.settings.seed, self.output / "folds").save(path)
         predictions = Predictions.load(path)
         issues = find_label_issues(JudgedLabels.of(predictions))
-        self._report(issues=len(issues))
-        self.say(f"{len(issues)} labels are likely wrong; training counts them less")
-        return mark_unsure(silver, issues), predictions
+        doubly = [issue for issue in issues if _is_unsure(silver[issue.record], issue.span)]
+        self._report(issues=len(issues), issues_where_prompts_differ=len(doubly))
+        self.say(f"{len(issues)} labels may be wrong; {len(doubly)}, where the prompts differ too, count less in training")
+        return mark_unsure(silver, doubly), predictions
 
     def train(self, records: Sequence[Record], reviewed: Sequence[Record] = ()) -> Path:
         """The composite of members trained on silver records, with reviewed ones in their place."""
@@ -223,6 +228,10 @@ class Bootstrap:
     def _report(self, **values: Any) -> None:
         path = self.output / REPORT
         write_json(path, {**(_read_json(path) if path.exists() else {}), **values})
+
+
+def _is_unsure(record: Record, span: Span) -> bool:
+    return any(doubt.start < span.end and span.start < doubt.end for doubt in record.unsure)
 
 
 def _share(budget: Budget) -> Budget:
