@@ -120,7 +120,7 @@ def test_the_corpus_is_as_the_notebook_shows_it(run: Run) -> None:
     assert shown(run("sncm_open")) == shown(kept)
 
 
-@pytest.mark.parametrize("name", ["train_members", "combine_and_calibrate", "new_domain"])
+@pytest.mark.parametrize("name", ["train_members", "combine_and_calibrate", "new_domain", "unknown_texts"])
 def test_it_runs_on_small_settings(name: str, sncm_model: str, run: Run) -> None:
     notebook = run(name, HYBRIDNER_SMALL="1", HYBRIDNER_MODEL=sncm_model)
     pictures = [cell for cell in notebook.cells if cell.cell_type == "code" and "plt.show()" in cell.source]

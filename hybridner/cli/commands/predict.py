@@ -78,9 +78,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             print_entities(console, text, entities)
             if (entities.ood_score or 0.0) > model.config.ood_threshold:
-                console.print(
-                    f"  unlike {entities.ood_score:.0%} of the texts that the model knows: expect errors", style="bold red"
-                )
+                console.print(f"  less typical than {entities.ood_score:.0%} of the texts that the model knows", style="bold red")
     if pipe.llm_report is not None:
         say(_summary(pipe.llm_report), error=True)
     return 0
