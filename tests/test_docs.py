@@ -20,6 +20,7 @@ from hybridner.data import RepairLog, read_records
 from hybridner.data.feedback import read_feedback
 from hybridner.data.labels import load_label_set
 from hybridner.llm import as_verifier
+from hybridner.llm.llm_file import read_llm_file
 from hybridner.serving import read_request
 from hybridner.training import recipe_from_dict
 from tests.llm.scripted_server import ScriptedServer, chat
@@ -125,17 +126,20 @@ def test_yaml_is_what_it_says(tmp_path: Path) -> None:
     for name in PAGES:
         for block in blocks(name, "yaml"):
             data = yaml.safe_load(block)
+            (tmp_path / "file.yaml").write_text(block, encoding="utf-8")
             if "members" in data:
+                kinds.append("recipe")
                 assert len(recipe_from_dict(data).members) == 4
+            elif "verifier" in data:
+                kinds.append("llm")
+                assert read_llm_file(str(tmp_path / "file.yaml"))
             else:
-                (tmp_path / "labels.yaml").write_text(block, encoding="utf-8")
+                kinds.append("labels")
                 (tmp_path / "record.jsonl").write_text(blocks(name, "json")[0], encoding="utf-8")
-                labels = load_label_set(str(tmp_path / "labels.yaml"), read_records(tmp_path / "record.jsonl"))
+                labels = load_label_set(str(tmp_path / "file.yaml"), read_records(tmp_path / "record.jsonl"))
                 assert labels.domain
                 assert all(label.title and label.description for label in labels.labels)
-            kinds.append("members" in data)
-    assert kinds.count(True) == 2
-    assert kinds.count(False) == 2
+    assert sorted(kinds) == ["labels", "labels", "llm", "recipe", "recipe"]
 
 
 def test_json_is_read(tmp_path: Path) -> None:
