@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hybridner.annotation.shards import Shards, job_digest
+from hybridner.annotation.shards import SUMS, Shards, job_digest
 from hybridner.errors import DataError
 from hybridner.files import read_json, write_json
 
@@ -28,7 +28,9 @@ def begin(folder: Path, job: Mapping[str, Any]) -> None:
     path = folder / MANIFEST
     try:
         content = path.read_bytes()
-        is_ours = not content.strip() or FORMAT.encode() in content
+        began = f'{{\n "format": "{FORMAT}"'.encode()
+        # Of one that is damaged at its beginning the sums beside it tell.
+        is_ours = FORMAT.encode() in content or began.startswith(content.strip()) or any((folder / SUMS).glob("part-*.json"))
         if _parsed(content) is not None or not is_ours:
             return
     except FileNotFoundError:

@@ -148,6 +148,8 @@ DAMAGES: dict[str, Change] = {
     "sums damaged": lambda out: (out / "sums" / "part-00000-000000.json").write_text("[]") and None,
     "manifest cut off": lambda out: shorten(out / "manifest.json"),
     "manifest empty": lambda out: (out / "manifest.json").write_bytes(b"") and None,
+    "manifest cut off early": lambda out: (out / "manifest.json").write_bytes(b'{\n "for') and None,
+    "manifest zeroed": lambda out: (out / "manifest.json").write_bytes(bytes(500)) and None,
     "manifest missing": lambda out: (out / "manifest.json").unlink(),
     "manifest without finished": lambda out: change_manifest(out, lambda m: m.pop("finished")),
     "manifest without counts": lambda out: change_manifest(out, lambda m: m.update(finished={})),
