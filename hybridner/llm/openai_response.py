@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybridner.llm.logprobs import Token
 from hybridner.llm.verifier import Answer, FailureKind
+from hybridner.text.surrogates import replace_surrogates
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
@@ -164,7 +165,8 @@ def _content(completion: ChatCompletion) -> tuple[str, str | None]:
     if not content or not content.strip():
         hint = "; a thinking model needs more max_tokens, or thinking switched off in extra_body" if finish == "length" else ""
         raise AttemptError(f"blank answer (finish_reason {shorten(str(finish))}{hint})")
-    return content, finish
+    # Halves of characters can be stored and shown nowhere.
+    return replace_surrogates(content)[0], finish
 
 
 def _raise_error(part: object) -> None:
