@@ -57,7 +57,7 @@ TEXTS = {
     "several windows": "北约在叙利亚部署了干扰机。" * 3 + TEXT + "俄罗斯在加里宁格勒部署了干扰机！" * 3 + TEXT[5:31],
 }
 ASKED = "北约在叙利亚部署了干扰机，俄罗斯在加里宁格勒。"
-LLM_SETTINGS = {"fusion": "bayes", "accuracy": 0.95, "kinds": ("entity", "lost")}
+LLM_SETTINGS = {"fusion": "bayes", "accuracy": 0.95, "kinds": ("entity", "lost"), "spans_per_call": 1}
 _STEPS = 60
 _REPLIES = ("State", "Non-Entity", "Place")
 
