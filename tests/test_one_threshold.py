@@ -14,7 +14,7 @@ from hybridner.calibration.evaluated import routable
 from hybridner.calibration.threshold import count_doubtful
 from hybridner.data.feedback import Review, ReviewedEntity
 from hybridner.ensemble import FixedThreshold, decide_predictions
-from hybridner.space import Analyzer
+from hybridner.space import Analyzer, Models
 from tests.llm.scripted_server import KEY, ScriptedServer, problem
 from tests.support.tiny import TEXT, small_records, tiny_member
 
@@ -53,7 +53,7 @@ def test_there_are_entities_that_one_tau_would_judge_otherwise(model: HybridNerM
 def test_the_page_agrees_with_the_pipeline(model: HybridNerModel, pipe: HybridNerPipeline) -> None:
     analyzer = Analyzer(pipe)
     gradio = pytest.importorskip("hybridner.space.handlers", reason="gradio is not installed")
-    handlers = gradio.Handlers(analyzer)
+    handlers = gradio.Handlers(Models([analyzer]))
     for text in TEXTS:
         expected = pipe(text)
         assert handlers.api_analyze(text) == expected

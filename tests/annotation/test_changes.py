@@ -19,8 +19,10 @@ from hybridner.annotation import AnnotationConfig, Fields, FileSource, annotate
 from hybridner.annotation.records import Item, Reject
 from hybridner.annotation.sources import Finished, Piece
 from hybridner.cli.main import main
+from hybridner.data import write_jsonl
 from hybridner.errors import DataError
 from tests.support.annotation import rejects, rows, sentences, write_lines
+from tests.support.tiny import small_records
 
 Change = Callable[[Path], None]
 
@@ -206,6 +208,7 @@ def test_somebody_elses_manifest_stays(pipe: HybridNerPipeline, tmp_path: Path) 
 
 def test_pipes_are_refused_at_once(composite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     os.mkfifo(tmp_path / "pipe.txt")
+    write_jsonl(small_records(), tmp_path / "gold.jsonl")
     name = str(tmp_path / "pipe.txt")
     for arguments in (
         ["annotate", str(composite_folder), name, "--output", str(tmp_path / "out")],
@@ -213,7 +216,7 @@ def test_pipes_are_refused_at_once(composite_folder: Path, tmp_path: Path, capsy
         ["evaluate", str(composite_folder), name],
         ["data", "check", name],
         ["data", "convert", name, str(tmp_path / "x.jsonl"), "--to", "jsonl"],
-        ["data", "check", "--label-map", name],
+        ["data", "check", str(tmp_path / "gold.jsonl"), "--label-map", name],
         ["compare", name, "--output", str(tmp_path / "report")],
         ["train", name],
         ["predict", str(composite_folder), "俄罗斯", "--llm", name],

@@ -45,7 +45,7 @@ def test_two_processes_share_the_work_and_the_budget(
     path.write_text(
         "\n".join(json.dumps({"text": text}) if n % 50 else '{"text": ' for n, text in enumerate(texts)), encoding="utf-8"
     )
-    llm = {"verifier": llm_of(server), "settings": {"fusion": "replace", "budget": {"calls": 9}}}
+    llm = {"verifier": llm_of(server), "settings": {"fusion": "replace", "spans_per_call": 1, "budget": {"calls": 9}}}
     (tmp_path / "llm.yaml").write_text(yaml.safe_dump(llm))
     command = [
         *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"),

@@ -86,7 +86,7 @@ def test_predict_asks_an_llm_about_doubtful_spans(
 ) -> None:
     names = ["O", "State", "System", "Place"]
     rows = [[0.91 if row == column else 0.03 for column in names] for row in names]
-    settings = {"kinds": ["entity"], "budget": {"calls": 4}, "confusion": {"labels": names, "rows": rows}}
+    settings = {"kinds": ["entity"], "spans_per_call": 1, "budget": {"calls": 4}, "confusion": {"labels": names, "rows": rows}}
     verifier = {"model": "some-model", "base_url": server.url, "timeout": 20.0, "max_retries": 0}
     (tmp_path / "llm.yaml").write_text(yaml.safe_dump({"verifier": verifier, "settings": settings}))
     (tmp_path / "texts.txt").write_text(f"{TEXT}\n{TEXT[6:30]}\n", encoding="utf-8")
@@ -99,6 +99,7 @@ def test_predict_asks_an_llm_about_doubtful_spans(
     lines = [json.loads(line) for line in shown.out.splitlines()]
     settings = {
         "kinds": ("entity",),
+        "spans_per_call": 1,
         "budget": Budget(calls=0),
         "confusion": ConfusionMatrix(tuple(names), tuple(map(tuple, rows))),
     }

@@ -30,8 +30,8 @@ from hybridner.hybrid.modeling_adapted import base_fingerprint
 from tests.hub.client import ROOT
 from tests.support.tiny import TEXT, small_records
 
-#: Commands that load no model from a folder, and the one that serves it until it is stopped (`load_composite`, as the others).
-WITHOUT_MODEL = {"compare", "data", "demo"}
+#: Commands that load no model from a folder; `bootstrap` takes an encoder as `train` does, after an LLM was asked.
+WITHOUT_MODEL = {"bootstrap", "compare", "data", "demo", "guidelines", "report"}
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 RUN = """
@@ -99,6 +99,8 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], list[
             ["adapt", model, gold, *saved],
             ["merge", model, *saved],
             ["suggest", model, texts],
+            ["pseudo-label", model, "--text", texts, *saved],
+            ["gazetteer", "build", "--model", model, "--text", texts, "--output", str(place / "terms.parquet")],
             ["learn", model, str(place / "reviews.jsonl"), *saved],
             ["assemble", model, *saved],
             ["compact", model, *saved],
@@ -106,6 +108,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], list[
             ["card", model, "--data", gold, "--output", "-"],
             ["push", model, "me/model"],
             ["space", model],
+            ["serve", model, "--port", "0"],
             ["train", str(place / "recipe.yaml")],
             ["crossval", str(place / "recipe.yaml")],
         ]

@@ -369,7 +369,7 @@ def test_an_example_is_read_at_once(visitor: Visitor) -> None:
 def with_llm(visitor: Visitor, endpoint: str) -> None:
     visitor.open_settings()
     visitor.click("#llm > button")
-    visitor.wait(lambda: visitor.one("#endpoint").is_displayed())
+    visitor.wait(lambda: visitor.is_shown("#endpoint"))
     visitor.click("#use-llm input")
     for selector, value in (("#endpoint", endpoint), ("#llm-model", "some-model"), ("#key", KEY)):
         visitor.type(f"{selector} input, {selector} textarea", value)
