@@ -69,7 +69,7 @@ def verified_entity(text: str, item: VerifiedCandidate, needs_review: bool) -> E
         "llm_label": known.llm_label,
         "llm_score": known.llm_score,
         "member_label": known.member_label,
-        "llm_features": known.features,
+        "llm_features": list(known.features),
         "llm_status": known.status,
         "llm_model": known.model,
         "fusion": known.fusion,
