@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,6 +80,11 @@ def answers() -> list[Reply]:
 
 @pytest.fixture
 def llm_server(answers: list[Reply]) -> Iterator[ScriptedServer]:
-    running = ScriptedServer(lambda body, number: answers[0])
+    def reply(body: dict[str, Any], number: int) -> Reply:
+        spans = re.findall(r"^(\d+)\. “", body["messages"][-1]["content"], re.MULTILINE)
+        several = chat("\n".join(f"{span}: State" for span in spans))
+        return several if spans and answers[0].status == 200 else answers[0]
+
+    running = ScriptedServer(reply)
     yield running
     running.stop()
