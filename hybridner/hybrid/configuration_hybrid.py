@@ -141,7 +141,7 @@ class HybridNerConfig(VersionedConfig):
         for member in self.members or []:
             settings = dict(member["config"])
             model_type = settings.pop("model_type", None)
-            if model_type not in MEMBER_CLASSES:
+            if not isinstance(model_type, str) or model_type not in MEMBER_CLASSES:
                 raise ModelError(
                     f"member {member['name']!r} has the unknown model_type {model_type!r}; known: {', '.join(MEMBER_CLASSES)}"
                 )
@@ -178,7 +178,8 @@ def _check_layout(encoders: Any, members: Any) -> None:
 
 def check_choice(name: str, value: object, choices: Any) -> None:
     """Raise a ModelError that lists the choices when `value` is none of them."""
-    if value not in choices:
+    # Compared one by one: a damaged file may hold a list, which no dictionary can look up.
+    if all(value != choice for choice in choices):
         raise ModelError(f"{name} must be one of {', '.join(map(str, choices))}; got {value!r}")
 
 

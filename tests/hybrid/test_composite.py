@@ -151,6 +151,8 @@ def test_a_member_can_be_taken_out_and_put_back(make_member: Callable, shared: b
         ({"a": "spanner", "b": "spanner"}, {}, "only one SpanNER"),
         ({"a": "spanner"}, {"strategy": "vote"}, "strategy must be one of"),
         ({"a": "spanner"}, {"decoding": "deep"}, "decoding must be one of"),
+        ({"a": "spanner"}, {"uncertainty": []}, "uncertainty must be one of"),
+        ({"a": "spanner"}, {"decoding": {}}, "decoding must be one of"),
         ({"a": "spanner"}, {"threshold": 1.5}, "from 0 to 1"),
         ({"a": "spanner"}, {"temperature": 0.0}, "positive"),
     ],
