@@ -162,7 +162,7 @@ def test_only_the_same_job_goes_on_in_a_folder(pipe: HybridNerPipeline, tmp_path
     with pytest.raises(DataError, match=r"job\.input\.files\[0\]\.records was 5 and is 6"):
         annotate(pipe, file_source(path), out)
     (out / "manifest.json").write_text("{")
-    with pytest.raises(DataError, match="no manifest of an annotation job"):
+    with pytest.raises(DataError, match="is a shard of another job, whose manifest is lost or damaged"):
         annotate(pipe, file_source(path), out)
 
 
