@@ -88,16 +88,15 @@ class Visitor(Page):
 
     def button(self, name: str, box: str = "#result-here") -> None:
         """Click the button of that name."""
-        self.run(
-            "[...document.querySelectorAll(`${arguments[0]} button`)].find(b => b.textContent.includes(arguments[1])).click()",
-            box,
-            name,
-        )
+        find = "[...document.querySelectorAll(`${arguments[0]} button`)].find(b => b.textContent.includes(arguments[1]))"
+        self.wait(lambda: self.run(f"return Boolean({find}?.checkVisibility())", box, name))
+        self.run(f"{find}.click()", box, name)
 
     def downloads_to(self, folder: Path) -> None:
         self.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
 
     def open_file_tab(self) -> None:
+        self.wait(lambda: len(self.all("button[role=tab]")) > 1)
         self.run("document.querySelectorAll('button[role=tab]')[1].click()")
         self.wait(lambda: self.all("#file input[type=file]"))
 

@@ -67,6 +67,21 @@ for (let node = walker.nextNode(); node; node = walker.nextNode()) {
 }
 throw new Error("there is no such character");
 """
+#: Whether the first such element can be used.
+_IS_READY = """
+const element = document.querySelector(arguments[0]);
+return Boolean(element?.checkVisibility({visibilityProperty: true}) && !element.disabled);
+"""
+#: Whether it stands in the next frame where it stood in this one: a page that opens a section moves for a while.
+_HAS_SETTLED = """
+const [selector, done] = arguments;
+const place = () => {
+  const box = document.querySelector(selector)?.getBoundingClientRect();
+  return box ? [box.x, box.y, box.height].join() : "";
+};
+const before = place();
+requestAnimationFrame(() => requestAnimationFrame(() => done(before !== "" && before === place())));
+"""
 
 
 class Page:
@@ -82,7 +97,14 @@ class Page:
         return self.browser.find_elements("css selector", selector)
 
     def one(self, selector: str) -> Any:
+        """The first such element, as soon as there is one."""
+        self.wait(lambda: self.all(selector))
         return self.all(selector)[0]
+
+    def ready(self, selector: str) -> Any:
+        """The first such element, as soon as it is there, shown, enabled and no longer moves."""
+        self.wait(lambda: self.run(_IS_READY, selector) and self.browser.execute_async_script(_HAS_SETTLED, selector))
+        return self.one(selector)
 
     def text(self, selector: str) -> str:
         return str(self.run("return document.querySelector(arguments[0])?.textContent ?? ''", selector))
@@ -94,10 +116,10 @@ class Page:
         return bool(self.run("return Boolean(document.querySelector(arguments[0])?.checkVisibility())", selector))
 
     def click(self, selector: str) -> None:
-        self.run("arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", self.one(selector))
+        self.run("arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", self.ready(selector))
 
     def type(self, selector: str, text: str) -> None:
-        field = self.one(selector)
+        field = self.ready(selector)
         self.run("arguments[0].scrollIntoView({block: 'center'})", field)
         field.clear()
         field.send_keys(text)
@@ -138,7 +160,7 @@ class Page:
     # Real events of mouse and fingers, as the browser gets them from its devices.
     def character(self, selector: str, at: int) -> tuple[float, float, float]:
         """Left and right edge and middle line of a character, in the window."""
-        left, right, top, bottom = self.run(_CHARACTER, self.one(selector), at)
+        left, right, top, bottom = self.run(_CHARACTER, self.ready(selector), at)
         return left, right, (top + bottom) / 2
 
     def mouse(self, kind: str, x: float, y: float, buttons: int = 1) -> None:
@@ -165,8 +187,7 @@ class Page:
     def middle(self, selector: str) -> tuple[float, float]:
         """Of the first line of an element."""
         x, y = self.run(
-            "const box = document.querySelector(arguments[0]).getClientRects()[0];"
-            "return [box.left + box.width / 2, box.top + box.height / 2]",
-            selector,
+            "const box = arguments[0].getClientRects()[0]; return [box.left + box.width / 2, box.top + box.height / 2]",
+            self.ready(selector),
         )
         return float(x), float(y)
