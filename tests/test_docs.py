@@ -63,11 +63,8 @@ def workplace(composite_folder: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_all_pages_are_looked_at() -> None:
-    chinese = {"zh/index.md", "zh/new_domain.md", "zh/quickstart.md"}
-    assert set(PAGES) == {
-        *("README.md", "cli.md", "concepts.md", "data_formats.md", "faq.md", "quickstart.md", "recipes.md"),
-        *chinese,
-    }
+    assert {name for name in PAGES if "/" not in name} == {"README.md", "cli.md", "concepts.md", "data_formats.md", "faq.md"}
+    assert {name.split("/")[0] for name in PAGES if "/" in name} == {"tutorials", "guides", "zh"}
     known = {"python", "bash", "yaml", "json", "text"}
     assert {kind for name in PAGES for kind, _ in _FENCE.findall((DOCS / name).read_text(encoding="utf-8"))} <= known
 
@@ -82,7 +79,7 @@ def test_python_runs(name: str, workplace: Path) -> None:
             exec(compile(block.replace("http://127.0.0.1:8901/v1", server.url), name, "exec"), scope)
     finally:
         server.stop()
-    assert bool(server.requests) == (name == "recipes.md")
+    assert bool(server.requests) == (name in ("guides/llm.md", "tutorials/llm.md", "zh/llm.md"))
 
 
 def test_settings_of_providers_make_verifiers(workplace: Path) -> None:
@@ -104,8 +101,9 @@ def test_commands_parse(name: str) -> None:
 
 
 def test_requests_to_the_service_are_valid() -> None:
-    bodies = re.findall(r"-d '(.*)'", "\n".join(blocks("recipes.md", "bash")))
-    assert [len(read_request(json.loads(body)).texts) for body in bodies] == [1, 2]
+    for name in ("guides/deploy.md", "tutorials/serving.md"):
+        bodies = re.findall(r"-d '(.*)'", "\n".join(blocks(name, "bash")))
+        assert [len(read_request(json.loads(body)).texts) for body in bodies] == [1, 2]
 
 
 def test_the_image_is_built_from_what_is_there() -> None:
@@ -139,12 +137,12 @@ def test_yaml_is_what_it_says(tmp_path: Path) -> None:
                 labels = load_label_set(str(tmp_path / "file.yaml"), read_records(tmp_path / "record.jsonl"))
                 assert labels.domain
                 assert all(label.title and label.description for label in labels.labels)
-    assert sorted(kinds) == ["labels", "labels", "llm", "recipe", "recipe"]
+    assert sorted(kinds) == ["labels", "labels", "llm", "llm", "llm", "recipe", "recipe"]
 
 
 def test_json_is_read(tmp_path: Path) -> None:
     path, seen = tmp_path / "lines.jsonl", []
-    for block in blocks("recipes.md", "json"):
+    for block in [*blocks("tutorials/own_data.md", "json"), *blocks("guides/adapt.md", "json")]:
         data = json.loads(block)
         path.write_text(json.dumps(data, ensure_ascii=False) + "\n", encoding="utf-8")
         if "complete" in data:

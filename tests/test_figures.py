@@ -26,7 +26,7 @@ NO_MEASUREMENT = {
         "routes 0.2 spans",
         "1.5 billion parameters",
     ),
-    "recipes.md": ("trusted at 0.6",),
+    "terms.md": ("trusted at 0.6",),
     "faq.md": ("τ is 0.5", "torch 2.6 to 2.x", "127.0.0.1"),
 }
 #: A number with a unit that things are measured in, or one with decimals.

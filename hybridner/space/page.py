@@ -83,8 +83,12 @@ def _connect_analysis(part: Components, handlers: Handlers) -> None:
         )
         for number in range(MOST)
     ]
+    # A visitor may move a control while a model reads: what comes of it is shown once more, as the controls stand then.
+    caught_up = (handlers.show, _some(part, _SHOWN_FROM), _some(part, _SHOWN))
     for requested in (part["analyze"].click, part["text"].submit, *(example.then for example in filled)):
-        requested(handlers.analyze, _some(part, f"text {_SETTINGS}"), result, **local).then(
+        analyzed = requested(handlers.analyze, _some(part, f"text {_SETTINGS}"), result, **local)
+        analyzed.then(*caught_up, preprocess=False, **_AT_ONCE)
+        analyzed.then(
             handlers.run_llm,
             _some(part, "text analyzed use_llm threshold by_label endpoint llm_model key extra kept language"),
             [*result, part["kept"]],
@@ -93,18 +97,12 @@ def _connect_analysis(part: Components, handlers: Handlers) -> None:
             concurrency_limit=limits.llm_workers,
             api_visibility="private",
             preprocess=False,
-        )
+        ).then(*caught_up, preprocess=False, **_AT_ONCE)
     for name in ("strategy", "decoding", "uncertainty"):
-        part[name].input(handlers.analyze_again, _some(part, f"analyzed {_SETTINGS}"), result, **local)
+        changed = part[name].input(handlers.analyze_again, _some(part, f"analyzed {_SETTINGS}"), result, **local)
+        changed.then(*caught_up, preprocess=False, **_AT_ONCE)
     for name in ("threshold", "by_label", "llm_model"):
-        part[name].change(
-            handlers.show,
-            _some(part, _SHOWN_FROM),
-            _some(part, _SHOWN),
-            trigger_mode="always_last",
-            preprocess=False,
-            **_AT_ONCE,
-        )
+        part[name].change(*caught_up, trigger_mode="always_last", preprocess=False, **_AT_ONCE)
     part["by_label"].change(lambda own: gr.update(interactive=not own), part["by_label"], part["threshold"], **_AT_ONCE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -295,15 +296,26 @@ def test_a_link_restores_text_and_settings_and_holds_no_key(visitor: Visitor, co
     visitor.open_settings()
     visitor.click("#llm > button")
     visitor.type("#key input", KEY)
+    # One straight after the other: the second changes while the model still reads because of the first.
     visitor.choose_setting("decoding", "nested")
     visitor.slide(0.2)
     visitor.wait(lambda: "τ = 0.20" in visitor.text("#preview"))
-    link = visitor.run(
-        "let copied = ''; navigator.clipboard.writeText = async (text) => { copied = text; };"
-        "document.querySelector('[data-action=copy_link]').click(); return copied"
-    )
-    assert link.startswith(visitor.url + "#hn=")
-    visitor.open(link.removeprefix(visitor.url))
+
+    def copied_link() -> str:
+        return str(
+            visitor.run(
+                "let copied = ''; navigator.clipboard.writeText = async (text) => { copied = text; };"
+                "document.querySelector('[data-action=copy_link]').click(); return copied"
+            )
+        )
+
+    def settings() -> tuple[Any, Any]:
+        packed = copied_link().removeprefix(visitor.url + "#hn=")
+        state = json.loads(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+        return state["decoding"], state["threshold"]
+
+    visitor.wait(lambda: settings() == ("nested", 0.2))
+    visitor.open(copied_link().removeprefix(visitor.url))
     visitor.wait(lambda: visitor.text("#result-here .se-text") == TEXT)
     assert visitor.one("#text textarea").get_property("value") == TEXT
     visitor.open_settings()
