@@ -115,6 +115,15 @@ def test_the_hub_record_is_that_of_the_model_it_came_from(exported_folder: Path,
     assert b"fp32" in files["README.md"]
 
 
+def test_a_graph_of_any_number_of_weights_is_read(exported_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported_folder, tmp_path / "large")
+    config = json.loads((tmp_path / "large" / "config.json").read_text(encoding="utf-8"))
+    config["parameters"][""] = 102_267_648
+    (tmp_path / "large" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert read_model_folder(tmp_path / "large").parameters[""] == 102_267_648
+    assert AutoModel.from_pretrained(tmp_path / "large").config.parameters == config["parameters"]
+
+
 def test_an_exported_model_only_reads(
     exported: OnnxHybridNerModel, composite: HybridNerModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

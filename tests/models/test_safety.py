@@ -103,7 +103,12 @@ def test_numbers_beyond_all_sense(settings: Any, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         check_numbers(settings)
     check_numbers(
-        {"num_labels": 28, "threshold": 0.5, "members": [{"config": {"rnn_hidden_size": 256, "layers": [1, None, "x"]}}]}
+        {
+            "num_labels": 28,
+            "threshold": 0.5,
+            "parameters": {"": 102_267_648},
+            "members": [{"config": {"rnn_hidden_size": 256, "layers": [1, None, "x"]}}],
+        }
     )
 
 
