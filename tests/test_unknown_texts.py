@@ -11,25 +11,15 @@ import pytest
 
 from hybridner import AdaptiveThreshold, HybridNerModel, HybridNerPipeline
 from hybridner.adaptation.selection import next_to_annotate
-from hybridner.calibration.ood import built_in_background, fit_ood
 from hybridner.cli.main import main
 from hybridner.ensemble import SelectionTable
 from hybridner.errors import ModelError
-from tests.support.tiny import tiny_member
-
-FOREIGN = built_in_background()[150:170]
-_WORDS = ("俄罗斯", "北约", "叙利亚", "加里宁格勒", "干扰机", "无人机", "部署了", "失去了", "在", "的", "GPS信号")
-
-
-def known_texts(count: int, seed: int) -> list[str]:
-    dice = np.random.default_rng(seed)
-    return ["".join(dice.choice(_WORDS, dice.integers(4, 12))) + "。" for _ in range(count)]
+from tests.support.known import FOREIGN, known_texts, taught_composite
 
 
 @pytest.fixture(scope="module")
 def taught() -> HybridNerModel:
-    model = HybridNerModel.assemble({"tagger": tiny_member("bert-bilstm-crf"), "spanner": tiny_member("spanner", 1)})
-    fit_ood(model, known_texts(120, 0), known_texts(60, 1), built_in_background()[:100])
+    model = taught_composite()
     u = np.linspace(0, 1, 400)
     table = SelectionTable.of(model.config.strategy, model.config.uncertainty, u, u > 0.9)
     model.config.update({"selection": table.to_dict()})

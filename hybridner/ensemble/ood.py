@@ -1,7 +1,8 @@
 """How unlike the texts that a model knows a new one is (out of domain), as a share of known texts that are more typical.
 
-A linear function of the encoder's states tells known texts from others ("outlier exposure", Hendrycks et al., 2019). Its mean
-over a text is ranked against held-out known texts: one minus a conformal p-value (Vovk et al., 2005). So whatever the function is
+A linear function of the encoder's states (Fisher's discriminant) tells known texts from others of all kinds ("outlier exposure",
+Hendrycks et al., 2019). Its mean over a text is ranked against held-out known texts: one minus a conformal p-value (Vovk et al.,
+2005). So whatever the function is
 worth, a new text that is exchangeable with the held-out ones gets a score above 1 - α with a probability of at most α.
 """
 

@@ -67,13 +67,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by-label", action="store_true", help="with --error-recall: a threshold for each label")
     parser.add_argument(
         "--known",
+        action="append",
         metavar="FILE",
-        help="texts of the domain, such as the training data, to learn from what is foreign (else DATA)",
+        help="texts of the domain, such as the training data, to learn from what is foreign (else DATA); several times for "
+        "several styles",
     )
     parser.add_argument(
         "--held-out",
+        action="append",
         metavar="FILE",
-        help="other texts of the domain, that members were not trained on, to rank new texts among (default: DATA)",
+        help="other texts of the domain, that members were not trained on, to rank new texts among (default: DATA); several "
+        "times for several styles",
     )
     parser.add_argument("--background", metavar="FILE", help="texts of other kinds, thousands if possible (else 200 of ours)")
     parser.add_argument(
@@ -160,19 +164,24 @@ def _predictions(path: str, model: Any) -> Predictions:
 def _teach_domain(model: CompositeModel, texts: list[str], options: argparse.Namespace) -> dict[str, Any] | None:
     """What `fit_ood` reports; None where it could not be done, which nothing else depends on."""
     from hybridner.calibration.ood import fit_ood
-    from hybridner.data.texts import iter_texts
     from hybridner.hybrid import HybridNerModel
 
-    background = None if options.background is None else list(iter_texts(options.background))
     if not isinstance(model, HybridNerModel):
         return None
-    held_out = texts if options.held_out is None else list(iter_texts(options.held_out))
+    background = None if options.background is None else _texts_of([options.background])
+    held_out = texts if options.held_out is None else _texts_of(options.held_out)
     if options.known is not None:
-        return fit_ood(model, list(iter_texts(options.known)), held_out, background)
+        return fit_ood(model, _texts_of(options.known), held_out, background)
     try:
         return fit_ood(model, texts, None, background)
     except DataError:
         return None
+
+
+def _texts_of(files: list[str]) -> list[str]:
+    from hybridner.data.texts import iter_texts
+
+    return [text for file in files for text in iter_texts(file)]
 
 
 def print_report(console: Terminal, report: dict[str, Any]) -> None:
