@@ -23,13 +23,14 @@ from hybridner.annotation.records import Item, Reject, shown
 from hybridner.annotation.shards import DAMAGED, Shards, job_digest, sweep
 from hybridner.annotation.sources import Piece, Source
 from hybridner.annotation.table import shard_table
-from hybridner.errors import DataError, HybridNerError
+from hybridner.errors import DataError, HybridNerError, LlmError
 from hybridner.files import written_to
-from hybridner.hybrid import CompositeModel
 from hybridner.hybrid.entity_dicts import EntityList
 from hybridner.launch import processes
+from hybridner.llm.extractor import OVER_BUDGET
 from hybridner.mapping import entities_array, entities_type, fingerprint
 from hybridner.pipeline import HybridNerPipeline
+from hybridner.pipeline.definitions import DefinitionsPipeline
 
 #: A text that any model reads.
 _PROBE = "。"
@@ -44,6 +45,7 @@ class AnnotationConfig:
         strategy, decoding, threshold: those of the pipeline; by default the model's own.
         llm: who is asked about doubtful spans, as the pipeline takes it; nobody by default.
         llm_settings: fields of `hybridner.llm.LlmSettings`; the `budget` is that of the whole job.
+        llm_examples: file of `hybridner examples`, whose labelled spans the LLM is shown.
     """
 
     batch_size: int = 32
@@ -52,6 +54,7 @@ class AnnotationConfig:
     threshold: float | None = None
     llm: Llm | None = None
     llm_settings: Mapping[str, Any] | None = None
+    llm_examples: str | None = None
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -68,8 +71,11 @@ def annotate(
     read are set aside under OUTPUT/rejects. The same call again, after whatever stopped the last one and on any number of
     processes, does what is not done yet.
 
+    Where there is only an LLM (a pipeline of labels), a text that it does not answer about is set aside too. The job stops where
+    no budget is left, or where it answers about nothing at all; the same call goes on from there.
+
     Args:
-        pipe: the pipeline, on this process's device.
+        pipe: the pipeline, on this process's device; or one of labels.
         source: the input, cut into pieces.
         output: a folder that all processes and machines see.
         how: how texts are read.
@@ -82,15 +88,11 @@ def annotate(
     Raises:
         DataError: the folder holds another job, or one is at work in it; or the input has changed since it was opened.
         OutputError: the folder cannot be written to, or the disk is full.
+        LlmError: there is only an LLM, and it answers about nothing any more.
         HybridNerError: settings that cannot work.
     """
     state, folder, how = processes(), Path(output), how or AnnotationConfig()
-    job = {
-        "input": source.describe(),
-        "model": fingerprint(pipe.model),
-        **how.chosen,
-        "llm": None if how.llm is None else describe_llm(how.llm, how.llm_settings or {}),
-    }
+    job = describe_job(pipe, source, how)
     provenance = {"model_name": name, **{key: value for key, value in job.items() if key != "input"}}
     shards = Shards(folder, job_digest(job))
     with written_to(folder), _alone_in(folder) if state.is_main_process else nullcontext():
@@ -112,6 +114,23 @@ def annotate(
                 manifest.finish(shards, known, source.keys)
             state.wait_for_everyone()
         return dict(manifest.check(folder, job)["finished"])
+
+
+def describe_job(pipe: HybridNerPipeline, source: Source, how: AnnotationConfig) -> dict[str, Any]:
+    """All that decides the output of a job."""
+    only_llm = isinstance(pipe, DefinitionsPipeline)
+    return {
+        "input": source.describe(),
+        "model": None if only_llm else fingerprint(pipe.model),
+        **({"labels": pipe.labels.to_dict()} if isinstance(pipe, DefinitionsPipeline) else {}),
+        **how.chosen,
+        "llm": None if how.llm is None else describe_llm(how.llm, how.llm_settings or {}, how.llm_examples),
+    }
+
+
+def fixed_parameters(pipe: HybridNerPipeline, how: AnnotationConfig) -> dict[str, Any]:
+    """The parameters of every call of the pipeline, but for the LLM; those of a model, where there is one."""
+    return {} if isinstance(pipe, DefinitionsPipeline) else {"batch_size": how.batch_size, **how.chosen}
 
 
 def _set_aside(shards: Shards, source: Source) -> None:
@@ -138,7 +157,7 @@ def _alone_in(folder: Path) -> AbstractContextManager[Any]:
 def _asking(folder: Path, how: AnnotationConfig, state: PartialState) -> AbstractContextManager[JobLlm | None]:
     if how.llm is None:
         return nullcontext()
-    return JobLlm(folder, how.llm, how.llm_settings or {}, state.process_index, state.num_processes)
+    return JobLlm(folder, how.llm, how.llm_settings or {}, how.llm_examples, state.process_index, state.num_processes)
 
 
 def _circumstances(state: PartialState) -> dict[str, Any]:
@@ -160,7 +179,7 @@ def _work(
     state: PartialState,
 ) -> None:
     """All pieces of this process."""
-    fixed = {"batch_size": how.batch_size, **how.chosen}
+    fixed = fixed_parameters(pipe, how)
     progress = Progress(source.total, lambda: sum(map(source.size, shards.keys())), sys.stderr if state.is_main_process else None)
 
     def parameters() -> dict[str, Any]:
@@ -170,11 +189,30 @@ def _work(
         began = time.monotonic()
         items = [record for record in records if isinstance(record, Item)]
         results = entities_or_errors(pipe, [item.text for item in items], parameters, progress.step)
+        if isinstance(pipe, DefinitionsPipeline):
+            results = _answered(results)
         seconds = round(time.monotonic() - began, 3)
         llm = asking.since_last() if asking else None
-        _write(shards, piece, records, results, pipe.model, {"seconds": seconds, "llm": llm, "how": provenance})
+        _write(shards, piece, records, results, pipe, {"seconds": seconds, "llm": llm, "how": provenance})
         progress.shard_finished()
     progress.close()
+
+
+def _answered(results: Sequence[EntityList | Exception]) -> list[EntityList | Exception]:
+    """What an LLM alone found in each text; one that it did not answer about is an error.
+
+    Raises:
+        LlmError: the budget is used up, or not one text was answered: the piece is left for when the job goes on.
+    """
+    found = [LlmError(one.error) if isinstance(one, EntityList) and one.error else one for one in results]
+    failed = [str(one) for one in found if isinstance(one, Exception)]
+    spent = [problem for problem in failed if OVER_BUDGET in problem]
+    if spent or (failed and len(failed) == len(found)):
+        raise LlmError(
+            f"{len(spent or failed)} of the next {len(found)} texts were not answered: {(spent or failed)[0]}. What is done is "
+            "kept; give the same command again to go on" + (", with a larger `budget` in the file of --llm" if spent else "")
+        )
+    return found
 
 
 def _write(
@@ -182,15 +220,18 @@ def _write(
     piece: Piece,
     records: Sequence[Item | Reject],
     results: Sequence[EntityList | Exception],
-    model: CompositeModel,
+    pipe: HybridNerPipeline,
     about: Mapping[str, Any],
 ) -> None:
     """The shard of one piece: `results` are those of the items among its records, in their order."""
+    only_llm = isinstance(pipe, DefinitionsPipeline)
+    voters = () if only_llm else pipe.model.voter_names
     rejects = [record for record in records if isinstance(record, Reject)]
     read: list[tuple[Item, EntityList]] = []
     for item, result in zip((record for record in records if isinstance(record, Item)), results, strict=True):
         if isinstance(result, Exception):
-            rejects.append(Reject(item.offset, f"the model failed on it: {type(result).__name__}: {result}", shown(item.text)))
+            who = "the LLM" if isinstance(result, LlmError) else "the model"
+            rejects.append(Reject(item.offset, f"{who} failed on it: {type(result).__name__}: {result}", shown(item.text)))
         else:
             read.append((item, result))
     entities = [entity for _, found in read for entity in found]
@@ -200,11 +241,11 @@ def _write(
         "texts": len(read),
         "entities": len(entities),
         "needs_review": sum(entity["needs_review"] for entity in entities),
-        "unfamiliar": sum((found.ood_score or 0.0) > model.config.ood_threshold for _, found in read),
+        "unfamiliar": 0 if only_llm else sum((found.ood_score or 0.0) > pipe.model.config.ood_threshold for _, found in read),
         "rejected": len(rejects),
         "halves": sum(item.halves for item, _ in read),
     }
-    array = entities_array([found for _, found in read], entities_type(model.voter_names, llm=about["llm"] is not None))
+    array = entities_array([found for _, found in read], entities_type(voters, llm=about["llm"] is not None))
     table = shard_table(piece.source, [item for item, _ in read], [found.ood_score for _, found in read], array)
     shards.write(piece.key, table, sorted(rejects), piece.source, {"key": piece.key, **counts, **about})
 
@@ -233,7 +274,7 @@ def entities_or_errors(
         raise
     except Exception:
         # One text broke a batch, and it is not known which; or nothing works any more, and then this fails too.
-        pipe(_PROBE)
+        pipe(_PROBE, **parameters())
         for text in texts[len(results) :]:
             results.append(_entities_or_error(pipe, text, parameters()))
             step()

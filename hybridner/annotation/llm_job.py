@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from hybridner.errors import DataError
 from hybridner.llm import (
     AnswerCache,
     Budget,
@@ -29,7 +31,7 @@ _FREE = ("budget", "time_limit", "on_llm_error")
 Llm = str | Mapping[str, Any] | Verifier
 
 
-def describe_llm(llm: Llm, settings: Mapping[str, Any]) -> dict[str, Any]:
+def describe_llm(llm: Llm, settings: Mapping[str, Any], examples: str | None = None) -> dict[str, Any]:
     """What decides the answers and their use, as JSON types and without secrets."""
     verifier = as_verifier(llm)
     kept = {name: value for name, value in settings.items() if name not in _FREE}
@@ -37,7 +39,8 @@ def describe_llm(llm: Llm, settings: Mapping[str, Any]) -> dict[str, Any]:
         name: value.to_dict() if isinstance(value, (ConfusionMatrix, MemberReliability)) else value
         for name, value in kept.items()
     }
-    return {"model": verifier.model, "parameters": dict(verifier.parameters), "settings": kept}
+    shown = {} if examples is None else {"examples": _digest(examples)}
+    return {"model": verifier.model, "parameters": dict(verifier.parameters), "settings": kept, **shown}
 
 
 class JobLlm:
@@ -47,28 +50,33 @@ class JobLlm:
 
     Args:
         folder: the job's output.
-        llm, settings: as the pipeline takes them; `budget` (a `Budget` or its fields) is that of the whole job.
+        llm, settings, examples: as the pipeline takes them; `budget` (a `Budget` or its fields) is that of the whole job.
         process, processes: which of how many this is.
 
     Raises:
         LlmError: settings that cannot work, or a budget of money for a model without a price.
     """
 
-    def __init__(self, folder: Path, llm: Llm, settings: Mapping[str, Any], process: int, processes: int) -> None:
-        self._verifier = as_verifier(llm)
+    def __init__(self, folder: Path, llm: Llm, settings: Mapping[str, Any], examples: Any, process: int, processes: int) -> None:
+        self._verifier, self._examples = as_verifier(llm), examples
         self._settings = dict(settings)
         budget = validate(Budget, self._settings.pop("budget", None) or {}, LlmError, "budget")
         self._price = load_prices().get(self._verifier.model)
         if budget.cost is not None and self._price is None:
             raise LlmError(f"the price of {self._verifier.model!r} is not known, so that no cost can be limited; limit tokens")
         self._part = share(left(budget, spent(folder), self._price), process, processes)
-        self._answers = AnswerCache(folder / _ANSWERS / f"process-{process:05d}.sqlite")
+        self._answers = AnswerCache(answers_file(folder, process))
         self._before = self._told = self._answers.usage()
 
     def parameters(self) -> dict[str, Any]:
         """What the pipeline's next call is given; its budget is what is left by now."""
         budget = left(self._part, self._answers.usage() + -self._before, self._price)
-        return {"llm": self._verifier, "llm_settings": {**self._settings, "budget": budget}, "llm_cache": self._answers}
+        return {
+            "llm": self._verifier,
+            "llm_settings": {**self._settings, "budget": budget},
+            "llm_cache": self._answers,
+            "llm_examples": self._examples,
+        }
 
     def since_last(self) -> dict[str, int]:
         """Calls and tokens since this was last asked."""
@@ -81,6 +89,18 @@ class JobLlm:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._answers.close()
+
+
+def answers_file(folder: Path, process: int) -> Path:
+    """Where a process of the job in this folder keeps its answers."""
+    return folder / _ANSWERS / f"process-{process:05d}.sqlite"
+
+
+def _digest(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", path) from error
 
 
 def spent(folder: Path) -> Usage:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hybridner.calibration.llm_member import fit_member
 from hybridner.ensemble import Candidate, Predictions, decide_predictions
 from hybridner.errors import DataError
-from hybridner.hybrid import CompositeModel
+from hybridner.hybrid import CompositeModel, ExampleIndex, require_torch
 from hybridner.llm import (
     AnswerCache,
     ConfusionMatrix,
+    ExampleFinder,
     LlmSettings,
     LlmStage,
     MemberReliability,
     Plan,
+    SentenceExamples,
     VerifiedCandidate,
     Verifier,
     collect_answer_pairs,
@@ -36,6 +39,7 @@ class LlmCalibration:
         settings: fields of `LlmSettings`.
         sentences: how many to ask about, drawn at random (always the same); some fifty will do.
         cache: answers kept on disk, so that nothing is asked twice.
+        examples: file of `hybridner examples`, or an `ExampleIndex`: what each question shows; never its own sentence.
 
     Raises:
         DataError: no sentence to ask about.
@@ -55,10 +59,12 @@ class LlmCalibration:
         settings: Mapping[str, Any],
         sentences: int = 50,
         cache: AnswerCache | None = None,
+        examples: str | Path | ExampleIndex | None = None,
     ) -> None:
         if sentences < 1 or not len(predictions):
             raise DataError(f"no sentence to ask the LLM about: {sentences} of {len(predictions)} are wanted")
         self.model, self._verifier, self._cache = model, verifier, cache
+        self._examples = None if examples is None else ExampleIndex.of(examples, model)
         order = random.Random(_SEED).sample(range(len(predictions)), min(sentences, len(predictions)))
         self._records = predictions.select_records(sorted(order))
         self._candidates = decide_predictions(self._records, model.decision_settings)
@@ -69,7 +75,7 @@ class LlmCalibration:
     def plan(self) -> Plan:
         """What would be asked, with calls, tokens and price; no request is sent."""
         with self._stage(self._settings) as stage:
-            return stage.plan(self._texts, self._candidates)
+            return stage.plan(self._texts, self._candidates, self._finder(self._settings))
 
     def fit(self) -> dict[str, Any]:
         """Ask, fit, and put what was fitted into the composite's configuration under the LLM's name.
@@ -103,11 +109,17 @@ class LlmCalibration:
         return [record.entities for record in self._records.records]
 
     def _stage(self, settings: LlmSettings) -> LlmStage:
-        return LlmStage(self._verifier, self.model.config.labels, settings, cache=self._cache)
+        shown = None if self._examples is None else SentenceExamples(self._examples.sentences, settings.examples_per_span)
+        return LlmStage(self._verifier, self.model.config.labels, settings, cache=self._cache, sentences=shown)
+
+    def _finder(self, settings: LlmSettings) -> ExampleFinder | None:
+        if self._examples is None:
+            return None
+        return self._examples.finder(require_torch(self.model), self._texts, self._candidates, settings.examples_per_span)
 
     def _ask(self, settings: LlmSettings) -> list[list[VerifiedCandidate]]:
         with self._stage(settings) as stage:
-            rows = stage.run(self._texts, self._candidates)
+            rows = stage.run(self._texts, self._candidates, self._finder(settings))
         if not any(item.provenance.llm_label is not None for row in rows for item in row):
             reasons = dict.fromkeys(item.provenance.llm_error for row in rows for item in row if item.provenance.llm_error)
             raise DataError(f"the LLM gave no answer to fit its reliability on: {'; '.join(reasons) or 'nothing was asked'}")

@@ -18,11 +18,13 @@ class EntityList(list[Entity]):
 
     Attributes:
         ood_score: see `TextPrediction`; None where the model has not been taught what it knows.
+        error: where an LLM alone finds entities, why it has not answered about this text, or not in whole; else None.
     """
 
-    def __init__(self, entities: Iterable[Entity] = (), ood_score: float | None = None) -> None:
+    def __init__(self, entities: Iterable[Entity] = (), ood_score: float | None = None, error: str | None = None) -> None:
         super().__init__(entities)
         self.ood_score = ood_score
+        self.error = error
 
 
 def entity_dict(text: str, candidate: Candidate, source: str, needs_review: bool) -> Entity:

@@ -24,7 +24,7 @@ from hybridner.text import cut_windows
 
 #: For the estimate: tokens of one line of an answer, and characters of text for each of them.
 _LINE_TOKENS, _CHARACTERS_PER_LINE = 10, 15
-_OVER_BUDGET = "not asked: the budget is used up"
+OVER_BUDGET = "not asked: the budget is used up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,11 @@ class ExtractionPlan:
     def usage(self) -> Usage:
         """Estimated calls and tokens; answers from the cache count nothing."""
         return sum((call.estimate for call in self.calls), Usage())
+
+    @property
+    def left_out(self) -> int:
+        """How many pieces no budget is left for."""
+        return len(self.over_budget)
 
     @property
     def cost(self) -> float | None:
@@ -132,7 +137,7 @@ class Extractor:
         for call in plan.calls:
             found[call.text, call.start] = Extraction(error=late)
         for call in plan.over_budget:
-            found[call.text, call.start] = Extraction(error=_OVER_BUDGET)
+            found[call.text, call.start] = Extraction(error=OVER_BUDGET)
         if plan.calls:
             self._loop.start(self._ask_all, plan.calls, found).result()
         results = _by_text(found, len(texts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,32 @@ from hybridner.errors import DataError
 from hybridner.files import check_is_file
 from hybridner.llm import ConfusionMatrix, MemberReliability
 
+_KEYS = {"verifier", "settings", "examples"}
 
-def read_llm_file(path: str) -> tuple[Any, dict[str, Any]]:
-    """The `llm` and the `llm_settings` of the pipeline that a file describes.
+
+@dataclass(frozen=True)
+class LlmFile:
+    """What a file says.
+
+    Attributes:
+        verifier: a model's name, or the settings of an `OpenAIVerifier`.
+        settings: fields of `LlmSettings`.
+        examples: file of `hybridner examples`, or None.
+    """
+
+    verifier: str | Mapping[str, Any]
+    settings: Mapping[str, Any]
+    examples: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The parameters of the pipeline."""
+        named = {"llm": self.verifier, "llm_settings": self.settings, "llm_examples": self.examples}
+        return {name: value for name, value in named.items() if value is not None}
+
+
+def read_llm_file(path: str) -> LlmFile:
+    """Read a file of `verifier` (model, base_url, ...) and, if you like, `settings` and `examples`.
 
     Raises:
         DataError: the file cannot be read, or holds anything else, or a key.
@@ -25,14 +49,18 @@ def read_llm_file(path: str) -> tuple[Any, dict[str, Any]]:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"cannot be read as YAML: {error}", path) from error
-    if not isinstance(content, dict) or not content.get("verifier") or set(content) - {"verifier", "settings"}:
-        raise DataError("expected `verifier` (model, base_url, ...) and, if you like, `settings`", path)
-    verifier, settings = content["verifier"], content.get("settings") or {}
+    if not isinstance(content, dict) or not content.get("verifier") or set(content) - _KEYS:
+        raise DataError("expected `verifier` (model, base_url, ...) and, if you like, `settings` and `examples`", path)
+    verifier, settings, examples = content["verifier"], content.get("settings") or {}, content.get("examples")
+    if not isinstance(verifier, (str, dict)):
+        raise DataError(f"`verifier` must be a model's name or a mapping of model, base_url and so on, not {verifier!r}", path)
     if not isinstance(settings, dict):
         raise DataError(f"`settings` must be a mapping, such as {{fusion: bayes, accuracy: 0.8}}, not {settings!r}", path)
+    if examples is not None and not isinstance(examples, str):
+        raise DataError(f"`examples` must be a file that `hybridner examples` made, not {examples!r}", path)
     if isinstance(verifier, dict) and "api_key" in verifier:
         raise DataError("`verifier` must hold no key; put it into the environment variable OPENAI_API_KEY", path)
     for name, kind in (("confusion", ConfusionMatrix), ("member", MemberReliability)):
         if isinstance(settings.get(name), Mapping):
             settings[name] = kind.from_dict(settings[name])
-    return verifier, settings
+    return LlmFile(verifier, settings, examples)

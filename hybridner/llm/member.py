@@ -43,14 +43,23 @@ class MemberReliability:
 
     @classmethod
     def from_accuracy(cls, accuracy: float, labels: Sequence[str]) -> MemberReliability:
-        """That of an LLM nothing was fitted for: right with the stated probability about candidates of the composite, and not
-        believed where it alone proposes a span.
+        """That of an LLM nothing was fitted for; where it alone proposes a span it is not believed.
+
+        It has to find a span with its borders and to label it, each as well as it is said to label. Where it does not, it answers
+        by habit, with silence as often as with all labels together: what annotators mark and an LLM leaves out is a common
+        error. So a sure entity of the composite outlives the silence.
 
         Args:
+            accuracy: how often it labels a span right that it is shown.
             labels: the K + 1 names, O first.
         """
+        if not 0.0 <= accuracy <= 1.0:
+            raise LlmError(f"`accuracy` must lie in [0, 1], got {accuracy}")
         size = len(labels)
-        return cls(ConfusionMatrix.from_accuracy(accuracy, labels), (accuracy / 2,) * size, (0.0,) * size)
+        habit = (0.5, *[0.5 / (size - 1)] * (size - 1))
+        knows = accuracy**2
+        rows = tuple(tuple(knows * (a == t) + (1.0 - knows) * habit[a] for a in range(size)) for t in range(size))
+        return cls(ConfusionMatrix(tuple(labels), rows), (accuracy / 2,) * size, (0.0,) * size)
 
     def to_dict(self) -> dict[str, Any]:
         return {"matrix": self.matrix.to_dict(), "alone": list(self.alone), "alone_rate": list(self.alone_rate)}

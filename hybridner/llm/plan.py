@@ -97,6 +97,11 @@ class Plan:
         return sum((call.estimate for call in self._all), self.probe)
 
     @property
+    def left_out(self) -> int:
+        """How many spans and pieces no budget is left for."""
+        return len(self.over_budget) + len(self.pieces_over_budget)
+
+    @property
     def max_usage(self) -> Usage:
         """The same where every question has to be repeated as often as it may be: budgets can be set by it."""
         return sum((call.bound for call in self._all), self.probe)

@@ -27,7 +27,8 @@ def entities_type(members: Sequence[str], llm: bool, contradictions: bool = Fals
                 ("needs_review", pa.bool_()),
                 ("error_probability", pa.float32()),
                 ("ood_score", pa.float32()),
-                ("votes", pa.struct([(name, pa.string()) for name in members])),
+                # Parquet knows no struct without fields.
+                *([("votes", pa.struct([(name, pa.string()) for name in members]))] if members else []),
                 *((name, pa.string()) for name in (_OF_LLM if llm else ())),
                 *([("contradictions", pa.list_(pa.string()))] if contradictions else []),
             ]

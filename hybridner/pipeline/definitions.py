@@ -18,7 +18,7 @@ from hybridner.data import read_records
 from hybridner.data.labels import as_label_set
 from hybridner.errors import InputError, ModelError
 from hybridner.hybrid import ExampleIndex
-from hybridner.hybrid.entity_dicts import Entity, extracted_entity
+from hybridner.hybrid.entity_dicts import EntityList, extracted_entity
 from hybridner.llm import (
     AnswerCache,
     Extraction,
@@ -67,7 +67,8 @@ class DefinitionsPipeline(HybridNerPipeline):
     given `labels`.
 
     Entities are dicts with the keys of `HybridNerPipeline`, with exact offsets: words that the LLM did not copy from the text are
-    left out and counted. Their score is the LLM's stated accuracy (``llm_settings={"accuracy": ...}``), as there is no other.
+    left out and counted. Their score is the LLM's stated accuracy (``llm_settings={"accuracy": ...}``), as there is no other. The
+    list of a text that the LLM did not answer about, or not in whole, says why in its attribute `error`.
 
     Args (here, or all but labels per call to override them):
         labels: names; or mappings of name, title and description; the name of a known data set; or a YAML file of a label set.
@@ -117,7 +118,7 @@ class DefinitionsPipeline(HybridNerPipeline):
             return next(iter(list(stream)))
         return list(stream) if isinstance(inputs, Sequence) else stream
 
-    def _stream(self, texts: Iterable[Any], options: dict[str, Any]) -> Iterator[list[Entity]]:
+    def _stream(self, texts: Iterable[Any], options: dict[str, Any]) -> Iterator[EntityList]:
         self.counts = ExtractionCounts()
         with ExitStack() as opened:
             extractor = self._open(options, opened)
@@ -173,6 +174,7 @@ def _sentences(source: Any) -> SentenceFinder:
     return SentenceExamples(source)
 
 
-def _entities(text: str, found: Extraction, settings: LlmSettings, model: str) -> list[Entity]:
+def _entities(text: str, found: Extraction, settings: LlmSettings, model: str) -> EntityList:
     chosen = RESOLVERS[settings.decoding]([(span.start, span.end) for span in found.spans], [1.0] * len(found.spans))
-    return [extracted_entity(text, found.spans[number], settings.accuracy, model) for number in sorted(chosen)]
+    entities = (extracted_entity(text, found.spans[number], settings.accuracy, model) for number in sorted(chosen))
+    return EntityList(entities, error=found.error)

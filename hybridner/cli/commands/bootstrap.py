@@ -56,11 +56,11 @@ def run(options: argparse.Namespace) -> int:
     from hybridner.llm.llm_file import read_llm_file
 
     labels = as_label_set(options.labels)
-    llm, how = read_llm_file(options.llm)
+    llm = read_llm_file(options.llm)
     chosen = {name: getattr(options, name) for name in ("sentences", "review", "layers", "epochs", "seed", "guidelines")}
     texts = list(read_texts([], options.text))
     job = Bootstrap(Path(options.output), labels, texts, BootstrapSettings(options.encoder, **chosen))
-    verifier, settings = as_verifier(llm), LlmSettings(**how)
+    verifier, settings = as_verifier(llm.verifier), LlmSettings(**llm.settings)
     plans = job.plan(verifier, settings)
     for number, plan in enumerate(plans, 1):
         say(f"prompt {number} of {len(plans)}, {len(job.sample)} sentences: {plan}")

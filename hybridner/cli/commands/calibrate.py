@@ -143,9 +143,9 @@ def _llm_calibration(model: Any, predictions: Predictions, options: argparse.Nam
     from hybridner.llm import AnswerCache, as_verifier
     from hybridner.llm.llm_file import read_llm_file
 
-    llm, settings = read_llm_file(options.llm)
+    llm = read_llm_file(options.llm)
     cache = AnswerCache(options.llm_cache) if options.llm_cache else None
-    return LlmCalibration(model, predictions, as_verifier(llm), settings, options.llm_sentences, cache)
+    return LlmCalibration(model, predictions, as_verifier(llm.verifier), llm.settings, options.llm_sentences, cache, llm.examples)
 
 
 def _predictions(path: str, model: Any) -> Predictions:

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     path = Path(options.data)
     predicted = is_parquet(path) and Predictions.stored_in(path)
     source = Predictions.load(path) if predicted else read_records(path)
-    verifier = as_verifier(read_llm_file(options.polish)[0]) if options.polish else None
+    verifier = as_verifier(read_llm_file(options.polish).verifier) if options.polish else None
     labels = load_label_set(options.labels, source.records if isinstance(source, Predictions) else source)
     habits = find_habits(source)
     text = write_guidelines(habits, labels)

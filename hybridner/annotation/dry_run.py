@@ -1,0 +1,74 @@
+"""What the LLM of a job would be asked, before anything is asked or written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from hybridner.annotation.job import AnnotationConfig, describe_job, fixed_parameters
+from hybridner.annotation.llm_job import answers_file, left, spent
+from hybridner.annotation.records import Item
+from hybridner.annotation.shards import Shards, job_digest
+from hybridner.annotation.sources import Source
+from hybridner.errors import DataError
+from hybridner.llm import AnswerCache, Budget, LlmError, Price, as_verifier, load_prices
+from hybridner.llm.prices import Usage
+from hybridner.pipeline import HybridNerPipeline
+from hybridner.validation import validate
+
+
+@dataclass(frozen=True)
+class PlannedUse:
+    """What a job would still ask.
+
+    Attributes:
+        usage: estimated calls and tokens.
+        over_budget: spans and pieces of text that no budget is left for.
+        price: of the model, where it is known.
+    """
+
+    usage: Usage
+    over_budget: int
+    price: Price | None
+
+    def __str__(self) -> str:
+        used = self.usage
+        money = f"about {self.price.of(used):.4f} {self.price.currency}" if self.price else "price unknown"
+        return (
+            f"{used.calls:,} calls, about {used.prompt_tokens:,} tokens in and {used.completion_tokens:,} out, {money}; "
+            f"{self.over_budget:,} spans or pieces of text over budget"
+        )
+
+
+def plan_annotation(pipe: HybridNerPipeline, source: Source, output: str | Path, how: AnnotationConfig) -> PlannedUse:
+    """What the LLM would be asked about what is not done yet; no request is sent and nothing is written.
+
+    Args:
+        pipe, source, output, how: as for `annotate`.
+
+    Raises:
+        DataError: there is no LLM.
+        LlmError: settings that cannot work.
+    """
+    if how.llm is None:
+        raise DataError("only asking an LLM is planned; give one", "llm")
+    folder, verifier, settings = Path(output), as_verifier(how.llm), dict(how.llm_settings or {})
+    price = load_prices().get(verifier.model)
+    budget = left(validate(Budget, settings.pop("budget", None) or {}, LlmError, "budget"), spent(folder), price)
+    shards = Shards(folder, job_digest(describe_job(pipe, source, how)))
+    used, over = Usage(), 0
+    with ExitStack() as opened:
+        cache = None
+        if (path := answers_file(folder, 0)).exists():
+            cache = AnswerCache(path, "replay")
+            opened.callback(cache.close)
+        given: Mapping[str, object] = {"llm": verifier, "llm_cache": cache, "llm_examples": how.llm_examples}
+        for _, records in source.pieces(0, 1, shards.finished):
+            texts = [record.text for record in records if isinstance(record, Item)]
+            asking = {**given, "llm_settings": {**settings, "budget": left(budget, used, price)}}
+            plan = pipe(texts, dry_run=True, **fixed_parameters(pipe, how), **asking)
+            used += plan.usage
+            over += plan.left_out
+    return PlannedUse(used, over, price)
