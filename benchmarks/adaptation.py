@@ -103,7 +103,7 @@ def main() -> None:
     labels = collect_labels(pool)
     random.Random(0).shuffle(pool)
     held_out, pool = pool[:TUNING_SENTENCES], pool[TUNING_SENTENCES:]
-    settings = AdaptationSettings(head_lr=HEAD_RATE, mixed_precision="bf16")
+    settings = AdaptationSettings(head_learning_rate=HEAD_RATE, mixed_precision="bf16")
     folder = Path(options.runs)
 
     def drawn(seed: int, size: int) -> list[Record]:
@@ -114,7 +114,7 @@ def main() -> None:
     if options.tune:
         for method, rates in RATES.items():
             for rate in rates:
-                tried = replace(settings, encoder_lr=rate, seed=0)
+                tried = replace(settings, encoder_learning_rate=rate, seed=0)
                 kept(
                     folder / f"tune-{method}-{rate}.json",
                     lambda m=method, s=tried: one_run(m, base, drawn(0, TUNING_SIZE), held_out, labels, s),  # type: ignore[misc]
@@ -127,7 +127,7 @@ def main() -> None:
     for seed in options.seeds:
         for size in options.sizes:
             for method in MAKERS:
-                chosen = replace(settings, encoder_lr=rates[method], seed=seed)
+                chosen = replace(settings, encoder_learning_rate=rates[method], seed=seed)
                 run = kept(
                     folder / f"{method}-{size}-{seed}.json",
                     lambda m=method, n=size, s=chosen: one_run(m, base, drawn(s.seed, n), dev, labels, s),  # type: ignore[misc]

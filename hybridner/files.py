@@ -104,7 +104,8 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     """A new folder to write files into, beside the one that is meant; at the end they replace those of the same names there.
 
     Other files stay. Where the block fails, nothing has changed: a model that is written over with its own calibration is never
-    half of one and half of the other for lack of space.
+    half of one and half of the other for lack of space. A folder that was not there is there whole or not at all, even if the
+    process is killed.
 
     Raises:
         OutputError: the disk is full, the folder cannot be written to, or the like.
@@ -120,6 +121,9 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         for file in written:
             with file.open("rb+") as handle:
                 os.fsync(handle.fileno())
+        if not target.exists():
+            unfinished.rename(target)
+            return
         for file in written:
             place = target / file.relative_to(unfinished)
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hybridner.errors import MissingPackageError, OutputError
-from hybridner.files import atomic_write, write_json, write_text
+from hybridner.files import atomic_folder, atomic_write, write_json, write_text
 from hybridner.optional import require
 
 
@@ -49,6 +49,20 @@ def test_where_nothing_can_be_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(OutputError, match=r"cannot be written: \w") as caught:
         write_text(tmp_path / name, "x")
     assert str(tmp_path / name) in str(caught.value)
+
+
+def test_a_new_folder_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "a" / "model") as unfinished:
+        write_text(unfinished / "deep" / "config.json", "{}")
+        assert not (tmp_path / "a" / "model").exists()
+        inode = unfinished.stat().st_ino
+    assert (tmp_path / "a" / "model").stat().st_ino == inode  # by one rename, which nothing can interrupt
+    (tmp_path / "a" / "model" / "other").touch()
+    with atomic_folder(tmp_path / "a" / "model") as unfinished:
+        write_text(unfinished / "deep" / "config.json", "[]")
+    assert (tmp_path / "a" / "model" / "deep" / "config.json").read_text() == "[]"
+    assert sorted(os.listdir(tmp_path / "a")) == ["model"]
+    assert sorted(os.listdir(tmp_path / "a" / "model")) == ["deep", "other"]
 
 
 def test_an_error_of_another_file_stays_what_it_is(tmp_path: Path) -> None:

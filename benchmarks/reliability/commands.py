@@ -22,27 +22,29 @@ class Ending:
 
     Attributes:
         code: the exit status; None after an exception that nobody had caught.
+        output: what was written to standard output.
         error: what was written to standard error, or the traceback.
         read: characters taken from standard input, which said yes to everything.
     """
 
     code: int | None
+    output: str
     error: str
     read: int
 
 
 def call(arguments: Sequence[str]) -> Ending:
     """One command."""
-    error, answers = io.StringIO(), io.StringIO("y\n" * 100)
-    with redirect_stdout(io.StringIO()), redirect_stderr(error), patch.object(sys, "stdin", answers), warnings.catch_warnings():
+    output, error, answers = io.StringIO(), io.StringIO(), io.StringIO("y\n" * 100)
+    with redirect_stdout(output), redirect_stderr(error), patch.object(sys, "stdin", answers), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             code: int | None = main(list(arguments))
         except SystemExit as end:
             code = int(end.code or 0)
         except BaseException:
-            return Ending(None, traceback.format_exc(), answers.tell())
-    return Ending(code, error.getvalue(), answers.tell())
+            return Ending(None, output.getvalue(), traceback.format_exc(), answers.tell())
+    return Ending(code, output.getvalue(), error.getvalue(), answers.tell())
 
 
 def check(tally: Tally, arguments: Sequence[str], what: str, *, may_work: bool = True, reads: bool = False) -> Ending:

@@ -19,6 +19,10 @@ import yaml
 from benchmarks.reliability import material
 from benchmarks.reliability.commands import check
 from benchmarks.reliability.tally import Tally
+from tests.support.tiny import save_tiny_encoder
+
+#: An LLM that nobody answers for.
+_LLM = "verifier: {model: x, base_url: 'http://127.0.0.1:9/v1', max_retries: 0}\n"
 
 
 def run(folder: Path, seed: int) -> Tally:
@@ -29,6 +33,9 @@ def run(folder: Path, seed: int) -> Tally:
     material.write_labelled(folder / "gold.jsonl", 12, seed)
     material.write_texts(folder / "texts.txt", 12, seed)
     material.write_reviews(folder / "reviews.jsonl", 12, seed)
+    save_tiny_encoder(folder / "encoder", "".join(material.STATES + material.PLACES) + "在部署了第台干扰机。0123456789")
+    (folder / "llm.yaml").write_text(_LLM, encoding="utf-8")
+    (folder / "labels.yaml").write_text("labels: [State, Place]\n", encoding="utf-8")
     (folder / "recipe.yaml").write_text(yaml.safe_dump(_recipe(folder)), encoding="utf-8")
     for bad in _bad_inputs(folder, rng):
         for command in _with_input(str(model), str(bad), folder):
@@ -108,6 +115,9 @@ def _bad_inputs(folder: Path, rng: random.Random) -> Iterator[Path]:
 def _with_input(model: str, bad: str, folder: Path) -> list[list[str]]:
     output, gold = ["--output", str(folder / "output")], str(folder / "gold.jsonl")
     fast = ["--device", "cpu"]
+    table = ["--output", str(folder / "output" / "terms.csv")]
+    texts, labels, llm = (str(folder / name) for name in ("texts.txt", "labels.yaml", "llm.yaml"))
+    bootstrap = ["bootstrap", "--encoder", str(folder / "encoder"), *output, "--yes"]
     return [
         ["predict", model, "--file", bad, *fast],
         ["annotate", model, bad, *output],
@@ -133,6 +143,20 @@ def _with_input(model: str, bad: str, folder: Path) -> list[list[str]]:
         ["crossval", bad],
         ["predict", model, "俄罗斯", "--llm", bad, *fast],
         ["adapt", model, gold, *output, "--labels", bad, "--epochs", "1"],
+        ["gazetteer", "build", bad, *table],
+        ["gazetteer", "build", "--terms", bad, "--label", "State", *table],
+        ["gazetteer", "check", bad, gold],
+        ["guidelines", bad, *output],
+        ["guidelines", gold, *output, "--polish", bad],
+        [*bootstrap, "--labels", bad, "--text", texts, "--llm", llm],
+        [*bootstrap, "--labels", labels, "--text", bad, "--llm", llm],
+        [*bootstrap, "--labels", labels, "--text", texts, "--llm", bad],
+        ["report", "members", bad, "--predictions", str(folder), *output],
+        ["pseudo-label", model, "--text", bad, *output],
+        ["pseudo-label", bad, "--text", texts, *output],
+        ["serve", bad, "--port", "0"],
+        ["export", bad, *output],
+        ["predict", model, "俄罗斯", "--force", bad, *fast],
     ]
 
 
@@ -161,9 +185,13 @@ def _with_output(model: str, target: str, folder: Path) -> list[list[str]]:
         ["data", "describe", gold, "--plot", str(Path(target) / "x.png")],
         ["data", "prepare", "sncm", *output],
     ]
-    llm = folder / "llm.yaml"
-    llm.write_text("verifier: {model: x, base_url: 'http://127.0.0.1:9/v1', max_retries: 0}\n", encoding="utf-8")
-    return [*commands, ["predict", model, "俄罗斯", "--device", "cpu", "--llm", str(llm), "--llm-cache", inside]]
+    return [
+        *commands,
+        ["predict", model, "俄罗斯", "--device", "cpu", "--llm", str(folder / "llm.yaml"), "--llm-cache", inside],
+        ["gazetteer", "build", gold, "--output", str(Path(target) / "terms.csv")],
+        ["guidelines", gold, "--output", inside],
+        ["pseudo-label", model, "--text", str(folder / "texts.txt"), "--output", inside],
+    ]
 
 
 @contextmanager

@@ -113,8 +113,11 @@ def learning(folder: Path, seed: int, kills: int) -> Tally:
     material.write_reviews(folder / "reviews.jsonl", 10, seed)
     command = ["learn", str(folder / "model"), str(folder / "reviews.jsonl"), "--output", str(folder / "learned")]
     began = time.monotonic()
-    call(command)
+    undisturbed = call(command)
     seconds = time.monotonic() - began
+    if undisturbed.code != 0:
+        tally.wrong("tracebacks", f"undisturbed, it fails: {undisturbed.error}")
+        return tally
     for _ in range(kills):
         # What was learned before is written over, and has to be whole whenever the writing stops.
         if not run_child(lambda: call(command), rng.uniform(0.3, 1.0) * seconds):
@@ -132,7 +135,7 @@ def _recipe(folder: Path, seed: int, kind: str) -> dict[str, Any]:
     material.write_labelled(folder / "dev.jsonl", 8, seed + 1)
     return {
         "data": {"train": str(folder / "train.jsonl"), "dev": str(folder / "dev.jsonl")},
-        "members": {kind: {"type": kind, "encoder": material.ENCODER, "rnn_hidden_size": 16}},
+        "members": {kind: {"type": kind, "encoder": material.ENCODER}},
         "training": {"epochs": 4, "batch_size": 8, "early_stopping_patience": 4, "head_learning_rate": 3e-3},
         "crossval": {"folds": 3},
     }

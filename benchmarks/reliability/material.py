@@ -75,6 +75,6 @@ def write_reviews(path: Path, count: int, seed: int) -> None:
     lines = []
     for number in range(count):
         record = sentence(rng, number)
-        entities = [{"start": span.start, "end": span.end, "label": span.label} for span in record.entities]
+        entities = [{**span._asdict(), "review": rng.choice(["accepted", "added"])} for span in record.entities]
         lines.append(json.dumps({"text": record.text, "complete": True, "entities": entities}, ensure_ascii=False))
     path.write_text("\n".join(lines), encoding="utf-8")

@@ -32,7 +32,7 @@ def run(folder: Path, seed: int, requests: int) -> Tally:
             url = f"http://127.0.0.1:{port}/"
             wait_for(url, process)
             program = Program(url)
-            honest = program.event("analyze_1")
+            honest = program.event("analyze")
             expected = _answer(program, honest)
             plans = [_plan(program, rng) if number % 10 else None for number in range(requests)]
             with ThreadPoolExecutor(8) as pool:
@@ -71,7 +71,7 @@ def _send(program: Program, url: str, plan: tuple[Any, ...] | None) -> str:
     """The answer as text; empty for none."""
     try:
         if plan is None:
-            return _answer(program, program.event("analyze_1"))
+            return _answer(program, program.event("analyze"))
         if isinstance(plan[0], str):
             return "{} {}".format(*request(url + plan[0], raw=plan[1]))
         return json.dumps(program.call(*plan))

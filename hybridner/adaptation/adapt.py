@@ -33,7 +33,7 @@ class AdaptationSettings:
         rank: r of the LoRA matrices, in every linear layer of the encoders; they are scaled by 2.
         epochs: passes over the sentences; None takes so many that about 3,000 are read, at least 6 and at most 30.
         batch_size: sentences per step.
-        encoder_lr, head_lr: learning rates of the LoRA matrices and of the heads.
+        encoder_learning_rate, head_learning_rate: learning rates of the LoRA matrices and of the heads.
         seed: of initialisation, dropout and shuffling.
         mixed_precision: "no", "bf16", "fp16" or "auto", as in recipes.
 
@@ -44,13 +44,13 @@ class AdaptationSettings:
     rank: int = 8
     epochs: int | None = None
     batch_size: int = 8
-    encoder_lr: float = 1e-3
-    head_lr: float = 3e-3
+    encoder_learning_rate: float = 1e-3
+    head_learning_rate: float = 3e-3
     seed: int = 42
     mixed_precision: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("rank", "epochs", "batch_size", "encoder_lr", "head_lr"):
+        for name in ("rank", "epochs", "batch_size", "encoder_learning_rate", "head_learning_rate"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ModelError(f"{name} must be positive, not {value!r}")
@@ -61,8 +61,8 @@ class AdaptationSettings:
             output_dir=output,
             num_train_epochs=self.epochs or max(6, min(30, round(3000 / records))),
             per_device_train_batch_size=self.batch_size,
-            encoder_learning_rate=self.encoder_lr,
-            head_learning_rate=self.head_lr,
+            encoder_learning_rate=self.encoder_learning_rate,
+            head_learning_rate=self.head_learning_rate,
             save_strategy="no",
             disable_tqdm=True,
             seed=self.seed,

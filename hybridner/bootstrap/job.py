@@ -19,12 +19,13 @@ from hybridner.bootstrap.silver import Agreement, agreement, combine, read_silve
 from hybridner.data.formats.json_records import write_lines
 from hybridner.ensemble import Predictions
 from hybridner.errors import DataError, RecipeError
-from hybridner.files import write_json
+from hybridner.files import atomic_folder, read_json, write_json
 from hybridner.llm import AnswerCache, Budget, ExtractionPlan, Extractor, LlmSettings, Verifier
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import LabelSet, Record, Span
 from hybridner.training.members import check_encoders
 from hybridner.training.recipe import MemberSection
+from hybridner.validation import validate
 
 #: Two prompts of the same question: what an LLM says in both languages hangs on neither's wording.
 PROMPTS = ("zh", "en")
@@ -112,7 +113,7 @@ class Bootstrap:
             known = _read_json(kept)
             if known.get("about") != json.loads(json.dumps(about)):
                 raise RecipeError(f"{self.output} holds a job of other labels, texts or settings; choose another --output")
-            self.sample = known["sentences"]
+            self.sample = validate(list[str], known.get("sentences"), DataError, f"{kept}, sentences")
             return
         self.sample = diverse_sentences(self.texts, self.settings.sentences, self.settings.seed)
         if len(self.sample) < FEWEST:
@@ -176,7 +177,9 @@ class Bootstrap:
         if not (folder / "config.json").exists():
             whole = with_reviews(records, reviewed, REVIEWED_TIMES)
             self.say(f"training on {len(records)} sentences, {len(reviewed)} of them reviewed" if reviewed else "training on all")
-            train_local(self._members, whole, self.labels, self._arguments(len(whole))).save_pretrained(folder)
+            model = train_local(self._members, whole, self.labels, self._arguments(len(whole)))
+            with atomic_folder(folder) as unfinished:
+                model.save_pretrained(unfinished)
         return folder
 
     def write_review(self, silver: Sequence[Record], predictions: Predictions) -> Path:
@@ -249,9 +252,11 @@ def _in_words(found: Agreement, problems: list[str]) -> str:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot be read: {error}; delete it to begin anew", str(path)) from error
+    if not isinstance(content, dict):
+        raise DataError("holds no mapping; delete it to begin anew", str(path))
     return content
 
 

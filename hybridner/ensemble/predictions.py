@@ -51,11 +51,22 @@ class Predictions:
 
     @cached_property
     def gold(self) -> Integers:
-        """[C] the true label's number of each candidate: O unless gold has exactly this span."""
+        """[C] the true label's number of each candidate: O unless gold has exactly this span.
+
+        Raises:
+            DataError: a record has a label that the members do not know.
+        """
         number = {name: index for index, name in enumerate(self.labels)}
-        known = {
-            (row, span.start, span.end): number[span.label] for row, record in enumerate(self.records) for span in record.entities
-        }
+        known: dict[tuple[int, int, int], int] = {}
+        for row, record in enumerate(self.records):
+            for span in record.entities:
+                if span.label not in number:
+                    raise DataError(
+                        f"label {span.label!r} of {record.text[span.start : span.end]!r} is none of the model's: "
+                        f"{', '.join(self.labels[1:])}; rename it with a label map, or take it out",
+                        f"record {record.id or row}",
+                    )
+                known[row, span.start, span.end] = number[span.label]
         spans = self.ballot.spans.tolist()
         return np.fromiter((known.get((row, start, end), 0) for row, start, end in spans), np.int64, len(spans))
 

@@ -20,7 +20,7 @@ from hybridner.models.decoders import Decoder
 from hybridner.text import cut_windows
 
 #: Most characters that a passage owns.
-PASSAGE = 512
+PASSAGE = 256
 #: Characters on each side of a border in which what lies beyond must be forgotten.
 _GUARD = 32
 

@@ -15,7 +15,7 @@ from hybridner.text import CharacterVocabulary, Window, cut_windows
 
 #: Most characters of a window. Attention makes longer ones dearer, whatever an encoder could take; measured in
 #: benchmarks/results/long_texts.md, as is the context.
-_WINDOW = 256
+_WINDOW = 160
 #: Characters seen beyond the border of a window that falls inside a sentence.
 _CONTEXT = 16
 

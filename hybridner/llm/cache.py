@@ -81,12 +81,10 @@ class AnswerCache:
     def get(self, key: str) -> Answer | None:
         """The answer kept for a key; a row that is no answer counts as none."""
         rows = self._run("SELECT answer FROM answers WHERE key = ?", (key,))
-        try:
-            return _ANSWER.validate_json(rows[0][0]) if rows else None
-        except ValidationError:
-            if self.mode == "use":
-                self._run("DELETE FROM answers WHERE key = ? AND answer = ?", (key, rows[0][0]))
-            return None
+        answer = _parse(rows[0][0]) if rows else None
+        if rows and answer is None and self.mode == "use":
+            self._run("DELETE FROM answers WHERE key = ? AND answer = ?", (key, rows[0][0]))
+        return answer
 
     def put(self, key: str, answer: Answer) -> None:
         """Keep an answer; the first one for a key stays, so that all processes go on with the same."""
@@ -129,19 +127,18 @@ class AnswerCache:
     def usage(self) -> Usage:
         """Calls and tokens that the answers kept here took."""
         names = ("prompt_tokens", "completion_tokens", "cached_prompt_tokens")
-        tokens = ", ".join(f"total(json_extract(answer, '$.{name}'))" for name in names)
-        ((calls, *counts),) = self._run(f"SELECT count(*), {tokens} FROM answers WHERE json_valid(answer)")
-        return Usage(calls, *map(int, counts))
+        answers = [answer for _, answer in self._answers()]
+        return Usage(len(answers), *(sum(getattr(answer, name) for answer in answers) for name in names))
 
     def record(self, path: str | Path) -> int:
-        """Write all answers as JSON lines, sorted by key; returns how many."""
-        rows = self._run("SELECT key, answer FROM answers ORDER BY key")
+        """Write all answers as JSON lines, sorted by key; returns how many. Rows that are no answers are left out."""
+        answers = self._answers()
         with atomic_write(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
             file.write(json.dumps({"format": _FORMAT}) + "\n")
             file.writelines(
-                json.dumps({"key": key, **json.loads(answer)}, ensure_ascii=False, sort_keys=True) + "\n" for key, answer in rows
+                json.dumps({"key": key, **asdict(answer)}, ensure_ascii=False, sort_keys=True) + "\n" for key, answer in answers
             )
-        return len(rows)
+        return len(answers)
 
     def add_record(self, path: str | Path) -> int:
         """Take in a record file; answers that are there already stay. Returns how many lines it had.
@@ -159,6 +156,10 @@ class AnswerCache:
             if self._connection is not None and self._owner == os.getpid():
                 self._connection.close()
             self._connection = None
+
+    def _answers(self) -> list[tuple[str, Answer]]:
+        rows = self._run("SELECT key, answer FROM answers ORDER BY key")
+        return [(key, answer) for key, stored in rows if isinstance(key, str) and (answer := _parse(stored)) is not None]
 
     def _run(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         with self._lock:
@@ -190,6 +191,14 @@ class AnswerCache:
             # On a disk that cannot be written to there is no place for the files that WAL wants beside this one.
             connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         return connection
+
+
+def _parse(stored: Any) -> Answer | None:
+    """The answer in a row; None where it holds something else."""
+    try:
+        return _ANSWER.validate_json(stored)
+    except ValidationError:
+        return None
 
 
 def _read_record(path: Path) -> Iterator[tuple[str, Answer]]:

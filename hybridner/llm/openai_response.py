@@ -113,7 +113,7 @@ def read_completion(completion: ChatCompletion, latency: float, attempt: int, re
     served = getattr(completion, "model", None)
     return Answer(
         content=content[:_MAX_CONTENT],
-        model=served if isinstance(served, str) and served else requested_model,
+        model=replace_surrogates(served)[0] if isinstance(served, str) and served else requested_model,
         prompt_tokens=prompt,
         completion_tokens=written,
         latency=latency,
@@ -139,7 +139,7 @@ def read_tokens(completion: ChatCompletion) -> list[Token]:
 
 def shorten(message: str) -> str:
     """A message on one line, of a length that can be shown."""
-    return " ".join(message.split())[:_SHOWN]
+    return replace_surrogates(" ".join(message.split())[:_SHOWN])[0]
 
 
 def _content(completion: ChatCompletion) -> tuple[str, str | None]:

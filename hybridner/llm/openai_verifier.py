@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import time
@@ -12,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from weakref import WeakKeyDictionary
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from hybridner.errors import HybridNerError, LlmError
 from hybridner.llm.constraints import PROBE, Abilities, request_fields
@@ -41,6 +42,15 @@ _LENGTHS = {
 _COUNTS = {"n", "best_of", "num_return_sequences", "num_beams"}
 
 
+def _as_json(value: dict[str, Any]) -> dict[str, Any]:
+    """The value itself, which can be sent; what is wrong with it is said without repeating it, as it may hold secrets."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError("expected what JSON can hold: texts, finite numbers, true, false, null, lists and mappings") from error
+    return value
+
+
 class OpenAISettings(Settings):
     """The settings of an `OpenAIVerifier`, see there."""
 
@@ -52,12 +62,12 @@ class OpenAISettings(Settings):
     timeout: Number = Field(default=30.0, ge=1e-3)
     max_retries: Integer = Field(default=3, ge=0)
     concurrency: Integer = Field(default=8, ge=1)
-    temperature: Number | None = 0.0
-    top_p: Number | None = 1.0
+    temperature: Number | None = Field(default=0.0, ge=0.0)
+    top_p: Number | None = Field(default=1.0, gt=0.0, le=1.0)
     max_tokens: Integer | None = Field(default=128, ge=1)
     token_limit: Integer | None = Field(default=None, ge=1)
     probe: bool = False
-    extra_body: dict[str, Any] = Field(default_factory=dict)
+    extra_body: Annotated[dict[str, Any], AfterValidator(_as_json)] = Field(default_factory=dict)
 
 
 class OpenAIVerifier:

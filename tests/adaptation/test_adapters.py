@@ -29,7 +29,7 @@ from hybridner.spans import Record
 from tests.support.adaptation import NEW_LABELS, renamed_records, shared_composite
 from tests.support.tiny import TEXT, small_records, tiny_member
 
-QUICK = AdaptationSettings(rank=4, epochs=10, batch_size=6, encoder_lr=1e-2, head_lr=1e-2)
+QUICK = AdaptationSettings(rank=4, epochs=10, batch_size=6, encoder_learning_rate=1e-2, head_learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -346,7 +346,7 @@ def test_what_cannot_be_adapted_to(base: HybridNerModel) -> None:
 def test_the_commands(base_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data, adapter, merged = str(tmp_path / "new.jsonl"), tmp_path / "adapter", tmp_path / "merged"
     write_jsonl(renamed_records(), data)
-    quick = ["--epochs", "10", "--batch-size", "6", "--encoder-lr", "1e-2", "--head-lr", "1e-2"]
+    quick = ["--epochs", "10", "--batch-size", "6", "--encoder-learning-rate", "1e-2", "--head-learning-rate", "1e-2"]
     assert main(["adapt", str(base_folder), data, "--output", str(adapter), "--dev", data, *quick]) == 0
     assert "adapter of" in capsys.readouterr().out
     report = json.loads((adapter / "adaptation.json").read_text())
@@ -364,5 +364,5 @@ def test_the_commands(base_folder: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert "merge it first" in capsys.readouterr().err
     assert main(["adapt", str(adapter), data, "--output", str(tmp_path / "full"), "--full", "--epochs", "1"]) == 0
     assert "composite of" in capsys.readouterr().out
-    assert json.loads((tmp_path / "full" / "adaptation.json").read_text())["settings"]["encoder_lr"] == 3e-4
+    assert json.loads((tmp_path / "full" / "adaptation.json").read_text())["settings"]["encoder_learning_rate"] == 3e-4
     assert type(HybridNerModel.from_pretrained(tmp_path / "full")) is HybridNerModel

@@ -129,7 +129,7 @@ def test_judged_answers_of_an_llm_are_added_up_and_used_by_the_pipeline(model: H
 
 def test_members_learn_the_new_and_keep_the_old(base: HybridNerModel) -> None:
     new, old = other_records(), small_records()
-    settings = AdaptationSettings(epochs=10, batch_size=6, encoder_lr=5e-3, head_lr=1e-2)
+    settings = AdaptationSettings(epochs=10, batch_size=6, encoder_learning_rate=5e-3, head_learning_rate=1e-2)
     # What was said about a reviewed text before counts no more.
     outdated = Record(new[0].text)
     learned, report = learn_members(base, [reviewed(record, base) for record in new], [*old, outdated], settings)

@@ -11,7 +11,7 @@ import pytest
 
 from hybridner import HybridNerModel
 from hybridner.bootstrap import Bootstrap, BootstrapSettings
-from hybridner.bootstrap.job import OOF, REPORT, REVIEW, SILVER
+from hybridner.bootstrap.job import OOF, REPORT, REVIEW, SAMPLE, SILVER
 from hybridner.bootstrap.sampling import diverse_sentences
 from hybridner.cli.main import main
 from hybridner.data import read_records
@@ -134,6 +134,13 @@ def test_what_cannot_work_is_said_before_anything_is_asked(
     assert "other labels, texts or settings" in capsys.readouterr().err
     assert main([*files, "--encoder", str(tmp_path / "none" / "there")]) != 0
     assert "there is no folder" in capsys.readouterr().err
+    sample = tmp_path / "run" / SAMPLE
+    about = json.loads(sample.read_text(encoding="utf-8"))["about"]
+    spoilt = {"": "delete it", "[" * 9000: "nested too deeply", "[]": "no mapping", json.dumps({"about": about}): "sentences"}
+    for content, complaint in spoilt.items():
+        sample.write_text(content, encoding="utf-8")
+        assert main(files) == 1
+        assert complaint in capsys.readouterr().err
     (tmp_path / "raw.txt").write_text("太短。\n" * 100, encoding="utf-8")
     assert main([*files, "--output", str(tmp_path / "other")]) != 0
     assert "0 different sentences" in capsys.readouterr().err

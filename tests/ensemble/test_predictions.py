@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hybridner.ensemble import ABSTAIN, DecisionSettings, Predictions, concat_predictions, decide_predictions
 from hybridner.errors import DataError
+from hybridner.spans import Record, Span
 from tests.support.predictions import made_up_predictions
 
 
@@ -88,3 +89,10 @@ def test_labels_in_another_order(predictions: Predictions) -> None:
     np.testing.assert_array_equal(back.ballot.probabilities, predictions.ballot.probabilities)
     with pytest.raises(DataError, match="only one side has ORG, TIME"):
         predictions.reorder_labels(("O", "PER", "LOC", "TIME"))
+
+
+def test_a_label_that_the_members_do_not_know_is_named_with_its_text(predictions: Predictions) -> None:
+    odd = Record("俄罗斯部署了。", (Span(0, 3, "国家"),), "r7")
+    changed = replace(predictions, records=(odd, *predictions.records[1:]))
+    with pytest.raises(DataError, match=r"record r7: label '国家' of '俄罗斯' is none of the model's: .*rename it"):
+        _ = changed.gold

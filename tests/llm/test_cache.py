@@ -12,6 +12,7 @@ import pytest
 
 from hybridner.llm import Answer, AnswerCache, LlmError, Message, OpenAIVerifier, Question, question_key
 from hybridner.llm.cache import LEASE
+from hybridner.llm.prices import Usage
 from tests.llm.scripted_server import KEY, verifier
 
 QUESTION = Question((Message("user", "秘密文本"),), ("LOC", "Non-Entity"))
@@ -167,7 +168,18 @@ def test_a_claim_is_for_one_until_it_is_given_up_or_lapses(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize(
-    "row", ["", "{", "[]", "null", '{"content": 1, "model": "m"}', '{"content": "x", "model": "m", "y": 1}', "[" * 100_000]
+    "row",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "7",
+        b"\xff",
+        '{"content": 1, "model": "m"}',
+        '{"content": "x", "model": "m", "y": 1}',
+        "[" * 100_000,
+    ],
 )
 def test_a_row_that_is_no_answer_is_a_miss_and_is_replaced(tmp_path: Path, row: str) -> None:
     cache = AnswerCache(tmp_path / "cache")
@@ -175,7 +187,9 @@ def test_a_row_that_is_no_answer_is_a_miss_and_is_replaced(tmp_path: Path, row: 
     with sqlite3.connect(tmp_path / "cache") as connection:
         connection.execute("INSERT INTO answers VALUES (?, ?)", ("k", row))
     assert AnswerCache(tmp_path / "cache", "replay").get("k") is None
-    assert cache.usage().calls >= 1
+    assert cache.usage() == Usage(1, ANSWER.prompt_tokens, ANSWER.completion_tokens)
+    assert cache.record(tmp_path / "run.jsonl") == 1
+    assert AnswerCache(tmp_path / "other").add_record(tmp_path / "run.jsonl") == 1
     assert cache.get("k") is None
     cache.put("k", ANSWER)
     assert cache.get("k") == ANSWER

@@ -10,6 +10,7 @@ import pickle
 import random
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridner.errors import MissingPackageError
-from hybridner.llm import Answer, FailureKind, LlmError, Message, OpenAIVerifier, Question, VerifierError, as_verifier
+from hybridner.llm import (
+    Answer,
+    AnswerCache,
+    FailureKind,
+    LlmError,
+    Message,
+    OpenAIVerifier,
+    Question,
+    VerifierError,
+    as_verifier,
+)
 from hybridner.llm.openai_response import retry_after
 from tests.llm.scripted_server import (
     BROKEN,
@@ -250,6 +261,16 @@ def test_a_content_in_parts(content: list[Any], serve: Serve) -> None:
     assert ask(verifier(serve(chat(None, choices=[{"message": {"content": content}}])))).content == "LOC"
 
 
+def test_halves_of_characters_become_what_can_be_stored(serve: Serve, tmp_path: Path) -> None:
+    answer = ask(verifier(serve(chat("LOC\ud83d", model="served\udc00"))))
+    assert (answer.content, answer.model) == ("LOC\ufffd", "served\ufffd")
+    cache = AnswerCache(tmp_path / "cache")
+    cache.put("k", answer)
+    assert cache.get("k") == answer
+    with pytest.raises(VerifierError, match="no \ufffd here"):
+        ask(verifier(serve(problem(404, "no \ud83d here"))))
+
+
 def test_an_answer_that_runs_on_is_cut(serve: Serve) -> None:
     answer = ask(verifier(serve(chat("LOC\n" * 50_000))))
     assert (len(answer.content), answer.truncated) == (100_000, True)
@@ -394,6 +415,15 @@ def test_settings_make_an_equal_verifier(serve: Serve) -> None:
         ({"model": "m", "timeout": 0}, "timeout"),
         ({"model": "m", "extra_body": [1]}, "extra_body: expected a mapping"),
         ({"model": "m", "max_tokens": True}, "max_tokens: expected a whole number"),
+        ({"model": "m", "temperature": float("inf")}, "temperature: expected a finite number, got inf"),
+        ({"model": "m", "temperature": ".nan"}, "temperature: expected a number, got '.nan'"),
+        ({"model": "m", "temperature": float("nan")}, "temperature: expected a finite number, got nan"),
+        ({"model": "m", "temperature": -0.1}, "temperature: expected at least 0, got -0.1"),
+        ({"model": "m", "temperature": "hot"}, "temperature: expected a number, got 'hot'"),
+        ({"model": "m", "top_p": 1.5}, "top_p: expected at most 1, got 1.5"),
+        ({"model": "m", "timeout": float("inf")}, "timeout: expected a finite number"),
+        ({"model": "m", "extra_body": {"a": [float("nan")]}}, "extra_body: expected what JSON can hold"),
+        ({"model": "m", "extra_body": {"a": {1, 2}}}, "extra_body: expected what JSON can hold"),
     ],
 )
 def test_wrong_settings_are_refused(llm: Any, complaint: str) -> None:

@@ -9,9 +9,9 @@ from hybridner.cli.console import Terminal
 from hybridner.files import atomic_folder, write_json
 
 #: The encoders' learning rate when all their weights are trained.
-_FULL_LR = 3e-4
+_FULL_RATE = 3e-4
 #: Arguments that are fields of `AdaptationSettings`.
-_SETTINGS = ("rank", "epochs", "batch_size", "encoder_lr", "head_lr", "seed", "mixed_precision")
+_SETTINGS = ("rank", "epochs", "batch_size", "encoder_learning_rate", "head_learning_rate", "seed", "mixed_precision")
 
 DESCRIPTION = "Train an adapter for a composite: low-rank changes to its encoders, and heads of its own; or all weights."
 EPILOG = """\
@@ -38,9 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, help="passes over DATA (default: about 3,000 sentences are read, 6 to 30 passes)")
     parser.add_argument("--batch-size", type=int, help="sentences per step (8)")
     parser.add_argument(
-        "--encoder-lr", type=float, help=f"of the LoRA matrices (0.001); with --full of the encoders ({_FULL_LR})"
+        "--encoder-learning-rate",
+        type=float,
+        help=f"of the LoRA matrices (0.001); with --full of the encoders ({_FULL_RATE})",
     )
-    parser.add_argument("--head-lr", type=float, help="of the heads (0.003)")
+    parser.add_argument("--head-learning-rate", type=float, metavar="RATE", help="of the heads (0.003)")
     parser.add_argument("--seed", type=int, help="of dropout and shuffling (42)")
     parser.add_argument("--mixed-precision", choices=("auto", "no", "bf16", "fp16"), help="(auto)")
 
@@ -59,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     dev = read_records(options.dev) if options.dev else []
     labels = labels_for(base.config.labels, [*records, *dev], options.labels)
     chosen = {name: value for name in _SETTINGS if (value := getattr(options, name)) is not None}
-    settings = AdaptationSettings(**({"encoder_lr": _FULL_LR} if options.full else {}) | chosen)
+    settings = AdaptationSettings(**({"encoder_learning_rate": _FULL_RATE} if options.full else {}) | chosen)
     # A folder is found again from anywhere; anything else is a name on the Hub.
     base_name = str(Path(options.model).resolve()) if Path(options.model).exists() else options.model
     model: HybridNerModel
