@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("new_train", help="what is reviewed and annotated")
     parser.add_argument("new_dev", help="to see what it learns")
     parser.add_argument("--reviews", type=int, default=200, help="reviewed texts that the members learn from")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[50, 100, 200], help="of what is annotated; none: no curve")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--runs", default="runs/feedback", help="folder of the single steps")
     options = parser.parse_args()
@@ -157,7 +157,7 @@ def main() -> None:
         for seed in options.seeds
     ]
     curves: dict[str, list[dict[str, float]]] = {}
-    for how in ("random", "uncertain and diverse"):
+    for how in ("random", "uncertain and diverse") if options.sizes else ():
         runs = [
             kept(
                 folder / f"curve-{how.replace(' ', '-')}-{seed}.json",
@@ -188,7 +188,8 @@ def main() -> None:
             "curves": curves,
         },
     )
-    draw(curves, before["new"], RESULTS / "feedback.png")
+    if options.sizes:
+        draw(curves, before["new"], RESULTS / "feedback.png")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from transformers.utils import logging
 from benchmarks.side_by_side import report
 from hybridner import HybridNerPipeline
 from hybridner.data import read_records
+from hybridner.export import OnnxHybridNerModel
 from hybridner.hybrid import CompositeModel, ballots, engine, entity_dicts, modeling_hybrid, reading
 from hybridner.models import SpannerHead, TaggerHead
 from hybridner.models.decoders import SpannerDecoder, TaggerDecoder
@@ -31,6 +32,7 @@ STEPS: tuple[tuple[Any, str, str], ...] = (
     (reading, "batched", "windows"),
     (CompositeModel, "character_logits", FORWARD),
     (modeling_hybrid.HybridNerModel, "character_logits", FORWARD),
+    (OnnxHybridNerModel, "character_logits", FORWARD),
     (modeling_hybrid, "encode_characters", "encoders"),
     (TaggerHead, "forward", "heads"),
     (SpannerHead, "forward", "heads"),

@@ -14,15 +14,17 @@ from hybridner.optional import require
 
 #: A label with fewer candidates is left to the other strategies: five-fold calibration has nothing to go by.
 _MIN_CANDIDATES = 5
+#: An SVM's time grows with the square of its candidates; of more than so many it gets a draw.
+_MOST_SVM_CANDIDATES = 8_000
 
 
 def fit_stacker(kind: str, predictions: Predictions, seed: int = 42) -> TrainedStacker:
     """Train a stacker on predictions that no member was trained for.
 
     Args:
-        kind: "svm" (RBF kernel, Platt-scaled), "forest" or "xgboost".
+        kind: "svm" (RBF kernel, Platt-scaled; on at most 8,000 candidates, drawn at random), "forest" or "xgboost".
         predictions: out of fold, or dev.
-        seed: of bootstraps and splits.
+        seed: of bootstraps, splits and draws.
 
     Raises:
         ModelError: an unknown kind, a missing library, or candidates of one label only.
@@ -30,7 +32,9 @@ def fit_stacker(kind: str, predictions: Predictions, seed: int = 42) -> TrainedS
     if kind not in STACKERS:
         raise ModelError(f"there is no stacker {kind!r}; known: {', '.join(STACKERS)}")
     counts = np.bincount(predictions.gold, minlength=predictions.ballot.num_labels)
-    kept = counts[predictions.gold] >= _MIN_CANDIDATES
+    kept = np.flatnonzero(counts[predictions.gold] >= _MIN_CANDIDATES)
+    if kind == "svm" and len(kept) > _MOST_SVM_CANDIDATES:
+        kept = np.random.default_rng(seed).choice(kept, _MOST_SVM_CANDIDATES, replace=False)
     classes, targets = np.unique(predictions.gold[kept], return_inverse=True)
     if len(classes) < 2:
         raise ModelError(

@@ -1,0 +1,61 @@
+"""How long a newcomer waits: the first answer of a model in a fresh process, cold in Python but with files in the system's cache.
+
+usage: python -m benchmarks.first_answer [MODEL]      (the bundled model where none is named)
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+SENTENCE = "2023年，俄罗斯在叙利亚部署了克拉苏哈-4S干扰机。"
+ROUNDS = 5
+SCRIPT = """
+import sys
+from transformers import pipeline
+import hybridner
+ner = pipeline("hybrid-ner", sys.argv[1])
+assert ner(sys.argv[2])
+"""
+
+
+def once(command: list[str]) -> tuple[float, float]:
+    """Wall seconds, and user and system seconds, of a process."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0, command
+    return time.monotonic() - began, usage.ru_utime + usage.ru_stime
+
+
+def main() -> None:
+    model = sys.argv[1] if len(sys.argv) > 1 else "bundled"
+    commands = {
+        "import torch": [sys.executable, "-c", "import torch"],
+        "pipeline": [sys.executable, "-c", SCRIPT, model, SENTENCE],
+        "hybridner predict": [sys.executable, "-m", "hybridner", "predict", model, SENTENCE],
+    }
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for number in range(ROUNDS + 1):
+        for name, command in commands.items():
+            spent = once(command)
+            if number:  # the first round fills the file cache
+                runs[name].append(spent)
+    # Imported last: this imports torch.
+    from benchmarks.side_by_side import report
+
+    figures = {
+        name: {
+            "wall_seconds": round(statistics.median(wall for wall, _ in spent), 2),
+            "cpu_seconds": round(statistics.median(busy for _, busy in spent), 2),
+        }
+        for name, spent in runs.items()
+    }
+    report("first_answer", {"rounds": ROUNDS, "model": model, "load": round(os.getloadavg()[0], 1), **figures})
+
+
+if __name__ == "__main__":
+    main()
