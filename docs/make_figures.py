@@ -6,8 +6,8 @@ place of a number in it, and a format:
     <!--= onnx.json > models > bundled > f1 > onnx int8 > 100*.1f -->81.4<!--=-->
 
 In a list, `name=score` is the element whose `name` is `score`, and `about.data=MSRA&about.split=test` the one of which both hold.
-`100*` before the format makes percent of a ratio. A whole table is `<!--= table LANGUAGE -->`. A test holds the pages to what the
-results say, and looks for figures that stand outside.
+`100*` before the format makes percent of a ratio. Whole tables are `<!--= results LANGUAGE -->` and `<!--= models LANGUAGE -->`.
+A test holds the pages to what the results say, and looks for figures that stand outside.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = [ROOT / "README.md", ROOT / "README_zh.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "README_zh.md", "benchmarks/README.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 #: One figure or table: what is to stand there, and what does.
 MARKED = re.compile(r"<!--= (.*?) -->(.*?)<!--=-->", re.DOTALL)
@@ -36,7 +39,6 @@ _ROWS = {
     "`score` (the paper's)": ("`score`（论文）", ("strategy:score",)),
     "`pool` (ours)": ("`pool`（本项目）", ("strategy:pool",)),
     "`score` + LLM, `replace` (the paper's)": ("`score` + 大模型，`replace`（论文）", ("hybrid:score, replace",)),
-    "`pool` + LLM, `replace`": ("`pool` + 大模型，`replace`", ("hybrid:pool, replace",)),
     "`pool` + LLM, `bayes`": ("`pool` + 大模型，`bayes`", ("hybrid:pool, bayes",)),
     "ceiling: every answer right": ("上限：每个回答都对", ("hybrid:every answer right",)),
 }
@@ -48,8 +50,9 @@ def render(text: str) -> str:
 
 
 def _rendered(what: str) -> str:
-    if what.startswith("table "):
-        return f"\n\n{results_table(what.removeprefix('table '))}\n\n"
+    kind, _, language = what.partition(" ")
+    if kind in _TABLES:
+        return f"\n\n{_TABLES[kind](language)}\n\n"
     file, *path, form = (part.strip() for part in what.split(" > "))
     match = _FORMAT.fullmatch(form)
     if match is None:
@@ -98,6 +101,28 @@ def results_table(language: str) -> str:
             cells.append(f"**{cell}**" if value == highest else cell)
         lines.append(f"| {chinese if language == 'zh' else title} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def models_table(language: str) -> str:
+    """The model that comes with the package, and the recipes of those that were measured on whole test sets."""
+    shipped = _read("bundled.json")["shipped"]
+    head, shared = {
+        "en": ("| model | encoder | labels | F1 % |", "zh-small, 6 layers, shared"),
+        "zh": ("| 模型 | 编码器 | 标签 | F1 % |", "zh-small，6 层，共用"),
+    }[language]
+    lines = [
+        head,
+        "|---|---|---|---:|",
+        f"| `bundled`, {shipped['megabytes']:.0f} MB | {shared} | SNCM-open, 13 | {shipped['test']['pool']:.1f} |",
+    ]
+    for data, labels in (("CLUENER", 10), ("CMeEE", 9), ("MSRA", 3)):
+        (setting,) = (one for one in _read(_MEMBERS)["settings"] if one["about"]["data"] == data)
+        f1 = 100 * _best(setting, ("strategy:pool",))
+        lines.append(f"| [recipe](recipes/paper/{data.lower()}.yaml) | zh-small × 4 | {data}, {labels} | {f1:.1f} |")
+    return "\n".join(lines)
+
+
+_TABLES = {"results": results_table, "models": models_table}
 
 
 def _best(setting: dict[str, Any], systems: tuple[str, ...]) -> float:

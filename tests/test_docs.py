@@ -16,7 +16,7 @@ import yaml
 
 from hybridner import LabelSet
 from hybridner.cli.main import command_parser
-from hybridner.data import RepairLog, read_records
+from hybridner.data import RepairLog, read_records, write_jsonl
 from hybridner.data.feedback import read_feedback
 from hybridner.data.labels import load_label_set
 from hybridner.llm import as_verifier
@@ -24,7 +24,7 @@ from hybridner.llm.llm_file import read_llm_file
 from hybridner.serving import read_request
 from hybridner.training import recipe_from_dict
 from tests.llm.scripted_server import ScriptedServer, chat
-from tests.support.tiny import LABELS
+from tests.support.tiny import LABELS, save_tiny_encoder, small_records
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -57,13 +57,19 @@ def slug(heading: str) -> str:
 @pytest.fixture
 def workplace(composite_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(composite_folder, tmp_path / "hybridner-demo" / "composite")
+    # What a reader has: labelled sentences, and an encoder, here a tiny one in a folder of that name.
+    write_jsonl(small_records(), tmp_path / "train.jsonl")
+    write_jsonl(small_records()[:4], tmp_path / "dev.jsonl")
+    save_tiny_encoder(tmp_path / "bert-base-chinese")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return tmp_path
 
 
 def test_all_pages_are_looked_at() -> None:
-    assert {name for name in PAGES if "/" not in name} == {"README.md", "cli.md", "concepts.md", "data_formats.md", "faq.md"}
+    assert {name for name in PAGES if "/" not in name} == {
+        *("README.md", "cli.md", "concepts.md", "data_formats.md", "faq.md", "install.md")
+    }
     assert {name.split("/")[0] for name in PAGES if "/" in name} == {"tutorials", "guides", "zh"}
     known = {"python", "bash", "yaml", "json", "text"}
     assert {kind for name in PAGES for kind, _ in _FENCE.findall((DOCS / name).read_text(encoding="utf-8"))} <= known

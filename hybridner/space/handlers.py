@@ -124,6 +124,29 @@ class Handlers:
         analyzed, message, *shown = self.analyze(before.text, *settings)
         return analyzed, "" if isinstance(analyzed, AnalyzedText) else message, *shown
 
+    def catch_up(
+        self,
+        before: AnalyzedText | None,
+        model: object,
+        strategy: object,
+        decoding: object,
+        uncertainty: object,
+        threshold: object,
+        by_label: object,
+        use_llm: object,
+        llm_model: object,
+        kept: KeptAnswers | None,
+        language: object,
+    ) -> Any:
+        """What was analyzed, as the controls stand now: with other settings than those it was asked for it is analyzed again."""
+        if before is None:
+            return gr.skip()
+        options = (self.models.get(model).name, strategy, decoding, uncertainty)
+        if options != (before.model, before.strategy, before.decoding, before.uncertainty):
+            given = (model, strategy, decoding, uncertainty, threshold, by_label, use_llm, llm_model, kept, language)
+            return self.analyze_again(before, *given)
+        return gr.skip(), gr.skip(), *self.show(before, threshold, by_label, llm_model, kept, language)
+
     def run_llm(
         self,
         text: object,

@@ -83,8 +83,8 @@ def _connect_analysis(part: Components, handlers: Handlers) -> None:
         )
         for number in range(MOST)
     ]
-    # A visitor may move a control while a model reads: what comes of it is shown once more, as the controls stand then.
-    caught_up = (handlers.show, _some(part, _SHOWN_FROM), _some(part, _SHOWN))
+    # A visitor may move a control while a model reads, and one reading may overtake another.
+    caught_up = (handlers.catch_up, _some(part, f"analyzed {_SETTINGS}"), result)
     for requested in (part["analyze"].click, part["text"].submit, *(example.then for example in filled)):
         analyzed = requested(handlers.analyze, _some(part, f"text {_SETTINGS}"), result, **local)
         analyzed.then(*caught_up, preprocess=False, **_AT_ONCE)
@@ -98,11 +98,23 @@ def _connect_analysis(part: Components, handlers: Handlers) -> None:
             api_visibility="private",
             preprocess=False,
         ).then(*caught_up, preprocess=False, **_AT_ONCE)
-    for name in ("strategy", "decoding", "uncertainty"):
-        changed = part[name].input(handlers.analyze_again, _some(part, f"analyzed {_SETTINGS}"), result, **local)
-        changed.then(*caught_up, preprocess=False, **_AT_ONCE)
+    gr.on(
+        [part[name].input for name in ("strategy", "decoding", "uncertainty")],
+        handlers.analyze_again,
+        _some(part, f"analyzed {_SETTINGS}"),
+        result,
+        trigger_mode="always_last",
+        **local,
+    ).then(*caught_up, preprocess=False, **_AT_ONCE)
     for name in ("threshold", "by_label", "llm_model"):
-        part[name].change(*caught_up, trigger_mode="always_last", preprocess=False, **_AT_ONCE)
+        part[name].change(
+            handlers.show,
+            _some(part, _SHOWN_FROM),
+            _some(part, _SHOWN),
+            trigger_mode="always_last",
+            preprocess=False,
+            **_AT_ONCE,
+        )
     part["by_label"].change(lambda own: gr.update(interactive=not own), part["by_label"], part["threshold"], **_AT_ONCE)
 
 

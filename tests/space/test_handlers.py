@@ -75,3 +75,26 @@ def test_a_link_restores_only_what_can_be(analyzer: Analyzer) -> None:
     for nothing in (None, "", "{", "[]", 5, []):
         assert handlers.restore(nothing) == {}
     assert "text" not in handlers.restore({"text": "甲" * 10_000})
+
+
+def test_what_was_overtaken_by_the_visitor_is_shown_as_the_controls_stand(analyzer: Analyzer) -> None:
+    handlers = Handlers(Models([analyzer]))
+    analyzed, *_ = handlers.analyze(TEXT, "", "score", "flat", "score", 0.5, False, False, "", None, "en")
+
+    def caught_up(strategy: str, decoding: str, threshold: float) -> tuple[Any, dict[str, Any]]:
+        state, _, result, *_ = handlers.catch_up(
+            analyzed, "", strategy, decoding, "score", threshold, False, False, "", None, "en"
+        )
+        return state, data_of(result, "result")["settings"]
+
+    as_asked = {"strategy": "score", "decoding": "flat", "uncertainty": "score", "threshold": 0.5, "by_label": False}
+    # The model reads again only where it must.
+    for threshold in (0.5, 0.2):
+        state, settings = caught_up("score", "flat", threshold)
+        assert not isinstance(state, AnalyzedText)
+        assert settings == {**as_asked, "threshold": threshold}
+    for strategy, decoding in (("mean", "flat"), ("score", "nested")):
+        state, settings = caught_up(strategy, decoding, 0.2)
+        assert (state.text, state.strategy, state.decoding) == (TEXT, strategy, decoding)
+        assert settings == {**as_asked, "strategy": strategy, "decoding": decoding, "threshold": 0.2}
+    assert not isinstance(handlers.catch_up(None, *[""] * 10), tuple)
