@@ -13,8 +13,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 #: Numbers that look like measurements and are none: settings, versions, definitions, promises. Of each page, the words around.
 NO_MEASUREMENT = {
-    "README.md": ("Python ≥ 3.10 (tested on 3.11)", "1.5 billion parameters", "CC-BY-4.0", "Apache-2.0"),
-    "README_zh.md": ("≥ 3.10，在 3.11 上测试", "15 亿参数", "CC-BY-4.0", "Apache-2.0"),
+    "README.md": ("Python 3.10 to 3.13", "Apache 2.0", "CC-BY-4.0", "Apache-2.0"),
+    "README_zh.md": ("Python 3.10 至 3.13", "Apache 2.0", "CC-BY-4.0", "Apache-2.0"),
+    "install.md": ("Python 3.10 to 3.13",),
     "concepts.md": (
         "0.99 means less typical than 99 %",
         "a score above 0.95 comes once",
@@ -27,7 +28,7 @@ NO_MEASUREMENT = {
         "1.5 billion parameters",
     ),
     "terms.md": ("trusted at 0.6",),
-    "faq.md": ("τ is 0.5", "torch 2.6 to 2.x", "127.0.0.1"),
+    "faq.md": ("τ is 0.5", "torch 2.6\nto 2.x", "127.0.0.1"),
 }
 #: A number with a unit that things are measured in, or one with decimals.
 _FIGURE = re.compile(

@@ -73,7 +73,13 @@ def test_links_lead_somewhere(name: str) -> None:
 
 @pytest.mark.parametrize("name", READMES)
 def test_both_languages_give_the_same_commands(name: str) -> None:
-    commands = [re.sub(r" +#.*", "", block, flags=re.MULTILINE) for block in blocks(name, "")]
-    assert commands == [re.sub(r" +#.*", "", block, flags=re.MULTILINE) for block in blocks("README.md", "")]
+    commands, english = (
+        [
+            re.sub(r" +#.*", "", block)
+            for block in re.findall(r"^```\n((?:pip|hybridner) .*?)^```", page, re.MULTILINE | re.DOTALL)
+        ]
+        for page in ((ROOT / one).read_text(encoding="utf-8") for one in (name, "README.md"))
+    )
+    assert commands == english
     assert "pip install -c constraints.txt -e . && hybridner demo\n" in commands
     assert 'pip install -c constraints.txt -e ".[dev]" && pytest\n' in commands

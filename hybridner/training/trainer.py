@@ -54,7 +54,7 @@ class HybridNerTrainer(Trainer):
     trainer = HybridNerTrainer(tagger, HybridNerTrainingArguments(output_dir="runs/tagger"), records, records)
     trainer.train()
     print(trainer.evaluate()["eval_f1"])
-    tagger.save_pretrained("tagger")
+    trainer.save_model("tagger")
     ```
 
     Args:
@@ -75,6 +75,7 @@ class HybridNerTrainer(Trainer):
         eval_dataset: Any = None,
         **kwargs: Any,
     ) -> None:
+        self._given = model
         composite = compose({model.config.model_type: model}) if isinstance(model, MemberModel) else model
         self._to_features = partial(_features_of, composite)
         features = None if train_dataset is None else self._to_features(train_dataset)
@@ -156,6 +157,13 @@ class HybridNerTrainer(Trainer):
             found.drop_unusable()
         self.accelerator.wait_for_everyone()
         return str(found.checkpoint) if found.checkpoint else None
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """As in Trainer: the folder is that of what was given, so that of a member holds a member."""
+        if self._is_saving or not isinstance(self._given, MemberModel):
+            super().save_model(output_dir, _internal_call)
+        elif self.args.should_save:
+            self._given.save_pretrained(output_dir or self.args.output_dir)
 
     def _get_output_dir(self, trial: Any) -> str:
         folder: str = super()._get_output_dir(trial)

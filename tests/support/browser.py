@@ -136,7 +136,7 @@ class Page:
             chain.key_up(key)
         chain.perform()
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 30.0) -> None:
+    def wait(self, condition: Callable[[], Any], seconds: float = 90.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"waited in vain; the page says: {self.text('body')[:2000]}"

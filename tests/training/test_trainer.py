@@ -70,6 +70,17 @@ def test_a_member_is_trained_in_place_and_ends_with_its_best_weights(tmp_path: P
     assert {(e.start, e.end, e.label) for e in result.entities} == {(0, 2, "State"), (3, 6, "Place")}
 
 
+@pytest.mark.parametrize("name", ["bert-bilstm-crf", "spanner"])
+def test_what_was_given_is_saved(tmp_path: Path, name: str) -> None:
+    member = tiny_member(name)
+    for model, kind in ((member, type(member)), (compose({name: tiny_member(name)}), HybridNerModel)):
+        trainer = HybridNerTrainer(model, HybridNerTrainingArguments(str(tmp_path / "run"), report_to="none"))
+        trainer.save_model(str(tmp_path / kind.__name__))
+        again = kind.from_pretrained(tmp_path / kind.__name__)
+        assert type(again) is kind
+        assert all(torch.equal(one, other) for one, other in zip(again.parameters(), model.parameters(), strict=True))
+
+
 def test_members_of_a_composite_are_measured_one_by_one_and_on_average(tmp_path: Path) -> None:
     trainer = HybridNerTrainer(compose(members("bert-bilstm-crf", "spanner")), arguments(tmp_path), small_records()[:4])
     found = trainer.evaluate(small_records())
