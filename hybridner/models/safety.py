@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from hybridner.errors import ModelError
+from hybridner.errors import HybridNerError, ModelError
 
 #: Names of tensors and their sizes.
 Shapes = Mapping[str, tuple[int, ...]]
@@ -27,6 +27,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 _LARGEST_NUMBER = 10_000_000
 #: Of the weights in an ONNX graph only their numbers are known; nothing is made of these.
 _COUNTS = "parameters"
+#: In what precision weights are loaded, by its new and its old name.
+_DTYPES = ("dtype", "torch_dtype")
 #: More tensors than any encoder has.
 _MOST_TENSORS = 10_000
 #: transformers writes down a name for each of so many labels.
@@ -34,18 +36,23 @@ _MOST_LABELS = 10_000
 
 
 def check_numbers(settings: Any) -> None:
-    """Make sure that no whole number in a stored configuration is beyond all sense, before objects are made of it.
+    """Make sure that no whole number in a stored configuration is beyond all sense, and that weights are to be floating-point
+    numbers, before objects are made of it.
 
     Args:
         settings: JSON data.
 
     Raises:
-        ModelError: a number is.
+        ModelError: a number is, or a `dtype` is none of those.
     """
     waiting: list[tuple[str, Any]] = [("the configuration", settings)]
     while waiting:
         name, value = waiting.pop()
-        if isinstance(value, Mapping):
+        if name in _DTYPES and value is not None:
+            kind = getattr(torch, value, None) if isinstance(value, str) else None
+            if value != "auto" and not (isinstance(kind, torch.dtype) and kind.is_floating_point):
+                raise ModelError(f"{name} in config.json is {value!r}; write float32, float16 or bfloat16")
+        elif isinstance(value, Mapping):
             waiting += [(str(key), item) for key, item in value.items() if key != _COUNTS]
         elif isinstance(value, (list, tuple)):
             waiting += [(name, item) for item in value]
@@ -100,7 +107,7 @@ def build_skeleton(make: Callable[[], nn.Module], limit: int) -> nn.Module:
         limit: the most parameters that may be registered on the way.
 
     Raises:
-        ModelError: there are more, or PyTorch cannot even describe their sizes.
+        ModelError: there are more, or nothing can be made of the settings.
     """
     thread, made = threading.get_ident(), 0
 
@@ -115,8 +122,12 @@ def build_skeleton(make: Callable[[], nn.Module], limit: int) -> nn.Module:
     try:
         with torch.device("meta"):
             return make()
-    except (RuntimeError, OverflowError) as error:
-        raise ModelError(f"config.json describes no possible model: {str(error).splitlines()[0]}") from error
+    except HybridNerError:
+        raise
+    # Of settings that no model has, every encoder's own code makes something else.
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise ModelError(f"config.json describes no possible model: {type(error).__name__}: {reason}") from error
     finally:
         handle.remove()
 

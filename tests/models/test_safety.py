@@ -75,6 +75,24 @@ def test_sizes_that_are_not_stored_are_refused_without_being_allocated(change: d
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kilobytes
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden_size": 0, "num_attention_heads": 1},
+        {"num_attention_heads": 0},
+        {"num_attention_heads": 2**20},
+        {"hidden_act": "surprise"},
+        {"hidden_act": ["gelu"]},
+        {"layer_norm_eps": "x"},
+        {"vocab_size": -3},
+    ],
+)
+def test_settings_of_no_possible_model_end_in_one_line(change: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match=r"config\.json describes no possible model: |do not fit config\.json") as caught:
+        check_fits(lambda: encoder(**change), shapes_of(encoder()))
+    assert "\n" not in str(caught.value)
+
+
 def test_of_a_file_only_the_size_may_be_known() -> None:
     check_amount(encoder, 4 * sum(weight.numel() for weight in encoder().parameters()))
     for change in ({"vocab_size": 4_000_000}, {"num_hidden_layers": 2_000_000}, {"intermediate_size": 10**9}):
@@ -97,6 +115,8 @@ def test_a_skeleton_has_no_memory_and_leaves_nothing_behind() -> None:
         ({"num_labels": 2_000_000_000}, "num_labels in config.json is 2000000000"),
         ({"encoders": [{"config": {"num_hidden_layers": 10**18}}]}, "num_hidden_layers"),
         ({"members": [{"config": {"sizes": [1, -(10**9)]}}]}, "sizes"),
+        *(({"dtype": value}, "dtype in config.json is") for value in (5, True, "int8", "Tensor", "", [], {"a": 1})),
+        ({"encoders": [{"config": {"torch_dtype": "complex64"}}]}, "torch_dtype in config.json is 'complex64'"),
     ],
 )
 def test_numbers_beyond_all_sense(settings: Any, message: str) -> None:
@@ -106,6 +126,8 @@ def test_numbers_beyond_all_sense(settings: Any, message: str) -> None:
         {
             "num_labels": 28,
             "threshold": 0.5,
+            "dtype": "bfloat16",
+            "torch_dtype": None,
             "parameters": {"": 102_267_648},
             "members": [{"config": {"rnn_hidden_size": 256, "layers": [1, None, "x"]}}],
         }
