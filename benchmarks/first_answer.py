@@ -1,6 +1,6 @@
 """How long a newcomer waits: the first answer of a model in a fresh process, cold in Python but with files in the system's cache.
 
-usage: python -m benchmarks.first_answer [MODEL]      (the bundled model where none is named)
+usage: python -m benchmarks.first_answer [MODEL] [ROUNDS]      (the bundled model, 5 rounds)
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import sys
 import time
 
 SENTENCE = "2023年，俄罗斯在叙利亚部署了克拉苏哈-4S干扰机。"
-ROUNDS = 5
 SCRIPT = """
 import sys
 from transformers import pipeline
@@ -33,13 +32,14 @@ def once(command: list[str]) -> tuple[float, float]:
 
 def main() -> None:
     model = sys.argv[1] if len(sys.argv) > 1 else "bundled"
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     commands = {
         "import torch": [sys.executable, "-c", "import torch"],
         "pipeline": [sys.executable, "-c", SCRIPT, model, SENTENCE],
         "hybridner predict": [sys.executable, "-m", "hybridner", "predict", model, SENTENCE],
     }
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         for name, command in commands.items():
             spent = once(command)
             if number:  # the first round fills the file cache
@@ -54,7 +54,7 @@ def main() -> None:
         }
         for name, spent in runs.items()
     }
-    report("first_answer", {"rounds": ROUNDS, "model": model, "load": round(os.getloadavg()[0], 1), **figures})
+    report("first_answer", {"rounds": rounds, "model": model, "load": round(os.getloadavg()[0], 1), **figures})
 
 
 if __name__ == "__main__":

@@ -97,6 +97,18 @@ def test_a_stacker_learns_and_survives_its_file(kind: str) -> None:
         stacker_from_bytes(kind, stored.data[: len(stored.data) // 2], stored.classes, stored.num_labels)
 
 
+def test_an_svm_is_fitted_on_a_draw_of_many_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("skops")
+    monkeypatch.setattr("hybridner.calibration.stackers._MOST_SVM_CANDIDATES", 80)
+    predictions = made_up_predictions(160, (0.95, 0.55, 0.5, 0.55), seed=1)
+    drawn, again, other = (fit_stacker("svm", predictions, seed).log_probabilities(predictions.ballot) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(drawn, again)
+    assert not np.allclose(drawn, other)
+    assert (drawn.argmax(1) == predictions.gold).mean() > 0.8
+    (svc,) = (step for _, step in fit_stacker("svm", predictions).estimator.calibrated_classifiers_[0].estimator.steps[1:])
+    assert svc.shape_fit_[0] == 80
+
+
 def test_a_file_that_holds_something_else_is_not_loaded() -> None:
     skops = pytest.importorskip("skops.io")
     from functools import partial
