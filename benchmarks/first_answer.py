@@ -16,7 +16,7 @@ SCRIPT = """
 import sys
 from transformers import pipeline
 import hybridner
-ner = pipeline("hybrid-ner", sys.argv[1])
+ner = pipeline("hybrid-ner", None if sys.argv[1] == "bundled" else sys.argv[1])
 assert ner(sys.argv[2])
 """
 
