@@ -110,7 +110,14 @@ def fine_tune(
 ) -> tuple[HybridNerModel, Report]:
     """As `adapt`, but all weights of a copy of the base are trained, and an ordinary composite comes out.
 
-    The base may be an adapted one.
+    Args:
+        base: the composite to start from; it may be an adapted one, and stays as it is.
+        records: labelled sentences of the new domain.
+        labels: their label set.
+        settings: how; `rank` has no meaning here.
+
+    Returns:
+        the composite, and a report of how it was trained.
     """
     _check_records(records, labels)
     base = base.merged() if isinstance(base, AdaptedHybridNerModel) else base
@@ -136,11 +143,22 @@ def adapted_settings(config: Any, labels: LabelSet) -> dict[str, Any]:
 
 
 def labels_for(base: LabelSet, records: Sequence[Record], source: str | None) -> LabelSet:
-    """The label set to adapt to: the one named by `source` (a data set or a YAML file); else the base's when it has all labels of
-    the records; else those of the records, described as in the base where it knows them.
+    """The label set to adapt to.
+
+    It is the one named by `source`; else the base's when it has all labels of the records; else that of the records, described as
+    in the base where it knows them.
+
+    Args:
+        base: the base's label set.
+        records: labelled sentences of the new domain.
+        source: the name of a data set or a YAML file of a label set; None for one of the other two.
 
     Raises:
         DataError: no entity at all, or labels in the records that the named label set lacks.
+
+    Example:
+        >>> labels_for(LabelSet.of(["State", "Place", "System"]), records, None).names
+        ('State', 'Place', 'System')
     """
     found = load_label_set(source, records)
     if source is not None:

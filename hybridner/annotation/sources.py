@@ -55,6 +55,9 @@ class Source(Protocol):
         """
 
     def check(self) -> None:
-        """Raises:
-        DataError: the input is no longer what it was when it was opened.
+        """Make sure that the input is still what it was when it was opened.
+
+        Raises:
+
+            DataError: it is not.
         """

@@ -74,6 +74,15 @@ def calibrate(model: CompositeModel, predictions: Predictions, choices: Calibrat
 
     Raises:
         ModelError: predictions of other members or labels; a strategy that is not there; a stacker whose library is missing.
+
+    Example:
+        >>> from hybridner.hybrid import predict_records
+        >>> entities = (Span(0, 3, "Adversary States"), Span(6, 9, "Offensive Systems"))
+        >>> labelled = [Record(text + "。" * number, entities) for number in range(8)]
+        >>> copy = AutoModel.from_pretrained(hybridner.bundled.BUNDLED_FOLDER)
+        >>> report = calibrate(copy, predict_records(copy, labelled), CalibrationConfig(target=Target(share=0.2)))
+        >>> "threshold" in report
+        True
     """
     config = model.config
     predictions = _with_gazetteer(model, predictions)

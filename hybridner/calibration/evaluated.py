@@ -24,8 +24,17 @@ Parts = Sequence[tuple[Predictions, DecisionSettings]]
 def fit_settings(predictions: Predictions, stackers: Sequence[str] = (), decoding: str = "flat") -> DecisionSettings:
     """Fit the temperature, and then all weights and the named stackers on scores divided by it.
 
+    Args:
+        predictions: labelled, of sentences that no member was trained for.
+        stackers: which of `STACKERS` to fit as well.
+        decoding: "flat" or "nested".
+
     Raises:
         ModelError: see `fit_stacker`.
+
+    Example:
+        >>> fit_settings(predictions).temperature > 1
+        True
     """
     temperature = fit_temperature(predictions.ballot.logits, predictions.gold)
     predictions = replace(predictions, ballot=predictions.ballot.with_temperature(temperature))
@@ -37,6 +46,16 @@ def cross_fit(predictions: Predictions, stackers: Sequence[str] = (), decoding: 
     """The predictions in folds, each with what was fitted on all the others: figures on them are honest.
 
     The folds are those of the predictions, or new ones where these have none.
+
+    Args:
+        predictions: labelled, of sentences that no member was trained for.
+        stackers: which of `STACKERS` to fit as well.
+        decoding: "flat" or "nested".
+
+    Example:
+        >>> parts = cross_fit(predictions)
+        >>> evaluate(parts, "majority").f1() > 0.5
+        True
     """
     folds = predictions.folds
     if len(np.unique(folds)) < 2:
@@ -107,7 +126,13 @@ def routable(candidates: Sequence[Sequence[Candidate]]) -> list[Candidate]:
 
 
 def evaluate(parts: Parts, strategy: str, uncertainty: str = "spanner") -> EvaluatedCandidates:
-    """Decide every part with the settings that were fitted elsewhere, by this strategy and uncertainty."""
+    """Decide every part with the settings that were fitted elsewhere, by this strategy and uncertainty.
+
+    Args:
+        parts: as `cross_fit` gives them.
+        strategy: a key of `COMBINERS`.
+        uncertainty: a key of `UNCERTAINTIES`.
+    """
     candidates: list[list[Candidate]] = []
     gold: list[tuple[Span, ...]] = []
     for part, settings in parts:

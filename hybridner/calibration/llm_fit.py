@@ -46,9 +46,13 @@ class LlmCalibration:
         LlmError: settings that cannot work.
 
     Example:
-        >>> calibration = LlmCalibration(model, predictions, as_verifier("deepseek-flash"), {"stage": "member"}, 50)
-        >>> print(calibration.plan())
-        >>> calibration.fit()
+        >>> from hybridner.hybrid import predict_records
+        >>> from hybridner.llm import as_verifier
+        >>> labelled = [Record(text, (Span(0, 3, "Adversary States"),), str(number)) for number in range(8)]
+        >>> verifier = as_verifier({"model": "deepseek-flash", "base_url": "http://127.0.0.1:8901/v1"})
+        >>> calibration = LlmCalibration(model, predict_records(model, labelled), verifier, {"stage": "member"}, sentences=5)
+        >>> calibration.plan().usage.calls
+        5
     """
 
     def __init__(

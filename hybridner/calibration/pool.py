@@ -28,7 +28,12 @@ def fit_pool(predictions: Predictions, decoding: str = "flat") -> PoolWeights:
     sentence at all the result is the members' plain average.
 
     Args:
+        predictions: labelled, of N sentences.
         decoding: "flat" or "nested": how entities will be chosen.
+
+    Example:
+        >>> fit_pool(predictions).calibration.shape
+        (4, 2)
     """
     ballot, gold = predictions.ballot, predictions.gold
     plain = PoolWeights.plain(len(ballot.votes))

@@ -18,7 +18,12 @@ def fit_combiner(predictions: Predictions, decoding: str = "flat") -> CombinerWe
     """Fit all weights on predictions that no member was trained for (out of fold, or dev).
 
     Args:
+        predictions: labelled, of N sentences.
         decoding: "flat" or "nested": how entities will be chosen.
+
+    Example:
+        >>> fit_combiner(predictions).f1.shape
+        (4,)
     """
     counts = np.bincount(predictions.gold, minlength=predictions.ballot.num_labels).astype(np.float64)
     overall, per_class = member_f1(predictions)

@@ -87,6 +87,10 @@ def iter_records(
 
     Raises:
         DataError: an unknown format or defect; it names the file, the record and the field.
+
+    Example:
+        >>> next(iter_records("train.jsonl", label_map={"State": "国家", "Place": None})).entities
+        (Span(start=0, end=3, label='国家'),)
     """
     options = ReadOptions(repairs if repairs is not None else RepairLog(), label_map, prefix, offsets)
     for annotated in iter_annotated(path, format, options):
@@ -103,7 +107,19 @@ def read_records(
     label_map: Mapping[str, str | None] | None = None,
     offsets: Offsets | None = None,
 ) -> list[Record]:
-    """All records of a file at once; see `iter_records`."""
+    """All records of a file at once.
+
+    Args:
+        path, format, repairs, label_map, offsets: as for `iter_records`.
+
+    Raises:
+        DataError: an unknown format or defect; it names the file, the record and the field.
+
+    Example:
+        >>> records = read_records("train.jsonl")
+        >>> records[0].text, records[0].entities[0]
+        ('俄罗斯在叙利亚部署了干扰机！', Span(start=0, end=3, label='State'))
+    """
     return list(iter_records(path, format, repairs=repairs, label_map=label_map, offsets=offsets))
 
 
@@ -113,8 +129,15 @@ def split_files(folder: str | Path) -> dict[str, Path]:
     Reads what `hybridner data prepare` and `DatasetDict.save_to_disk` write, and folders of files named train, dev (or valid,
     validation) and test with any ending or prefix, such as ``CMeEE_train.json`` or ``msra_test_bio``.
 
+    Args:
+        folder: where the files lie.
+
     Raises:
         DataError: no split is found, or two files for one.
+
+    Example:
+        >>> {split: path.name for split, path in split_files(".").items()}
+        {'train': 'train.jsonl', 'validation': 'dev.jsonl'}
     """
     folder = Path(folder)
     if (folder / "dataset_dict.json").is_file():
@@ -152,5 +175,18 @@ def find_files(path: str | Path) -> dict[str, Path]:
 
 
 def read_splits(folder: str | Path, format: str | None = None, *, repairs: RepairLog | None = None) -> dict[str, list[Record]]:
-    """The records of every split of a folder; see `split_files`."""
+    """The records of every split of a folder.
+
+    Args:
+        folder: see `split_files`.
+        format: of all its files; found from their content when not given.
+        repairs: as for `iter_records`.
+
+    Raises:
+        DataError: no split, two files for one, or whatever is wrong with a file.
+
+    Example:
+        >>> {split: len(records) for split, records in read_splits(".").items()}
+        {'train': 24, 'validation': 4}
+    """
     return {split: read_records(file, format, repairs=repairs) for split, file in split_files(folder).items()}

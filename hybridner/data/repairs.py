@@ -69,6 +69,8 @@ class RepairLog:
 
     Args:
         strict: make every defect an error instead of repairing it.
+        counts: uses of each rule, a key of `RULES`.
+        first: where each was used first.
     """
 
     strict: bool = False

@@ -17,8 +17,16 @@ _SENTENCE_END = re.compile(r"[。！？!?]+[”’」』）)】》\"']*|\n+")
 def collect_labels(records: Iterable[Record], domain: str = "") -> LabelSet:
     """The label set of the records, names in alphabetical order.
 
+    Args:
+        records: labelled records.
+        domain: of the label set.
+
     Raises:
         DataError: the records hold no entity.
+
+    Example:
+        >>> collect_labels(records).names
+        ('Place', 'State')
     """
     return LabelSet.of(sorted({span.label for record in records for span in record.entities}), domain)
 
@@ -31,11 +39,17 @@ def split_records(records: Sequence[Record], fraction: float, seed: int) -> tupl
     slightly less than `fraction` may be held out.
 
     Args:
+        records: N labelled records.
         fraction: the share of the records to hold out, between 0 and 1.
         seed: another seed gives another cut.
 
     Raises:
         ValueError: `fraction` is not between 0 and 1.
+
+    Example:
+        >>> train, dev = split_records(records, 0.25, seed=42)
+        >>> len(train), len(dev)
+        (18, 6)
     """
     if not 0 <= fraction <= 1:
         raise ValueError(f"fraction must lie between 0 and 1, not {fraction}")
@@ -60,11 +74,16 @@ def assign_folds(records: Sequence[Record], folds: int, seed: int) -> list[int]:
     fold.
 
     Args:
+        records: N labelled records.
         folds: at least 2.
         seed: another seed gives other folds.
 
     Raises:
         DataError: fewer groups than folds.
+
+    Example:
+        >>> sorted(set(assign_folds(records, folds=3, seed=42)))
+        [0, 1, 2]
     """
     of_unit: dict[str, list[Record]] = {}
     for record in records:
@@ -106,6 +125,16 @@ def split_sentences(record: Record) -> Iterator[Record]:
     A sentence's id is ``DOCUMENT:OFFSET``, the offset in characters of its first character, so that
     ``document[offset:offset + len(text)] == text``; its group is the document. Spaces around a sentence are left out. There is
     no cut inside an entity, so no entity is lost.
+
+    Args:
+        record: a document with its entities.
+
+    Yields:
+        its sentences with their entities, in the order of the text.
+
+    Example:
+        >>> [sentence.id for sentence in split_sentences(Record("他来了。 她走了。", id="a"))]
+        ['a:0', 'a:5']
     """
     for start, end in _sentence_bounds(record.text, record.entities):
         text = record.text[start:end]

@@ -72,6 +72,10 @@ def convert(
 
     Raises:
         DataError: whatever is wrong with the source, or a target that is the source itself.
+
+    Example:
+        >>> convert("train.jsonl", "train.bio", to="conll")
+        24
     """
     given, options = options, options or ReadOptions()
     if Path(target).exists() and Path(source).exists() and Path(target).samefile(source):

@@ -13,5 +13,9 @@ _HUES = ("#3d8fd1", "#e39a2b", "#2fa58d", "#d0679d", "#93a51f", "#7d74cf", "#c96
 
 
 def label_styles(names: Sequence[str]) -> dict[str, str]:
-    """The custom property that the style sheet reads, by label; the same labels in the same order always get the same colors."""
+    """The custom property that the style sheet reads, by label; the same labels in the same order always get the same colors.
+
+    Args:
+        names: the labels, in the order that gives the colors.
+    """
     return {name: f"--se-hue:{_HUES[number % len(_HUES)]}" for number, name in enumerate(names)}

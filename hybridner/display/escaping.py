@@ -9,5 +9,13 @@ _TEMPLATE_SIGNS = {ord(sign): f"&#{ord(sign)};" for sign in "{}$`"}
 
 
 def escape(text: str) -> str:
-    """Text as it may stand in HTML content and in quoted attributes."""
+    """Text as it may stand in HTML content and in quoted attributes.
+
+    Args:
+        text: any text.
+
+    Example:
+        >>> escape("<b>")
+        '&lt;b&gt;'
+    """
     return html.escape(text, quote=True).translate(_TEMPLATE_SIGNS)

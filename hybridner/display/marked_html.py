@@ -28,9 +28,6 @@ class MarkedHtml(str):
 def show(entities: Any, text: str | None = None, *, labels: LabelSet | None = None, editable: bool = False) -> MarkedHtml:
     """Entities marked in their text, nested ones too; the last line of a notebook's cell shows it.
 
-    >>> html = hybridner.show(pipe(text), text)
-    >>> Path("entities.html").write_text(html)
-
     Args:
         entities: what the pipeline gives for a text; anything with `text` and `entities`, as a mapping (a line of
             `hybridner predict --json`) or an object (a `Record`); or a sequence of such. Entities have `start`, `end` and
@@ -41,6 +38,12 @@ def show(entities: Any, text: str | None = None, *, labels: LabelSet | None = No
 
     Raises:
         DataError: entities that have no place in the text, or several texts to be edited.
+
+    Example:
+        >>> html = hybridner.show(pipe(text), text)
+        >>> html.count("<mark")
+        2
+        >>> _ = Path("entities.html").write_text(html, encoding="utf-8")
     """
     items = [_item(one, None) for one in entities] if text is None and _are_items(entities) else [_item(entities, text)]
     names = labels.names if labels is not None else dict.fromkeys(label for _, found in items for _, _, label, _, _ in found)

@@ -43,6 +43,15 @@ class AdaptiveThreshold:
 
     Raises:
         ModelError: a value outside its range.
+
+    Example:
+        >>> threshold = AdaptiveThreshold(budget=0.2, start=0.3)
+        >>> for uncertainty in [0.1, 0.4, 0.05, 0.2, 0.02]:
+        ...     threshold.update("State", uncertainty)
+        >>> threshold.total, threshold.doubtful
+        (5, 1)
+        >>> pipe(text, threshold=threshold)[0]["needs_review"]
+        False
     """
 
     def __init__(self, budget: float, *, start: FixedThreshold | float = 0.5, step: float = 0.1) -> None:
@@ -61,18 +70,32 @@ class AdaptiveThreshold:
         self._domains: dict[str, AdaptiveThreshold] = {}
 
     def exceeded(self, label: str, uncertainty: float) -> bool:
-        """Whether a span with this label is doubtful as the threshold stands now."""
+        """Whether a span with this label is doubtful as the threshold stands now.
+
+        Args:
+            label: of the span.
+            uncertainty: u of the span, 0 to 1.
+        """
         return _logit(uncertainty) > self._level(label)
 
     def update(self, label: str, uncertainty: float) -> None:
-        """Move on past the next span of the stream."""
+        """Move on past the next span of the stream.
+
+        Args:
+            label: of the span.
+            uncertainty: u of the span, 0 to 1.
+        """
         doubtful = self.exceeded(label, uncertainty)
         self.level += self.step * (doubtful - self.budget)
         self.total += 1
         self.doubtful += doubtful
 
     def value(self, label: str = "") -> float:
-        """τ of a label as it stands now."""
+        """τ of a label as it stands now.
+
+        Args:
+            label: by default that of labels without an offset of their own.
+        """
         return float(expit(self._level(label)))
 
     def _level(self, label: str) -> float:
@@ -90,7 +113,11 @@ class AdaptiveThreshold:
         return (2 * (_MAX_LOG_ODDS + spread) + self.step) / self.step
 
     def for_domain(self, domain: str) -> AdaptiveThreshold:
-        """The threshold of one domain, with the same budget; on first use it starts from where this one stands."""
+        """The threshold of one domain, with the same budget; on first use it starts from where this one stands.
+
+        Args:
+            domain: any name.
+        """
         if domain not in self._domains:
             self._domains[domain] = AdaptiveThreshold(self.budget, start=self.value(), step=self.step)
             self._domains[domain].offsets = self.offsets
@@ -104,7 +131,15 @@ class AdaptiveThreshold:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> AdaptiveThreshold:
-        """From what `to_dict` gave."""
+        """From what `to_dict` gave.
+
+        Args:
+            data: as JSON holds it.
+
+        Example:
+            >>> AdaptiveThreshold.from_dict(AdaptiveThreshold(0.2).to_dict()).value()
+            0.5
+        """
         threshold = cls(data["budget"], step=data["step"])
         for name in _STORED:
             setattr(threshold, name, data[name])

@@ -100,7 +100,16 @@ class Ballot:
 
 
 def merge_ballots(parts: Sequence[Ballot], rows: Sequence[Sequence[int]]) -> Ballot:
-    """One ballot out of many over the same members and labels; `rows` tells the new number of each text of each part."""
+    """One ballot out of many over the same members and labels.
+
+    Args:
+        parts: the ballots.
+        rows: for each part the new number of each of its texts.
+
+    Example:
+        >>> merge_ballots([predictions.ballot.select_texts([0]), predictions.ballot.select_texts([1])], [[1], [0]]).spans.tolist()
+        [[0, 0, 2], [0, 4, 6], [1, 0, 2], [1, 4, 6]]
+    """
     spans = []
     for part, numbers in zip(parts, rows, strict=True):
         moved = part.spans.copy()

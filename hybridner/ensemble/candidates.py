@@ -66,5 +66,13 @@ class Candidate:
 
 
 def select_entities(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Only those that are entities."""
+    """Only those that are entities.
+
+    Args:
+        candidates: of one text, as `decide` returns them.
+
+    Example:
+        >>> [entity.label for entity in select_entities(model.predict([text])[0].candidates)]
+        ['Adversary States', 'Offensive Systems']
+    """
     return [candidate for candidate in candidates if candidate.is_entity]

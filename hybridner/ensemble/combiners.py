@@ -105,7 +105,18 @@ UNFITTED = ("score", "majority", "mean")
 
 
 def available_strategies(weights: CombinerWeights | None) -> tuple[str, ...]:
-    """The strategies that work with these weights."""
+    """The strategies that work with these weights.
+
+    Args:
+        weights: what a composite's calibration fitted, or None.
+
+    Returns:
+        keys of `COMBINERS`.
+
+    Example:
+        >>> available_strategies(None)
+        ('score', 'majority', 'mean')
+    """
     if weights is None:
         return UNFITTED
     return tuple(name for name in COMBINERS if name not in STACKERS or name in weights.stackers)

@@ -63,6 +63,12 @@ def decide(
 
     Returns:
         the candidates of each text, sorted by start, then longer first.
+
+    Example:
+        >>> ballot = predictions.ballot.select_texts([0])
+        >>> rows = decide(ballot, 1, predictions.labels, predictions.members, DecisionSettings(strategy="majority"))
+        >>> [(candidate.start, candidate.end) for candidate in rows[0]]
+        [(0, 2), (4, 6)]
     """
     ballot = ballot.with_temperature(settings.temperature)
     context = score_candidates(ballot, settings, None if familiarity is None else familiarity.scores)
@@ -102,7 +108,19 @@ def decide(
 
 
 def decide_predictions(predictions: Predictions, settings: DecisionSettings) -> list[list[Candidate]]:
-    """The candidates of each record, decided."""
+    """The candidates of each record, decided.
+
+    Args:
+        predictions: of N records.
+        settings: how.
+
+    Returns:
+        N lists of candidates, as `decide` returns them.
+
+    Example:
+        >>> len(decide_predictions(predictions, DecisionSettings()))
+        60
+    """
     return decide(predictions.ballot, len(predictions), predictions.labels, predictions.members, settings)
 
 

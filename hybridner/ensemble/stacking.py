@@ -113,6 +113,12 @@ STACKER_FILES = {"svm": "stacker-svm.skops", "forest": "stacker-forest.skops", "
 def stacker_from_bytes(kind: str, data: bytes, classes: tuple[int, ...], num_labels: int) -> TrainedStacker:
     """Read what `TrainedStacker.to_stored` holds.
 
+    Args:
+        kind: one of `STACKERS`.
+        data: the bytes.
+        classes: the label number of each column of the classifier.
+        num_labels: K + 1.
+
     Raises:
         ModelError: a missing library, or a file that is damaged or holds what a stacker never holds.
     """

@@ -37,6 +37,11 @@ class FixedThreshold:
 
     Raises:
         ModelError: a τ that is not a number from 0 to 1.
+
+    Example:
+        >>> threshold = FixedThreshold(0.3, {"State": 0.5})
+        >>> threshold.exceeded("State", 0.4), threshold.exceeded("Place", 0.4)
+        (False, True)
     """
 
     default: float
@@ -73,14 +78,34 @@ class FixedThreshold:
 def as_threshold(value: Threshold | float) -> Threshold:
     """The threshold itself, or the fixed one that a number stands for.
 
+    Args:
+        value: a threshold, or τ.
+
     Raises:
         ModelError: neither a threshold nor a number from 0 to 1.
+
+    Example:
+        >>> as_threshold(0.3).value("State")
+        0.3
     """
     return value if isinstance(value, Threshold) else FixedThreshold(value)
 
 
 def find_doubtful(candidates: Iterable[Candidate], threshold: Threshold, kinds: Collection[Kind] = KINDS) -> list[bool]:
-    """Whether each candidate is doubtful, in text order. The threshold moves on past those of these kinds."""
+    """Whether each candidate is doubtful.
+
+    The threshold moves on past those of these kinds.
+
+    Args:
+        candidates: of one text or of many, in the order of the stream.
+        threshold: who is doubtful.
+        kinds: which candidates may be, see `Kind`.
+
+    Example:
+        >>> candidates = model.predict([text])[0].candidates
+        >>> any(find_doubtful(candidates, FixedThreshold(1.0)))
+        False
+    """
     doubtful = []
     for candidate in candidates:
         doubtful.append(threshold.exceeded(candidate.label, candidate.uncertainty))

@@ -18,6 +18,11 @@ class PrecisionRecallF1:
         correct: predicted spans that are gold.
         predicted: all predicted spans.
         gold: all gold spans (the support).
+
+    Example:
+        >>> scores = PrecisionRecallF1(correct=3, predicted=4, gold=6)
+        >>> scores.precision, scores.recall, scores.f1
+        (0.75, 0.5, 0.6)
     """
 
     correct: int
@@ -50,7 +55,12 @@ class PrecisionRecallF1:
 
 @dataclass(frozen=True)
 class SpanScores:
-    """Micro-averaged counts and the same for each label, sorted by label."""
+    """Scores over all spans and for each label.
+
+    Attributes:
+        micro: counts over all labels together (micro-averaged).
+        per_label: the same for each label, sorted by label.
+    """
 
     micro: PrecisionRecallF1
     per_label: dict[str, PrecisionRecallF1]
@@ -92,6 +102,11 @@ def score_spans(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Spa
 
     Raises:
         ValueError: a different number of texts.
+
+    Example:
+        >>> scores = score_spans([[Span(0, 3, "State")]], [[Span(0, 3, "State"), Span(6, 9, "State")]])
+        >>> scores.micro.precision, scores.micro.recall
+        (0.5, 1.0)
     """
     counts: dict[str, list[int]] = {}
     for truth, guess in zip(gold, predicted, strict=True):
@@ -107,8 +122,16 @@ def score_spans(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Spa
 def text_counts(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> np.ndarray:
     """[texts, 3] whole numbers: correct, predicted and gold spans of each text; what resampling works on.
 
+    Args:
+        gold: gold spans of each text.
+        predicted: predicted spans of each text, in the same order.
+
     Raises:
         ValueError: a different number of texts.
+
+    Example:
+        >>> text_counts([[Span(0, 3, "State")], []], [[Span(0, 2, "State")], []]).tolist()
+        [[0, 1, 1], [0, 0, 0]]
     """
     pairs = [(set(truth), set(guess)) for truth, guess in zip(gold, predicted, strict=True)]
     return np.array([(len(truth & guess), len(guess), len(truth)) for truth, guess in pairs], dtype=np.int64).reshape(-1, 3)

@@ -13,7 +13,18 @@ from hybridner.spans import Span
 
 
 def score_boundaries(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> PrecisionRecallF1:
-    """Boundary-only: start and end have to be right, the label may be any; spans that differ only in their label count once."""
+    """Boundary-only scores: start and end have to be right, the label may be any.
+
+    Spans that differ only in their label count once.
+
+    Args:
+        gold: gold spans of each text.
+        predicted: predicted spans of each text, in the same order.
+
+    Example:
+        >>> score_boundaries([[Span(0, 3, "State")]], [[Span(0, 3, "Place")]]).f1
+        1.0
+    """
     correct = total_predicted = total_gold = 0
     for truth, guess in zip(gold, predicted, strict=True):
         right, found = ({(span.start, span.end) for span in spans} for spans in (truth, guess))
@@ -23,10 +34,18 @@ def score_boundaries(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterabl
 
 
 def score_types(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> PrecisionRecallF1:
-    """Type-only: a prediction is right when it shares a character with a gold span of its label.
+    """Type-only scores: a prediction is right when it shares a character with a gold span of its label.
 
     Matched one to one: of two predictions that share characters with the same single gold span, one is right. The matching is the
     largest possible, so `correct` is never less than that of `score_spans`.
+
+    Args:
+        gold: gold spans of each text.
+        predicted: predicted spans of each text, in the same order.
+
+    Example:
+        >>> score_types([[Span(0, 3, "State")]], [[Span(0, 2, "State"), Span(2, 3, "State")]]).correct
+        1
     """
     edges: list[tuple[int, int]] = []
     total_gold = total_predicted = 0

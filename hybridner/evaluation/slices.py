@@ -36,7 +36,17 @@ def score_by(
 def score_by_length(
     gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]], bins: Sequence[int] = LENGTH_BINS
 ) -> dict[str, PrecisionRecallF1]:
-    """Scores by the number of characters of a span, under names such as "3-5" and "11+"; every bin is there, even if empty."""
+    """Scores by the number of characters of a span, under names such as "3-5" and "11+"; every bin is there, even if empty.
+
+    Args:
+        gold: gold spans of each text.
+        predicted: predicted spans of each text, in the same order.
+        bins: the most characters of each bin but the last.
+
+    Example:
+        >>> list(score_by_length([[Span(0, 3, "State")]], [[]], bins=(2, 5)))
+        ['1-2', '3-5', '6+']
+    """
     edges = [0, *bins]
     names = [f"{low + 1}-{high}" if high > low + 1 else str(high) for low, high in zip(edges, bins, strict=False)]
     names.append(f"{edges[-1] + 1}+")
@@ -49,6 +59,10 @@ def score_by_nesting(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterabl
 
     A gold span is nested when it shares a character with another gold span, and so is the prediction that equals it; a wrong
     prediction is nested when it shares one with another prediction.
+
+    Args:
+        gold: gold spans of each text.
+        predicted: predicted spans of each text, in the same order.
     """
     truths = [set(spans) for spans in gold]
     guesses = [set(spans) for spans in predicted]
@@ -73,14 +87,32 @@ Boundaries = Set[tuple[int, int]]
 
 
 def training_surfaces(records: Iterable[Record]) -> frozenset[str]:
-    """The words of all entities of the training data, whatever their label."""
+    """The words of all entities of the training data, whatever their label.
+
+    Args:
+        records: the training data.
+
+    Example:
+        >>> sorted(training_surfaces(records))
+        ['俄罗斯', '加里宁格勒', '北约', '叙利亚']
+    """
     return frozenset(record.text[span.start : span.end] for record in records for span in record.entities)
 
 
 def seen_boundaries(
     texts: Sequence[str], systems: Iterable[Sequence[Iterable[Span]]], surfaces: Set[str]
 ) -> list[set[tuple[int, int]]]:
-    """For each text the [start, end) of those spans, of any of the systems, whose word is one of the surfaces."""
+    """For each text the [start, end) of those spans, of any of the systems, whose word is one of the surfaces.
+
+    Args:
+        texts: N texts.
+        systems: of gold and of each system, its spans in each text.
+        surfaces: words, see `training_surfaces`.
+
+    Example:
+        >>> seen_boundaries(["北约和俄罗斯"], [[[Span(0, 2, "State"), Span(3, 6, "State")]]], {"北约"})
+        [{(0, 2)}]
+    """
     seen: list[set[tuple[int, int]]] = [set() for _ in texts]
     for system in systems:
         for text, spans, known in zip(texts, system, seen, strict=True):

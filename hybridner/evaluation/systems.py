@@ -18,10 +18,17 @@ SEQUENCE_VOTE = "taggers:sequence-vote"
 
 
 def systems_of(predictions: Predictions, settings: DecisionSettings, strategies: Iterable[str]) -> dict[str, list[list[Span]]]:
-    """Entities of each record by each member (under its name), by the taggers' vote on tags, and by each strategy (under
-    "strategy:NAME").
+    """Entities of each record by each member, by the taggers' vote on tags, and by each strategy.
 
     Members and strategies are judged on the same forward passes, so their differences are not noise of the machine.
+
+    Args:
+        predictions: of N records.
+        settings: how ballots are decided, but for the strategy.
+        strategies: keys of `hybridner.ensemble.COMBINERS`.
+
+    Returns:
+        N lists of spans by the name of each system: a member under its name, a strategy under "strategy:NAME".
     """
     ballot, labels = predictions.ballot, predictions.labels
     systems: dict[str, list[list[Span]]] = {}
@@ -49,7 +56,23 @@ def predict_systems(
     batch_size: int = 32,
     decoding: str | None = None,
 ) -> dict[str, list[list[Span]]]:
-    """As `systems_of`, read by a model; by default with every strategy that its calibration allows."""
+    """As `systems_of`, read by a model.
+
+    Args:
+        model: the composite.
+        texts: N texts.
+        strategies: keys of `hybridner.ensemble.COMBINERS`; by default all that the model's calibration allows.
+        batch_size: windows per forward pass.
+        decoding: "flat" or "nested"; by default the model's own.
+
+    Returns:
+        N lists of spans by the name of each system.
+
+    Example:
+        >>> systems = predict_systems(model, [text], ["majority"])
+        >>> list(systems)[-1], [text[span.start : span.end] for span in systems["strategy:majority"][0]]
+        ('strategy:majority', ['俄罗斯', '干扰机'])
+    """
     decoding = decoding or model.config.decoding
     predictions = predict_records(model, [Record(text) for text in texts], batch_size=batch_size, decoding=decoding)
     settings = replace(model.decision_settings, decoding=decoding)
@@ -64,7 +87,18 @@ def evaluate_systems(
     batch_size: int = 32,
     decoding: str | None = None,
 ) -> dict[str, SpanScores]:
-    """Scores of each system of `predict_systems` on labelled records."""
+    """Scores of each system of `predict_systems` on labelled records.
+
+    Args:
+        model: the composite.
+        records: N labelled records.
+        strategies: keys of `hybridner.ensemble.COMBINERS`; by default all that the model's calibration allows.
+        batch_size: windows per forward pass.
+        decoding: "flat" or "nested"; by default the model's own.
+
+    Returns:
+        scores by the name of each system.
+    """
     systems = predict_systems(model, [record.text for record in records], strategies, batch_size=batch_size, decoding=decoding)
     gold = [record.entities for record in records]
     return {name: score_spans(gold, predicted) for name, predicted in systems.items()}

@@ -188,7 +188,14 @@ def export_onnx(model: CompositeModel | MemberModel, folder: str | os.PathLike[s
 
 
 def as_onnx(model: CompositeModel | MemberModel) -> OnnxHybridNerModel:
-    """The same model on onnxruntime in single precision, exported on the spot (some seconds for each member)."""
+    """The same model on onnxruntime in single precision, exported on the spot (some seconds for each member).
+
+    Args:
+        model: a composite, or a single member as a composite of one.
+
+    Raises:
+        ModelError: it is an exported one already, its encoder cannot be exported, or a package is missing.
+    """
     if isinstance(model, OnnxHybridNerModel):
         return model
     folder = tempfile.TemporaryDirectory(prefix="hybridner-onnx-")

@@ -32,6 +32,12 @@ def build_gazetteer(
 
     Raises:
         DataError: no term at all, or a label that is none of the K names.
+
+    Example:
+        >>> from hybridner.data.terms import Term
+        >>> gazetteer = build_gazetteer(records, ["Place", "State"], lists=[Term("大马士革", "Place")])
+        >>> gazetteer.counts_by_label
+        {'Place': 3, 'State': 2}
     """
     listed = list(lists)
     gazetteer = _from_records(records, labels, min_count)
@@ -45,7 +51,12 @@ def build_gazetteer(
 
 
 def refit(gazetteer: Gazetteer, records: Sequence[Record]) -> Gazetteer:
-    """With its reliability fitted on other labelled texts, or on the same ones as `build_gazetteer` does."""
+    """With its reliability fitted on other labelled texts, or on the same ones as `build_gazetteer` does.
+
+    Args:
+        gazetteer: stays as it is.
+        records: labelled texts.
+    """
     hits, gold = sample_hits(gazetteer, records)
     return gazetteer.with_reliability(Reliability.fit(hits, gold, len(gazetteer.labels)))
 

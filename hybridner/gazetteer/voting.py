@@ -48,11 +48,22 @@ def add_votes(ballot: Ballot, places: Integers, probabilities: Floats) -> Ballot
 
 
 def add_gazetteer(predictions: Predictions, gazetteer: Gazetteer) -> Predictions:
-    """Predictions with the gazetteer as one more member, as it reads any texts. Only spans that are candidates already can be
-    voted on.
+    """Predictions with the gazetteer as one more member, as it reads any texts.
+
+    Only spans that are candidates already can be voted on.
+
+    Args:
+        predictions: of any records.
+        gazetteer: over labels that they have.
 
     Raises:
         DataError: the gazetteer has terms of a label that the predictions lack.
+
+    Example:
+        >>> from hybridner.data.terms import Term
+        >>> gazetteer = Gazetteer.from_terms([Term("甲乙", "LOC")], ["LOC"])
+        >>> add_gazetteer(predictions, gazetteer).members[-1]
+        'gazetteer'
     """
     gazetteer = gazetteer.for_labels(predictions.labels[1:])
     return _with_member(predictions, *gazetteer.judge([record.text for record in predictions.records]))
@@ -63,6 +74,10 @@ def add_cross_fitted(predictions: Predictions, gazetteer: Gazetteer) -> Predicti
 
     No text is judged by terms of its own document, nor by a reliability that was fitted on its own fold: where the gazetteer's
     counts come from these texts, or nothing was fitted yet, reliability is worked out from the other folds.
+
+    Args:
+        predictions: labelled.
+        gazetteer: over labels that they have.
     """
     gazetteer = gazetteer.for_labels(predictions.labels[1:])
     is_known = gazetteer.is_from([record.text for record in predictions.records])

@@ -20,6 +20,11 @@ class AdaptedHybridNerConfig(HybridNerConfig):
     Args:
         base: folder or Hub id of the base, or "bundled".
         base_fingerprint: of the base's encoders and vocabularies, see `base_fingerprint`.
+
+    Example:
+        >>> config = AdaptedHybridNerConfig(**{**model.config.to_dict(), "base": "NAME/MODEL"})
+        >>> config.base_model
+        'NAME/MODEL'
     """
 
     model_type = "hybrid-ner-adapter"
@@ -33,8 +38,15 @@ class AdaptedHybridNerConfig(HybridNerConfig):
         return self.base if is_hub_id(self.base) else None
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any) -> None:
-        """As `PreTrainedConfig.save_pretrained`; a base in a folder is stored relative to the adapter's, so that both can be
-        moved together and no path of this machine is written down."""
+        """As `PreTrainedConfig.save_pretrained`, with a path that works elsewhere.
+
+        A base in a folder is stored relative to the adapter's, so that both can be moved together and no path of this machine is
+        written down.
+
+        Args:
+            save_directory: the adapter's folder.
+            push_to_hub, **kwargs: as for `PreTrainedConfig.save_pretrained`.
+        """
         stored = copy.copy(self)
         if self.base not in (None, BUNDLED) and not is_hub_id(self.base):
             relative = Path(os.path.relpath(str(self.base), save_directory)).as_posix()

@@ -41,6 +41,12 @@ class HybridNerConfig(VersionedConfig):
         simplify: whether traditional characters are read as the simplified ones they stand for; right for models that were
             trained on simplified text.
         near_miss: spans whose best label is at least so many times as probable as O are candidates though nobody proposed them.
+
+    Example:
+        >>> config = model.config
+        >>> config.strategy, config.decoding, len(config.labels.names)
+        ('pool', 'flat', 13)
+        >>> config.review_threshold = FixedThreshold(0.3)
     """
 
     model_type = "hybrid-ner"

@@ -71,8 +71,18 @@ def predict_records(
 ) -> Predictions:
     """What every member says about labelled records, in one object; see `Predictions`.
 
+    Args:
+        model: the composite.
+        records: N labelled records.
+        batch_size: windows per forward pass.
+        decoding: "flat" or "nested", for near misses; by default the model's own.
+
     Raises:
         DataError: there is no character to read.
+
+    Example:
+        >>> predict_records(model, [Record(text)]).members[-1]
+        'spanner'
     """
     texts = [record.text for record in records]
     groups = list(predict_ballots(model, texts, batch_size=batch_size, decoding=decoding or model.config.decoding))

@@ -42,6 +42,17 @@ class AdaptedHybridNerModel(HybridNerModel):
     Its folder holds the heads as `model.safetensors` and the changes to each encoder in a folder of its own, as PEFT stores them:
     `PeftModel.from_pretrained(encoder, FOLDER, subfolder="encoder-0")` reads them without hybridner. (With an
     `adapter_config.json` beside `config.json`, transformers would load the base in place of a model on the Hub.)
+
+    Args:
+        config: of the composite, with its base; `from_base` makes a new adapter, `from_pretrained` loads one.
+
+    Example:
+        >>> config = AdaptedHybridNerConfig(**{**model.config.to_dict(), "base": "bundled"})
+        >>> adapter = AdaptedHybridNerModel.from_base(model, config, rank=4)
+        >>> adapter.member_names == model.member_names
+        True
+        >>> type(adapter.merged()).__name__
+        'HybridNerModel'
     """
 
     config_class = AdaptedHybridNerConfig
@@ -87,6 +98,7 @@ class AdaptedHybridNerModel(HybridNerModel):
             pretrained_model_name_or_path: folder or Hub id of the adapter.
             base: the base, already loaded (its weights are then shared) or another place to load it from.
             **kwargs: as for `PreTrainedModel.from_pretrained`.
+            *args: as for `PreTrainedModel.from_pretrained`.
 
         Raises:
             ModelError: a file is missing or damaged, or the base cannot be loaded or is not the one the adapter was trained on.
@@ -128,7 +140,12 @@ class AdaptedHybridNerModel(HybridNerModel):
         return model
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
-        """Save the adapter alone: its configuration, the heads and the files that every composite has, and LoRA matrices."""
+        """Save the adapter alone: its configuration, the heads and the files that every composite has, and LoRA matrices.
+
+        Args:
+            save_directory: a folder; made when it is not there.
+            *args, **kwargs: as for `PreTrainedModel.save_pretrained`.
+        """
         heads = {f"{_HEADS}{name}": tensor for name, tensor in self.members.state_dict().items()}
         result = super().save_pretrained(save_directory, *args, **{**kwargs, "state_dict": heads})
         if kwargs.get("is_main_process", True):
@@ -137,7 +154,11 @@ class AdaptedHybridNerModel(HybridNerModel):
         return result
 
     def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:  # type: ignore[override] # theirs is a wrapper of no clear type
-        """As `PreTrainedModel.push_to_hub`.
+        """Publish the adapter alone.
+
+        Args:
+            repo_id: "NAME/MODEL".
+            **kwargs: as for `PreTrainedModel.push_to_hub`.
 
         Raises:
             ModelError: the base is a folder, which others do not have.

@@ -24,9 +24,16 @@ class HybridNerModel(CompositeModel):
 
     Encoders and heads are kept apart, so that members with the same encoder store and run it once.
 
+    Args:
+        config: its members, encoders and settings; `assemble` makes it of trained members.
+
     Example:
-        >>> model = HybridNerModel.assemble({"tagger": tagger, "spanner": spanner})
-        >>> model.predict(["俄罗斯部署了干扰机。"])[0].entities
+        >>> tagger = BertBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])
+        >>> spanner = SpannerModel.from_encoder("bert-base-chinese", ["Place", "State"])
+        >>> model = HybridNerModel.assemble({"tagger": tagger, "spanner": spanner}, threshold=0.3)
+        >>> model.save_pretrained("composite")
+        >>> HybridNerModel.from_pretrained("composite").member_names
+        ('tagger', 'spanner')
     """
 
     def __init__(self, config: HybridNerConfig) -> None:
@@ -94,8 +101,16 @@ class HybridNerModel(CompositeModel):
         return model
 
     def member(self, name: str) -> MemberModel:
-        """One member by itself, as it was assembled; its weights stay shared with the composite (and members' encoders with each
-        other)."""
+        """One member by itself, as it was assembled.
+
+        Its weights stay shared with the composite, and members' encoders with each other.
+
+        Args:
+            name: one of `member_names`.
+
+        Raises:
+            ModelError: there is no such member.
+        """
         position = self.member_names.index(name)
         head, encoder = self.heads[position], self.config.members[position]["encoder"]
         with torch.device("meta"):
@@ -106,7 +121,12 @@ class HybridNerModel(CompositeModel):
         return member
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
-        """As `PreTrainedModel.save_pretrained`, with tokenizers and stackers beside the weights."""
+        """As `PreTrainedModel.save_pretrained`, with tokenizers and stackers beside the weights.
+
+        Args:
+            save_directory: a folder; made when it is not there.
+            *args, **kwargs: as for `PreTrainedModel.save_pretrained`.
+        """
         if self.config.half_precision:
             state = kwargs.get("state_dict") or self.state_dict()
             kwargs["state_dict"] = {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in state.items()}
@@ -200,8 +220,15 @@ class HybridNerModel(CompositeModel):
 def require_torch(model: CompositeModel) -> HybridNerModel:
     """The composite itself where its weights are at hand.
 
+    Args:
+        model: any composite.
+
     Raises:
         ModelError: it runs elsewhere than in torch.
+
+    Example:
+        >>> require_torch(model) is model
+        True
     """
     if not isinstance(model, HybridNerModel):
         raise ModelError("a model that was exported to ONNX only reads texts; use the model that it was exported from")

@@ -45,6 +45,11 @@ class AnswerReader:
     Args:
         labels: the label set.
         non_entity: the template's word for "no entity".
+
+    Example:
+        >>> reader = AnswerReader(LabelSet.of(["State", "Place"]))
+        >>> reader.read_label("Answer: state"), reader.read_label("Non-Entity"), reader.read_label("I am not sure")
+        ('State', 'O', None)
     """
 
     def __init__(self, labels: LabelSet, non_entity: str = "Non-Entity") -> None:

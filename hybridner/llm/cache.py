@@ -37,7 +37,12 @@ _ANSWER = TypeAdapter(Answer)
 
 
 def question_key(verifier: Verifier, question: Question) -> str:
-    """Hash of everything that decides the answer: model, parameters, messages, closed list and token limit."""
+    """Hash of everything that decides the answer: model, parameters, messages, closed list and token limit.
+
+    Args:
+        verifier: who would be asked.
+        question: what would be asked.
+    """
     whole = {
         "model": verifier.model,
         "parameters": dict(verifier.parameters),

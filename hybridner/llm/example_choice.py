@@ -68,7 +68,9 @@ class SentenceExamples:
         k: how many are shown.
 
     Example:
-        >>> extract(texts, labels, verifier, examples=SentenceExamples(records, k=4))
+        >>> choose = SentenceExamples(records, k=4)
+        >>> len(choose("北约在叙利亚部署了雷达。"))
+        4
     """
 
     def __init__(self, records: Iterable[Record], k: int = 4) -> None:

@@ -171,8 +171,17 @@ def _fold(text: str) -> tuple[str, list[int]]:
 def count_errors(predicted: Iterable[Sequence[Span]], gold: Iterable[Sequence[Span]]) -> ExtractionErrors:
     """Compare the predictions of each text with its gold entities.
 
+    Args:
+        predicted: predicted spans of each text.
+        gold: gold spans of each text.
+
     Raises:
         ValueError: not as many texts in one as in the other.
+
+    Example:
+        >>> errors = count_errors([[Span(0, 3, "State"), Span(6, 9, "Place")]], [[Span(0, 3, "State"), Span(6, 9, "System")]])
+        >>> errors.correct, errors.type
+        (1, 1)
     """
     counts: dict[str, int] = dict.fromkeys(ExtractionErrors.__dataclass_fields__, 0)
     for ours, theirs in zip(predicted, gold, strict=True):

@@ -89,13 +89,14 @@ class Extractor:
         prices: the price table, by default the package's own.
         examples: finds labelled sentences to show before a text.
 
-    Example:
-        >>> with Extractor(as_verifier("deepseek-flash"), LabelSet.of(["武器", "国家"])) as extractor:
-        ...     print(extractor.plan(texts))
-        ...     extractor.run(texts)[0].spans
-
     Raises:
         LlmError: settings that do not go together, or a template or guidelines that cannot be read.
+
+    Example:
+        >>> verifier = as_verifier({"model": "deepseek-flash", "base_url": "http://127.0.0.1:8901/v1"})
+        >>> with Extractor(verifier, LabelSet.of(["武器", "国家"])) as extractor:
+        ...     extractor.plan([text]).usage.calls      # and `extractor.run([text])[0].spans` asks
+        1
     """
 
     def __init__(

@@ -91,6 +91,13 @@ class OpenAIVerifier:
 
     Raises:
         LlmError: a setting that makes no sense.
+
+    Example:
+        >>> verifier = OpenAIVerifier("deepseek-flash", "https://api.deepseek.com/v1", "KEY", concurrency=4)
+        >>> verifier
+        OpenAIVerifier(...)
+        >>> pipe(text, llm=verifier, threshold=0.0, dry_run=True).usage.calls
+        1
     """
 
     def __init__(
@@ -176,6 +183,12 @@ class OpenAIVerifier:
 
     async def complete(self, question: Question) -> Answer:
         """Send the question until a usable answer comes or the attempts are used up.
+
+        Args:
+            question: to be sent.
+
+        Returns:
+            the answer, with what it took.
 
         Raises:
             VerifierError: no usable answer; `fatal` for refused keys, unknown models and addresses without a server.
@@ -375,10 +388,17 @@ def _from_dict(settings: Mapping[str, Any]) -> OpenAIVerifier:
 
 
 def as_verifier(llm: str | Mapping[str, Any] | Verifier) -> Verifier:
-    """A verifier from what users write as `llm=`: a model's name, the settings of `OpenAIVerifier`, or a verifier itself.
+    """A verifier from what users write as `llm=`.
+
+    Args:
+        llm: a model's name, the settings of `OpenAIVerifier` as a mapping, or a verifier itself.
 
     Raises:
         LlmError: none of these, or an unknown setting.
+
+    Example:
+        >>> as_verifier({"model": "deepseek-flash", "base_url": "https://api.deepseek.com/v1"}).model
+        'deepseek-flash'
     """
     if isinstance(llm, str):
         return OpenAIVerifier(llm)

@@ -45,7 +45,13 @@ class PlannedCall:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Characters [start, end) of text number `text`, and how many more right decisions reading it is expected to bring."""
+    """A part of a text that the LLM may read as a whole.
+
+    Attributes:
+        text: number of the text.
+        start, end: characters [start, end) of it.
+        gain: how many more right decisions reading it is expected to bring.
+    """
 
     text: int
     start: int

@@ -54,6 +54,11 @@ class Price(Settings):
         currency: unit of all.
         source: where the figures come from.
         cached_input: per million tokens sent that the provider had in its prompt cache; None for as much as the others.
+
+    Example:
+        >>> price = Price(input=0.28, output=0.42)
+        >>> price.output
+        0.42
     """
 
     error_class: ClassVar[type[HybridNerError]] = LlmError
@@ -73,10 +78,17 @@ class Price(Settings):
 
 
 def load_prices(path: str | Path | None = None) -> dict[str, Price]:
-    """The price table: model name to price; by default the one that comes with the package.
+    """The price table: model name to price.
+
+    Args:
+        path: a YAML file; by default the table that comes with the package.
 
     Raises:
         LlmError: a file that cannot be read or an entry with a missing, unknown or wrong value.
+
+    Example:
+        >>> load_prices()["deepseek-flash"].currency
+        'USD'
     """
     path = Path(path) if path is not None else _TABLE
     try:

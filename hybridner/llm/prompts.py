@@ -70,6 +70,10 @@ class PromptTemplate:
         non_entity: how "no entity" is written.
         default_domain: stands in where a label set names no domain.
         parts: text of each part, with slots in braces.
+
+    Example:
+        >>> PromptTemplate.load("zh").non_entity
+        '非实体'
     """
 
     version: str

@@ -61,7 +61,12 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCandidate:
-    """A candidate after the stage, and how it came to be what it is."""
+    """A candidate after the stage, and how it came to be what it is.
+
+    Attributes:
+        candidate: what became of it.
+        provenance: how.
+    """
 
     candidate: Candidate
     provenance: Provenance

@@ -35,6 +35,10 @@ class LlmReport:
         all_calls, all_prompt_tokens, all_completion_tokens: what sending every text to the LLM would have used; estimated, see
             `UsageStats.report`.
         cost, all_cost, currency: price of both, None where the price is not known.
+        cached: questions that were answered without a call.
+        unparsed: answers that were none of the labels.
+        cached_prompt_tokens: of `prompt_tokens`, those that the servers had in their own prompt caches.
+        p50, p95: seconds of one call, median and 95th percentile.
     """
 
     texts: int

@@ -27,6 +27,11 @@ def route(
         candidates: those of each text, as `decide` returns them.
         threshold: who is doubtful; of an adaptive one see `find_doubtful`.
         kinds: which kinds of candidates may be routed.
+
+    Example:
+        >>> candidates = [prediction.candidates for prediction in model.predict([text])]
+        >>> route(candidates, 1.0)
+        []
     """
     threshold = as_threshold(threshold)
     return route_doubtful(candidates, [find_doubtful(row, threshold, kinds) for row in candidates], kinds)

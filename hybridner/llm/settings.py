@@ -64,6 +64,11 @@ class LlmSettings(Settings):
 
     Raises:
         LlmError: an unknown field, or a value outside its range.
+
+    Example:
+        >>> settings = LlmSettings(threshold=0.3, fusion="bayes", accuracy=0.9, budget={"calls": 100})
+        >>> settings.budget.calls, settings.stage
+        (100, 'verify')
     """
 
     error_class: ClassVar[type[HybridNerError]] = LlmError

@@ -29,7 +29,13 @@ class SimulatedPoint:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedCurve:
-    """The points of one simulated verifier, by falling threshold. Simulated: answers are drawn around gold, no LLM was asked."""
+    """What a simulated verifier would bring: answers are drawn around gold, no LLM was asked.
+
+    Attributes:
+        accuracy: of the verifier, 0 to 1.
+        fusion: how its answers are used.
+        points: by falling threshold.
+    """
 
     accuracy: float
     fusion: str
@@ -59,6 +65,14 @@ def simulate(
         fusion, decoding: as in `LlmSettings`.
         thresholds, accuracies: values in [0, 1].
         seed: of the random answers.
+
+    Example:
+        >>> from hybridner.ensemble import DecisionSettings, decide_predictions
+        >>> candidates = decide_predictions(predictions, DecisionSettings())
+        >>> gold = [record.entities for record in predictions.records]
+        >>> curves = simulate(candidates, gold, LabelSet.of(predictions.labels[1:]), accuracies=[0.9])
+        >>> curves[0].accuracy
+        0.9
     """
     names = labels.with_outside
     position = {name: index for index, name in enumerate(names)}
@@ -103,7 +117,15 @@ def _micro_f1(candidates: Sequence[Sequence[Candidate]], gold: Sequence[Sequence
 
 
 def draw_curves(curves: Sequence[SimulatedCurve], title: str = "") -> str:
-    """An SVG picture: F1 over the share of candidates routed, one line for each accuracy, marked as a simulation."""
+    """An SVG picture: F1 over the share of candidates routed, one line for each accuracy, marked as a simulation.
+
+    Args:
+        curves: as `simulate` gives them.
+        title: above the picture.
+
+    Returns:
+        the SVG.
+    """
     width, height, left, right, top, bottom = 720, 440, 64, 120, 56, 52
     values = [point.f1 for curve in curves for point in curve.points]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)

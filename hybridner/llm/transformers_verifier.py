@@ -29,6 +29,11 @@ class TransformersVerifier:
 
     Raises:
         LlmError: a loaded model without a tokenizer.
+
+    Example:
+        >>> verifier = TransformersVerifier("Qwen/Qwen2.5-1.5B-Instruct", device="cpu")     # loaded when it is first asked
+        >>> verifier.model
+        'Qwen/Qwen2.5-1.5B-Instruct'
     """
 
     #: One forward pass at a time: more would share the same processor.
@@ -64,6 +69,12 @@ class TransformersVerifier:
 
     async def complete(self, question: Question) -> Answer:
         """Score the options in a thread of its own; the first call loads the model.
+
+        Args:
+            question: with a closed list of options.
+
+        Returns:
+            the best option, with the probability of each.
 
         Raises:
             VerifierError: a question without options, or a prompt that is longer than the model takes.

@@ -13,7 +13,12 @@ from hybridner.errors import LlmError
 
 
 class Message(NamedTuple):
-    """One turn of a chat; `role` is "system", "user" or "assistant"."""
+    """One turn of a chat.
+
+    Attributes:
+        role: "system", "user" or "assistant".
+        content: what is said.
+    """
 
     role: str
     content: str

@@ -16,7 +16,15 @@ _ELSEWHERE = ("_name_or_path", "transformers_version", "architectures")
 
 
 def fingerprint(model: CompositeModel) -> str:
-    """SHA-256 (first 16 digits) over configuration, vocabularies, weights and what else a model has; the same everywhere."""
+    """SHA-256 (first 16 digits) over configuration, vocabularies, weights and what else a model has; the same everywhere.
+
+    Args:
+        model: any composite.
+
+    Example:
+        >>> len(fingerprint(model))
+        16
+    """
     digest = hashlib.sha256()
     config = {name: value for name, value in model.config.to_dict().items() if name not in _ELSEWHERE}
     vocabularies = [asdict(vocabulary) for vocabulary in model.vocabularies]

@@ -9,12 +9,18 @@ from hybridner.models.configuration_member import MemberConfig, is_integer
 
 
 class SpannerConfig(MemberConfig):
-    """Encoder -> BiLSTM -> additive span scorer (section 2.3.2).
+    """Configuration of SpanNER: encoder -> BiLSTM -> additive span scorer (section 2.3.2).
+
+    Further parameters are those of `MemberConfig`.
 
     Args:
         max_span_length: L, the most characters of a span; longer ones are scored as absent.
         length_embedding_size: size of a length embedding.
         negative_weight: weight of spans without an entity in the loss.
+
+    Example:
+        >>> SpannerConfig(max_span_length=12).max_span_length
+        12
     """
 
     model_type = "spanner"

@@ -34,13 +34,32 @@ class TaggerConfig(MemberConfig):
 
 
 class BertBiLstmCrfConfig(TaggerConfig):
-    """BERT-BiLSTM-CRF (section 2.3.1, model 1)."""
+    """Configuration of BERT-BiLSTM-CRF (section 2.3.1, model 1).
+
+    Further parameters are those of `TaggerConfig` and `MemberConfig`.
+
+    Example:
+        >>> config = BertBiLstmCrfConfig(rnn_hidden_size=128)
+        >>> config.rnn_cell, config.attention_heads
+        ('lstm', 0)
+    """
 
     model_type = "bert-bilstm-crf"
 
 
 class RobertaBiGruCrfConfig(TaggerConfig):
-    """RoBERTa-BiGRU-CRF (section 2.3.1, model 2)."""
+    """Configuration of RoBERTa-BiGRU-CRF (section 2.3.1, model 2).
+
+    Further parameters are those of `TaggerConfig` and `MemberConfig`.
+
+    Args:
+        rnn_cell: "lstm" or "gru".
+
+    Example:
+        >>> config = RobertaBiGruCrfConfig(rnn_hidden_size=128)
+        >>> config.rnn_cell, config.attention_heads
+        ('gru', 0)
+    """
 
     model_type = "roberta-bigru-crf"
 
@@ -48,7 +67,18 @@ class RobertaBiGruCrfConfig(TaggerConfig):
 
 
 class MacBertAttnBiLstmCrfConfig(TaggerConfig):
-    """MacBERT-Attn-BiLSTM-CRF (section 2.3.1, model 3)."""
+    """Configuration of MacBERT-Attn-BiLSTM-CRF (section 2.3.1, model 3).
+
+    Further parameters are those of `TaggerConfig` and `MemberConfig`.
+
+    Args:
+        attention_heads: heads of the self-attention before the recurrent layer.
+
+    Example:
+        >>> config = MacBertAttnBiLstmCrfConfig(rnn_hidden_size=128)
+        >>> config.rnn_cell, config.attention_heads
+        ('lstm', 8)
+    """
 
     model_type = "macbert-attn-bilstm-crf"
 

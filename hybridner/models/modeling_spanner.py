@@ -14,7 +14,17 @@ from hybridner.models.outputs import SpannerOutput
 
 
 class SpannerModel(MemberModel):
-    """Encoder -> BiLSTM -> sᵀy for every span of up to L characters (section 2.3.2)."""
+    """Encoder -> BiLSTM -> sᵀy for every span of up to L characters (section 2.3.2, equations 1 to 3).
+
+    See `MemberModel` for how to start one.
+
+    Example:
+        >>> spanner = SpannerModel.from_encoder("bert-base-chinese", ["Place", "State"], max_span_length=12)
+        >>> ids = torch.tensor([spanner.vocabulary.encode("俄罗斯部署了干扰机。")])
+        >>> output = spanner(input_ids=ids)
+        >>> output.start_logits.shape, output.length_logits.shape
+        (torch.Size([1, 12, 3]), torch.Size([12, 3]))
+    """
 
     config_class = SpannerConfig
     head_class = SpannerHead

@@ -26,15 +26,16 @@ class TaggerModel(MemberModel):
     """Encoder -> (self-attention) -> BiLSTM or BiGRU -> linear -> CRF (section 2.3.1).
 
     A token classification model like any other: `AutoModelForTokenClassification` loads it, `pipeline("token-classification")`
-        and
-    `Trainer` with `DataCollatorForTokenClassification` run it. Its own tokenizer (`AutoTokenizer.from_pretrained` on its folder)
-    gives one token per character.
+    and `Trainer` with `DataCollatorForTokenClassification` run it. Its own tokenizer (`AutoTokenizer.from_pretrained` on its
+    folder) gives one token per character.
 
     Example:
-        >>> tagger = AutoModelForTokenClassification.from_pretrained("runs/mine/bert-bilstm-crf")
-        >>> tokenizer = AutoTokenizer.from_pretrained("runs/mine/bert-bilstm-crf")
+        >>> from transformers import AutoModelForTokenClassification, AutoTokenizer
+        >>> BertBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"]).save_pretrained("tagger")
+        >>> tagger = AutoModelForTokenClassification.from_pretrained("tagger")
+        >>> tokenizer = AutoTokenizer.from_pretrained("tagger")
         >>> tagger(**tokenizer("俄罗斯部署了干扰机。", return_tensors="pt")).logits.shape
-        torch.Size([1, 12, 27])
+        torch.Size([1, 12, 5])
     """
 
     config_class = TaggerConfig
@@ -89,18 +90,45 @@ class TaggerModel(MemberModel):
 
 
 class BertBiLstmCrfModel(TaggerModel):
-    """BERT-BiLSTM-CRF."""
+    """BERT-BiLSTM-CRF: encoder -> BiLSTM -> CRF (section 2.3.1, model 1).
+
+    See `TaggerModel` for what it gives and `MemberModel` for how to start one.
+
+    Example:
+        >>> tagger = BertBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])
+        >>> tagger.save_pretrained("tagger")
+        >>> BertBiLstmCrfModel.from_pretrained("tagger").config.label2id
+        {'O': 0, 'B-Place': 1, 'I-Place': 2, 'B-State': 3, 'I-State': 4}
+    """
 
     config_class = BertBiLstmCrfConfig
 
 
 class RobertaBiGruCrfModel(TaggerModel):
-    """RoBERTa-BiGRU-CRF."""
+    """RoBERTa-BiGRU-CRF: encoder -> BiGRU -> CRF (section 2.3.1, model 2).
+
+    See `TaggerModel` for what it gives and `MemberModel` for how to start one.
+
+    Example:
+        >>> tagger = RobertaBiGruCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])
+        >>> tagger.save_pretrained("tagger")
+        >>> RobertaBiGruCrfModel.from_pretrained("tagger").config.label2id
+        {'O': 0, 'B-Place': 1, 'I-Place': 2, 'B-State': 3, 'I-State': 4}
+    """
 
     config_class = RobertaBiGruCrfConfig
 
 
 class MacBertAttnBiLstmCrfModel(TaggerModel):
-    """MacBERT-Attn-BiLSTM-CRF."""
+    """MacBERT-Attn-BiLSTM-CRF: encoder -> self-attention -> BiLSTM -> CRF (section 2.3.1, model 3).
+
+    See `TaggerModel` for what it gives and `MemberModel` for how to start one.
+
+    Example:
+        >>> tagger = MacBertAttnBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])
+        >>> tagger.save_pretrained("tagger")
+        >>> MacBertAttnBiLstmCrfModel.from_pretrained("tagger").config.label2id
+        {'O': 0, 'B-Place': 1, 'I-Place': 2, 'B-State': 3, 'I-State': 4}
+    """
 
     config_class = MacBertAttnBiLstmCrfConfig

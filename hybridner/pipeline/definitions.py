@@ -70,26 +70,31 @@ class DefinitionsPipeline(HybridNerPipeline):
     left out and counted. Their score is the LLM's stated accuracy (``llm_settings={"accuracy": ...}``), as there is no other. The
     list of a text that the LLM did not answer about, or not in whole, says why in its attribute `error`.
 
-    Args (here, or all but labels per call to override them):
+    All parameters but `labels` can be given here, or per call to override them.
+
+    Args:
         labels: names; or mappings of name, title and description; the name of a known data set; or a YAML file of a label set.
         llm, llm_settings, llm_cache: as in `HybridNerPipeline`; of the settings template, guidelines, budget, time limit,
             accuracy, decoding and on_llm_error count.
         llm_examples: labelled sentences to show the most similar ones of: records, a labelled file, or what `hybridner examples`
             made.
-        dry_run: (per call) give back a `hybridner.llm.ExtractionPlan` of calls, tokens and price, and ask nobody.
+        dry_run: give back a `hybridner.llm.ExtractionPlan` of calls, tokens and price, and ask nobody.
 
     Attributes:
         llm_report: cost and latency of the last call.
         counts: what was amiss in the answers of the last call, see `ExtractionCounts`.
 
-    Example:
-        >>> ner = pipeline("hybrid-ner", labels=["武器", "国家"], llm="deepseek-flash")
-        >>> ner("俄罗斯部署了克拉苏哈-4S干扰机。")
-
     Raises:
         ModelError: a model beside the labels, no LLM, or a parameter that does not exist.
         DataError: labels that cannot be read.
         LlmError: settings of the LLM that cannot work; an LLM that fails only with ``on_llm_error="raise"``.
+
+    Example:
+        >>> from transformers import pipeline
+        >>> llm = {"model": "deepseek-flash", "base_url": "http://127.0.0.1:8901/v1"}
+        >>> ner = pipeline("hybrid-ner", labels=["武器", "国家"], llm=llm)
+        >>> ner("俄罗斯部署了克拉苏哈-4S干扰机。", dry_run=True).usage.calls    # without `dry_run` the LLM is asked
+        1
     """
 
     def __init__(self, model: Any = None, *, labels: Any, task: str = "hybrid-ner", **options: Any) -> None:

@@ -50,24 +50,29 @@ class HybridNerPipeline(Pipeline):
     iterator over them, read ahead a little so that texts of similar length share a batch, and in the order of the input. Texts
     of any length are processed in windows, without truncation.
 
-    Each entity is a dict:
-        entity_group (str): its type.
-        word (str), start (int), end (int): ``text[start:end] == word``; characters of the text as given, end exclusive.
-        score (float): P(type | span), the members' probabilities averaged (with an LLM: after fusion).
-        uncertainty (float): u = 1 - max P(y | span) of SpanNER (equation 9).
-        source (str): who decided, "local" for the ensemble, "llm", or "rule" for a forced term.
-        votes (dict): the type each member gave this span, "O" for none; a gazetteer says something only about its own terms.
-        needs_review (bool): whether u is above the threshold, or the text is beyond what the model knows, and no LLM has given an
-            answer.
-        error_probability (float): that the entity is wrong; only in composites that `hybridner calibrate` has seen.
-        ood_score (float): the share of known passages that are more typical than the one around the entity, from 0 to 1; only
-            in composites that `hybridner calibrate` taught what they know. The list itself has the attribute `ood_score` of the
-            whole text.
-        local_label, llm_label, llm_score, member_label, llm_features, llm_status, llm_model, fusion, llm_error, llm_failure: only
-            with an LLM; see `hybridner.llm.Provenance`.
+    Each entity is a dict with these keys:
 
-    Args (here, or per call to override them):
-        batch_size: windows per forward pass (16).
+    - `entity_group` (str): its type.
+    - `word` (str), `start` (int), `end` (int): ``text[start:end] == word``; characters of the text as given, end exclusive.
+    - `score` (float): P(type | span), the members' probabilities averaged (with an LLM: after fusion).
+    - `uncertainty` (float): u = 1 - max P(y | span) of SpanNER (equation 9).
+    - `source` (str): who decided, "local" for the ensemble, "llm", or "rule" for a forced term.
+    - `votes` (dict): the type each member gave this span, "O" for none; a gazetteer says something only about its own terms.
+    - `needs_review` (bool): whether u is above the threshold, or the text is beyond what the model knows, and no LLM has given
+      an answer.
+    - `error_probability` (float): that the entity is wrong; only in composites that `hybridner calibrate` has seen.
+    - `ood_score` (float): the share of known passages that are more typical than the one around the entity, from 0 to 1; only in
+      composites that `hybridner calibrate` taught what they know. The list itself has the attribute `ood_score` of the whole
+      text.
+    - `contradictions` (list): only with `consistent_with`; what the entity breaks, in words.
+    - `local_label`, `llm_label`, `llm_score`, `member_label`, `llm_features`, `llm_status`, `llm_model`, `fusion`, `llm_error`,
+      `llm_failure`: only with an LLM; see `hybridner.llm.Provenance`.
+
+    All parameters but `model`, `backend` and `labels` can be given here, or per call to override them.
+
+    Args:
+        model: a composite or a single member; `transformers.pipeline` takes its folder or Hub id.
+        batch_size: windows per forward pass.
         threshold: τ, a number from 0 to 1 or any `hybridner.ensemble.Threshold`; by default the model's own. A
             `hybridner.AdaptiveThreshold` follows the texts and keeps the share of doubtful entities (with an LLM: of routed
             candidates) to a budget; it goes on where the last call left it.
@@ -91,11 +96,12 @@ class HybridNerPipeline(Pipeline):
         llm_cache: file in which answers are kept, or an `AnswerCache`.
         llm_examples: file that `hybridner examples` made of the training data, or an `ExampleIndex`: with each question the LLM
             is shown the labelled spans most like the one in doubt.
-        backend: (here only) "onnx" runs the model on onnxruntime, on the CPU; what `hybridner export` wrote runs there without
+        backend: "onnx" runs the model on onnxruntime, on the CPU; what `hybridner export` wrote runs there without
             it. By default torch.
-        labels: (here only) no model: an LLM finds the entities from the definitions of these labels; see
+        labels: in place of a model: an LLM finds the entities from the definitions of these labels; see
             `hybridner.pipeline.definitions.DefinitionsPipeline`.
-        dry_run: (per call) give back a `hybridner.llm.Plan` of calls, tokens and price, and ask nobody.
+        **kwargs: further ones of `transformers.Pipeline`, such as `device`.
+        dry_run: give back a `hybridner.llm.Plan` of calls, tokens and price, and ask nobody.
 
     Attributes:
         llm_report: cost and latency of the last call that used an LLM, else None.
@@ -105,6 +111,14 @@ class HybridNerPipeline(Pipeline):
             result and a warning, so that the rest of the batch comes through.
         ModelError: a parameter has a value it cannot have.
         LlmError: settings of the LLM that cannot work; an LLM that fails only with ``llm_settings={"on_llm_error": "raise"}``.
+
+    Example:
+        >>> from transformers import pipeline
+        >>> ner = pipeline("hybrid-ner", model=str(hybridner.bundled.BUNDLED_FOLDER))
+        >>> [(entity["word"], entity["entity_group"]) for entity in ner("俄罗斯部署了干扰机。")]
+        [('俄罗斯', 'Adversary States'), ('干扰机', 'Offensive Systems')]
+        >>> [entity["word"] for entity in ner("俄罗斯部署了干扰机。", forbid=["俄罗斯"])]
+        ['干扰机']
     """
 
     # The model brings its own vocabularies.
@@ -222,17 +236,35 @@ class HybridNerPipeline(Pipeline):
             ModelError: a setting that cannot work here, such as an LLM (see `hybridner annotate`).
 
         Example:
-            >>> ner.map(load_dataset("json", data_files="posts.jsonl", split="train"), column="body", num_proc=4)
+            >>> from datasets import Dataset
+            >>> rows = pipe.map(Dataset.from_dict({"body": [text]}), column="body")
+            >>> [entity["word"] for entity in rows[0]["entities"]]
+            ['俄罗斯', '干扰机']
         """
         return map_dataset(self, dataset, column, output, num_proc, **settings)
 
     def check_settings(self, batch_size: int | None = None, **settings: Any) -> None:
-        """Raise a ModelError where a setting cannot work, before anything is read."""
+        """Make sure that settings can work, before anything is read.
+
+        Args:
+            batch_size, **settings: as for the pipeline.
+
+        Raises:
+            ModelError: a setting that cannot work.
+        """
         _check_batch_size(batch_size)
         self._sanitize_parameters(**settings)
 
     def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:
-        """As `push_to_hub` of the model, with which everything is saved that the pipeline needs."""
+        """Publish the model, with which everything is saved that the pipeline needs.
+
+        Args:
+            repo_id: "NAME/MODEL", or "MODEL" under the token's own name.
+            **kwargs: as for `push_to_hub` of the model.
+
+        Returns:
+            the address of the commit.
+        """
         push: Any = self.model.push_to_hub
         return str(push(repo_id, **kwargs))
 
@@ -262,7 +294,12 @@ class HybridNerPipeline(Pipeline):
         return prediction
 
     def postprocess(self, model_outputs: Any, **postprocess_parameters: Any) -> EntityList:
-        """Entities of one `TextPrediction` as dicts; with `llm` among the parameters, it is asked first."""
+        """Entities of one text as dicts; with `llm` among the parameters, it is asked first.
+
+        Args:
+            model_outputs: a `TextPrediction`.
+            **postprocess_parameters: those of the pipeline that bear on the output.
+        """
         (entities,) = self._entities([[model_outputs]], **_split(postprocess_parameters))
         return entities
 
@@ -275,7 +312,14 @@ class HybridNerPipeline(Pipeline):
         forward_params: dict[str, Any],
         postprocess_params: dict[str, Any],
     ) -> Iterator[EntityList]:
-        """The entities of each text, in the order of the texts."""
+        """The entities of each text, in the order of the texts.
+
+        Args:
+            inputs: the texts.
+            num_workers: has no meaning here.
+            batch_size: windows per forward pass.
+            preprocess_params, forward_params, postprocess_params: as `_sanitize_parameters` sorts them.
+        """
         return self._entities(self._predictions(inputs, batch_size, forward_params), **_split(postprocess_params))
 
     def _predictions(self, inputs: Iterable[Any], batch_size: int, decision: Mapping[str, Any]) -> Iterator[list[TextPrediction]]:

@@ -89,6 +89,9 @@ class PredictRequest(Settings):
 def read_request(body: object) -> PredictRequest:
     """A request from its decoded JSON.
 
+    Args:
+        body: what its JSON holds.
+
     Raises:
         InputError: something in it cannot be, or is unknown; the message says what.
     """
@@ -99,6 +102,9 @@ def read_request(body: object) -> PredictRequest:
 
 def parse_request(body: bytes) -> PredictRequest:
     """A request from the bytes of its body.
+
+    Args:
+        body: of the request.
 
     Raises:
         InputError: as `read_request`; or it is no JSON.

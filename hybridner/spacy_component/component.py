@@ -50,6 +50,7 @@ class HybridNerComponent(Pipe):
             `HybridNerPipeline` does.
 
     Example:
+        >>> import spacy
         >>> nlp = spacy.blank("zh")
         >>> component = nlp.add_pipe("hybrid_ner", config={"model": "bundled", "parameters": {"decoding": "nested"}})
         >>> doc = nlp("俄罗斯部署了干扰机。")
@@ -176,7 +177,12 @@ def make_hybrid_ner(
     overwrite_ents: bool,
     parameters: dict[str, Any],
 ) -> HybridNerComponent:
-    """The component with the settings of a pipeline's configuration; see `HybridNerComponent`."""
+    """The component with the settings of a pipeline's configuration.
+
+    Args:
+        nlp: the pipeline.
+        name, model, batch_size, device, spans_key, alignment_mode, overwrite_ents, parameters: see `HybridNerComponent`.
+    """
     mode: Any = alignment_mode
     return HybridNerComponent(
         name,

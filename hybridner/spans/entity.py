@@ -16,6 +16,11 @@ class Span(NamedTuple):
         start: first character, counted from 0 in the original text.
         end: one past the last character, so that ``text[start:end]`` is the word.
         label: the entity type.
+
+    Example:
+        >>> span = Span(0, 3, "State")
+        >>> "俄罗斯部署了干扰机。"[span.start : span.end]
+        '俄罗斯'
     """
 
     start: int
@@ -46,6 +51,11 @@ class Record:
         id: the record's name in its data set.
         group: the document it comes from; records of one group stay in one split or fold.
         unsure: where the labels, or that there are none, may be wrong: training counts them less.
+
+    Example:
+        >>> record = Record("俄罗斯部署了干扰机。", (Span(0, 3, "State"), Span(6, 9, "System")), id="1")
+        >>> [record.text[span.start : span.end] for span in record.entities]
+        ['俄罗斯', '干扰机']
     """
 
     text: str
@@ -58,8 +68,18 @@ class Record:
 def checked_record(text: str, spans: Iterable[tuple[int, int, str]], *, id: str = "", group: str = "", where: str = "") -> Record:
     """Build a record, making sure that every span lies inside its text.
 
+    Args:
+        text: the text.
+        spans: (start, end, label) of each entity, in any order.
+        id, group: see `Record`.
+        where: what errors call the record, such as "FILE, line 3".
+
     Raises:
         DataError: a span is empty, reversed or reaches out of the text, or its label is empty.
+
+    Example:
+        >>> checked_record("北约", [(0, 2, "State")]).entities
+        (Span(start=0, end=2, label='State'),)
     """
     if not isinstance(text, str):
         raise DataError(f"`text` must be a string, not {type(text).__name__}", where)

@@ -20,6 +20,10 @@ class Label:
         name: the label as it stands in data and output.
         title: its name in Chinese (or any second language), for readers and prompts.
         description: one sentence that says what belongs to it; the LLM reads it.
+
+    Example:
+        >>> Label("State", title="国家", description="国家和地区的名称。")
+        Label(name='State', title='国家', description='国家和地区的名称。')
     """
 
     name: str
@@ -33,8 +37,17 @@ class LabelSet:
 
     In arrays over "K + 1 labels" index 0 is O (no entity) and index k is ``labels[k - 1]``.
 
+    Attributes:
+        labels: the K types.
+        domain: what the texts are about, in words; prompts name it.
+
     Raises:
         DataError: no label, an empty name, the reserved name "O" or the same name twice.
+
+    Example:
+        >>> labels = LabelSet.of(["PER", "LOC"], domain="news")
+        >>> labels.names, labels.with_outside
+        (('PER', 'LOC'), ('O', 'PER', 'LOC'))
     """
 
     labels: tuple[Label, ...]
@@ -55,12 +68,25 @@ class LabelSet:
 
     @classmethod
     def of(cls, names: Iterable[str], domain: str = "") -> LabelSet:
-        """A label set of bare names, in the order given."""
+        """A label set of bare names, in the order given.
+
+        Args:
+            names: the K names.
+            domain: what the texts are about.
+        """
         return cls(tuple(Label(name) for name in names), domain)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LabelSet:
-        """From ``{"domain": ..., "labels": ["PER", {"name": ..., "title": ..., "description": ...}]}``."""
+        """From what `to_dict` gives, or a YAML file of a label set holds.
+
+        Args:
+            data: ``{"domain": ..., "labels": ["PER", {"name": ..., "title": ..., "description": ...}]}``.
+
+        Example:
+            >>> LabelSet.from_dict({"labels": ["PER", {"name": "LOC", "title": "地点"}]}).labels[1].title
+            '地点'
+        """
         entries = data.get("labels") if isinstance(data, Mapping) else None
         if not isinstance(entries, (list, tuple)):
             raise DataError("`labels` must be a list of names or of {name, title, description}")
@@ -78,6 +104,7 @@ class LabelSet:
         return cls(tuple(labels), str(data.get("domain") or ""))
 
     def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
         return {"domain": self.domain, "labels": [asdict(label) for label in self.labels]}
 
     @cached_property

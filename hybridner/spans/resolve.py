@@ -21,6 +21,10 @@ def best_flat(spans: Sequence[Interval], weights: Sequence[float]) -> list[int]:
     Args:
         spans: n pairs [start, end) in characters.
         weights: n finite numbers; only positive ones can be chosen.
+
+    Example:
+        >>> best_flat([(0, 3), (2, 5), (4, 7)], [1.0, 1.5, 1.0])
+        [0, 2]
     """
     order = sorted((i for i in range(len(spans)) if weights[i] > 0), key=lambda i: (spans[i][1], spans[i][0], i))
     ends = [spans[i][1] for i in order]
@@ -47,6 +51,14 @@ def best_nested(spans: Sequence[Interval], weights: Sequence[float]) -> list[int
 
     Two spans cross when they overlap and neither holds the other. Dynamic programming over the end points of each
     connected group of overlapping spans; cubic in the number of end points of a group, and groups are small.
+
+    Args:
+        spans: n pairs [start, end) in characters.
+        weights: n finite numbers; only positive ones can be chosen.
+
+    Example:
+        >>> best_nested([(0, 5), (0, 2), (1, 6)], [1.0, 1.0, 1.5])
+        [0, 1]
     """
     order = sorted((i for i in range(len(spans)) if weights[i] > 0), key=lambda i: (spans[i][0], -spans[i][1], i))
     chosen: list[int] = []

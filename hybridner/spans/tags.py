@@ -22,7 +22,15 @@ def inside_tag(label: int) -> int:
 
 
 def tag_names(labels: Sequence[str]) -> list[str]:
-    """["O", "B-first", "I-first", "B-second", ...]: the name of each tag number."""
+    """The name of each tag number.
+
+    Args:
+        labels: the K names.
+
+    Example:
+        >>> tag_names(["PER", "LOC"])
+        ['O', 'B-PER', 'I-PER', 'B-LOC', 'I-LOC']
+    """
     return ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
 
 
@@ -30,6 +38,15 @@ def spans_to_tags(spans: Iterable[Span], length: int, labels: Sequence[str]) -> 
     """Tag numbers of a text of `length` characters; of overlapping spans the longer one is kept (ties: the first).
 
     BIO cannot hold nested spans, so what is left out here is lost to a tagger.
+
+    Args:
+        spans: entities of a text.
+        length: its characters.
+        labels: the K names.
+
+    Example:
+        >>> spans_to_tags([Span(0, 2, "LOC")], 4, ["PER", "LOC"])
+        [3, 4, 0, 0]
     """
     number = {label: index for index, label in enumerate(labels)}
     tags = [OUTSIDE] * length

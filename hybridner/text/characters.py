@@ -31,6 +31,11 @@ class CharacterVocabulary:
         ids: token id of each character.
         pad, unk, cls, sep: ids of the special tokens.
         lowercase: whether letters are lower-cased before looking them up (an uncased checkpoint).
+
+    Example:
+        >>> vocabulary = CharacterVocabulary.of_texts(["中国"])
+        >>> vocabulary.encode("中文")
+        [2, 4, 1, 3]
     """
 
     ids: dict[str, int]

@@ -16,7 +16,12 @@ _PAUSES = ("，,、：: ",)
 
 
 class Window(NamedTuple):
-    """Characters ``[start, end)`` of a text are read, of which ``[own_start, own_end)`` belong to this window."""
+    """A stretch of a text that is read at once; every character belongs to one window.
+
+    Attributes:
+        start, end: characters [start, end) that are read.
+        own_start, own_end: those of them that belong to this window; the others are context.
+    """
 
     start: int
     end: int
@@ -37,6 +42,10 @@ def cut_windows(text: str, size: int, context: int) -> list[Window]:
 
     Raises:
         ValueError: `size` is not positive or `context` too large for it.
+
+    Example:
+        >>> [window[:2] for window in cut_windows("他来了。她走了。", 4, 0)]
+        [(0, 4), (4, 8)]
     """
     if size < 1 or context < 0 or context * 4 > size:
         raise ValueError(f"need size >= 1 and 0 <= context <= size / 4, got size={size}, context={context}")

@@ -18,6 +18,8 @@ PRECISIONS = ("auto", "no", "bf16", "fp16")
 class HybridNerTrainingArguments(TrainingArguments):
     """`transformers.TrainingArguments` with rates for encoders and heads, and the defaults that suit members of a composite.
 
+    All other arguments of `transformers.TrainingArguments` are taken as well.
+
     Args:
         num_train_epochs: passes over the records; None chooses by their number, see `hybridner.training.defaults`.
         encoder_learning_rate: of the pretrained encoders, and of self-attention layers in heads; None chooses by their size.
@@ -26,6 +28,23 @@ class HybridNerTrainingArguments(TrainingArguments):
         early_stopping_patience: stop after so many evaluations without a better mean entity F1; None never stops early, and
             "auto" is 3, or 6 of the 20 evaluations where few records are passed over many times.
         mixed_precision: "no", "bf16" or "fp16", in place of `bf16` and `fp16`; "auto" is bf16 on GPUs that have it, else no.
+        learning_rate: in place of `head_learning_rate`, where that is None.
+        per_device_train_batch_size, per_device_eval_batch_size: records per step on each device.
+        weight_decay: of weight matrices.
+        warmup_steps: below 1 the share of all steps, else their number.
+        max_grad_norm: gradients are clipped to it.
+        optim, train_sampling_strategy: as in transformers.
+        eval_strategy, save_strategy, logging_strategy: when; by default after each epoch.
+        save_total_limit: how many checkpoints are kept.
+        load_best_model_at_end, metric_for_best_model, greater_is_better: the model ends with the weights of the best mean F1.
+        remove_unused_columns, dataloader_pin_memory, ddp_find_unused_parameters: as in transformers.
+        report_to: where figures are sent; by default nowhere.
+        use_cpu: by default only where there is no GPU.
+
+    Example:
+        >>> arguments = HybridNerTrainingArguments(output_dir="runs", num_train_epochs=3, head_learning_rate=2e-3)
+        >>> arguments.per_device_train_batch_size, arguments.encoder_learning_rate
+        (16, None)
     """
 
     encoder_learning_rate: float | None = None

@@ -139,7 +139,16 @@ class HubSection(Section):
 
 
 class Recipe(Section):
-    """A whole run: data, members, training, the composite, out-of-fold predictions, and optionally the Hub."""
+    """A whole run.
+
+    Attributes:
+        data: where labelled records are.
+        members: settings of each member by its name.
+        training: epochs, rates, seed, output folder.
+        composite: how the members are put together.
+        crossval: folds of out-of-fold predictions.
+        hub: where the composite is published; None for nowhere.
+    """
 
     data: DataSection
     members: dict[str, MemberSection]
@@ -182,7 +191,15 @@ def load_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) ->
 
 
 def recipe_from_dict(data: Mapping[str, Any], where: str = "") -> Recipe:
-    """Check a recipe that is already a mapping; errors as in `load_recipe`, with `where` before each."""
+    """Check a recipe that is already a mapping.
+
+    Args:
+        data: the recipe.
+        where: stands before each error.
+
+    Raises:
+        RecipeError: as in `load_recipe`.
+    """
     try:
         recipe = validate(Recipe, _expand(data, ""), RecipeError)
         _check_members(recipe)

@@ -59,7 +59,16 @@ def run_recipe(recipe: Recipe, only: Sequence[str] = (), overwrite: bool = False
 
 
 def train_and_assemble(recipe: Recipe, data: TrainingData, only: Sequence[str] = (), overwrite: bool = False) -> Path:
-    """As `run_recipe`, on records that are already in memory."""
+    """As `run_recipe`, on records that are already in memory.
+
+    Args:
+        recipe: what to do.
+        data: in place of what the recipe names.
+        only, overwrite: as for `run_recipe`.
+
+    Returns:
+        the folder of the composite.
+    """
     train_members(recipe, data, only, overwrite)
     output, state = Path(recipe.training.output), processes()
     if state.is_main_process and all((output / name / REPORT).exists() for name in recipe.members):

@@ -46,23 +46,24 @@ class HybridNerTrainer(Trainer):
     Evaluation decodes: it gives entity precision, recall and F1 of each member (`eval_f1_NAME`) and the means over the members
     (`eval_f1`). With `eval_dataset` the model ends with the weights of the best mean F1.
 
-    ```python
-    from hybridner import BertBiLstmCrfModel, HybridNerTrainer, HybridNerTrainingArguments, Record, Span
-
-    records = [Record("北约在叙利亚部署了干扰机。", (Span(0, 2, "State"), Span(3, 6, "Place")))]
-    tagger = BertBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])
-    trainer = HybridNerTrainer(tagger, HybridNerTrainingArguments(output_dir="runs/tagger"), records, records)
-    trainer.train()
-    print(trainer.evaluate()["eval_f1"])
-    trainer.save_model("tagger")
-    ```
-
     Args:
         model: a composite, or one member; changed in place.
         args: how to train; see `HybridNerTrainingArguments`.
         train_dataset: records, or a `datasets.Dataset` with the columns `text` and `entities` (start, end, label).
         eval_dataset: the same; without it there is no evaluation and no early stopping.
         **kwargs: of `transformers.Trainer`, such as `callbacks`.
+
+    Example:
+        >>> tagger = BertBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])
+        >>> arguments = HybridNerTrainingArguments(output_dir="runs/tagger", num_train_epochs=1, disable_tqdm=True)
+        >>> trainer = HybridNerTrainer(tagger, arguments, read_records("train.jsonl"), read_records("dev.jsonl"))
+        >>> trainer.train().metrics["epoch"]
+        {'loss': ...}
+        1.0
+        >>> "eval_f1" in trainer.evaluate()
+        {'eval_loss': ...}
+        True
+        >>> trainer.save_model("tagger")
     """
 
     args: HybridNerTrainingArguments
@@ -98,7 +99,11 @@ class HybridNerTrainer(Trainer):
         )
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """The optimizer that the arguments name, with a rate and weight decay for each group of weights."""
+        """The optimizer that the arguments name, with a rate and weight decay for each group of weights.
+
+        Args:
+            model: by default the trainer's own.
+        """
         if self.optimizer is None:
             model = self.model if model is None else model
             optimizer_class, settings = self.get_optimizer_cls_and_kwargs(self.args, model)
@@ -108,7 +113,16 @@ class HybridNerTrainer(Trainer):
     def prediction_step(
         self, model: Any, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: list[str] | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The loss, [B, members, 3] correct, predicted and gold entities, and a placeholder for labels."""
+        """Read one batch and count its entities.
+
+        Args:
+            model: the model.
+            inputs: a batch.
+            prediction_loss_only, ignore_keys: as in transformers; they have no meaning here.
+
+        Returns:
+            the loss, [B, members, 3] correct, predicted and gold entities, and a placeholder for labels.
+        """
         inputs = self._prepare_inputs(inputs)
         with torch.inference_mode(), self.compute_loss_context_manager():
             outputs: HybridNerOutput = model(**inputs)
@@ -122,7 +136,15 @@ class HybridNerTrainer(Trainer):
         return outputs.loss.detach(), torch.stack(counts, dim=1), gold.new_zeros(len(gold))
 
     def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Entity precision, recall and F1 of each member and the means, on other records than `eval_dataset` if given."""
+        """Entity precision, recall and F1 of each member and the means.
+
+        Args:
+            eval_dataset: other records than those of the trainer.
+            *args, **kwargs: as for `transformers.Trainer.evaluate`.
+
+        Returns:
+            each figure by its name, such as `eval_f1`.
+        """
         features: Any = None if eval_dataset is None else _all_sure(self._to_features(eval_dataset))
         return dict(super().evaluate(features, *args, **kwargs))
 
@@ -132,6 +154,7 @@ class HybridNerTrainer(Trainer):
         Args:
             resume_from_checkpoint: a checkpoint's folder; or True for the newest complete one in `output_dir`, or none if there
                 is none. Those that cannot be used are named in a warning and deleted.
+            *args, **kwargs: as for `transformers.Trainer.train`.
 
         Raises:
             ModelError: the checkpoint is unfinished or damaged.

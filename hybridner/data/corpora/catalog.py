@@ -138,8 +138,15 @@ SNCM_DRAFT = Source(
 def label_set(name: str) -> LabelSet:
     """The labels of a data set with their Chinese names, descriptions and domain, as they come with the package.
 
+    Args:
+        name: of the data set, such as "msra" or "sncm-open".
+
     Raises:
         DataError: no data set of that name is known.
+
+    Example:
+        >>> label_set("msra").names
+        ('LOC', 'ORG', 'PER')
     """
     if name not in SOURCES:
         raise DataError(f"unknown data set {name!r}; known are {', '.join(SOURCES)}")

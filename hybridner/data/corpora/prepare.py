@@ -89,6 +89,9 @@ def prepare(
 def load_prepared_label_set(folder: str | Path) -> LabelSet:
     """The label set of a folder that `prepare` wrote.
 
+    Args:
+        folder: what `prepare` wrote.
+
     Raises:
         DataError: the folder has none.
     """

@@ -83,8 +83,16 @@ def get_format(name: str) -> Format:
 def detect_format(path: str | Path, options: ReadOptions | None = None) -> Recognition:
     """The format of a file or a folder, from its content, and what it was told by.
 
+    Args:
+        path: a file or a folder.
+        options: how it will be read.
+
     Raises:
         DataError: the path does not exist, is empty, or has an unknown form.
+
+    Example:
+        >>> detect_format("train.jsonl").format
+        'jsonl'
     """
     path = Path(path)
     options = options or ReadOptions()

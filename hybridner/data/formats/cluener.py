@@ -12,7 +12,19 @@ from hybridner.spans import Record
 
 
 def write_cluener(records: Iterable[Record], path: str | Path) -> int:
-    """Write records as CLUENER JSON lines (end inclusive), the form its leaderboard takes; returns how many."""
+    """Write records as CLUENER JSON lines (end inclusive), the form its leaderboard takes.
+
+    Args:
+        records: in the order to be written.
+        path: the file to write.
+
+    Returns:
+        how many were written.
+
+    Example:
+        >>> write_cluener(records, "cluener.json")
+        24
+    """
     items = ({"id": record.id, "text": record.text, "label": _labels(record)} for record in records)
     return write_lines(items, path)
 

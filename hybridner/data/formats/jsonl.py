@@ -40,9 +40,22 @@ def _write(records: Iterable[AnnotatedRecord], path: Path, log: RepairLog, predi
 
 
 def write_jsonl(records: Iterable[Record], path: str | Path) -> int:
-    """Write records as JSON lines in our own form (end exclusive); returns how many.
+    r"""Write records as JSON lines in our own form (end exclusive).
 
     An empty `id` or `group` is left out. The file is there only when everything went well.
+
+    Args:
+        records: in the order to be written.
+        path: the file to write.
+
+    Returns:
+        how many were written.
+
+    Example:
+        >>> write_jsonl([Record("北约", (Span(0, 2, "State"),))], "one.jsonl")
+        1
+        >>> Path("one.jsonl").read_text(encoding="utf-8")
+        '{"text": "北约", "entities": [{"start": 0, "end": 2, "label": "State"}]}\n'
     """
     return write_lines(_items(AnnotatedRecord(record) for record in records), path)
 

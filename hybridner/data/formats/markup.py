@@ -41,7 +41,13 @@ class Relation:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A record with the relations between its entities, and where it stands ("FILE, line N")."""
+    """A record with the relations between its entities.
+
+    Attributes:
+        record: the sentence and its entities.
+        relations: between these entities.
+        where: "FILE, line N", for errors.
+    """
 
     record: Record
     relations: tuple[Relation, ...] = ()
@@ -50,7 +56,14 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Document:
-    """One document of a corpus."""
+    """One document of a corpus.
+
+    Attributes:
+        id: its name in the corpus.
+        genre: what sort of text it is.
+        title: its title.
+        sentences: in the order of the text.
+    """
 
     id: str
     genre: str
@@ -60,6 +73,10 @@ class Document:
 
 def read_corpus(path: str | Path | Iterable[str | Path], options: ReadOptions | None = None) -> list[Document]:
     """The documents of one file, of several files, or of all ``*.txt`` files of a folder in the order of their names.
+
+    Args:
+        path: a file, several files or a folder.
+        options: how they are read.
 
     Raises:
         DataError: a line that cannot be read, an id used twice, or no document at all.

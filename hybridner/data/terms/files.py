@@ -31,7 +31,7 @@ BLOCKED = "blocked"
 
 
 def read_terms(path: str | Path, label: str | None = None) -> Iterator[Term]:
-    """The terms of a file, one at a time; files of millions of lines are read in little memory (YAML and OWL at once).
+    r"""The terms of a file, one at a time; files of millions of lines are read in little memory (YAML and OWL at once).
 
     Args:
         path: ``.csv`` or ``.tsv`` with a header that names the columns term, label and, if you like, count, requires (words
@@ -44,6 +44,8 @@ def read_terms(path: str | Path, label: str | None = None) -> Iterator[Term]:
         DataError: a file that cannot be read, or a term without a label; it names the line.
 
     Example:
+        >>> Path("countries.txt").write_text("俄罗斯\n叙利亚\n", encoding="utf-8")
+        8
         >>> [term.surface for term in read_terms("countries.txt", "LOC")]
         ['俄罗斯', '叙利亚']
     """

@@ -1,0 +1,241 @@
+"""The docstrings of the reference: one form, every parameter named, and every example runs."""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import doctest
+import importlib
+import inspect
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from pydantic import BaseModel
+
+import hybridner
+from hybridner import errors
+from hybridner.bundled import BUNDLED_FOLDER
+from hybridner.data import read_records, write_jsonl
+from tests.support.predictions import made_up_predictions
+from tests.support.tiny import TEXT, save_tiny_encoder, small_records
+
+ROOT = Path(__file__).parent.parent
+#: The packages of the reference.
+PACKAGES = sorted(
+    name for page in (ROOT / "docs" / "api").glob("*.md") for name in re.findall(r"^::: ([\w.]+)$", page.read_text("utf-8"), re.M)
+)
+SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises", "Example")
+_SECTION = re.compile(r"^([A-Z]\w*(?: \(.*\))?):$", re.MULTILINE)
+#: Of a section: "name: ...", "a, b: ...", "**settings: ...".
+_ENTRY = re.compile(r"^    (\*{0,2}\w+(?:, \*{0,2}\w+)*):", re.MULTILINE)
+#: Classes whose parameters are those of a base class in transformers, but for the fields of their own.
+_FOREIGN = (transformers.PreTrainedConfig, transformers.TrainingArguments, transformers.PreTrainedModel, torch.nn.Module)
+
+
+def public(package: str) -> list[str]:
+    module = importlib.import_module(package)
+    names = getattr(module, "__all__", None) or [name for name, value in vars(module).items() if inspect.isclass(value)]
+    return [name for name in names if not name.startswith("_")]
+
+
+def documented() -> dict[str, Any]:
+    """The classes and functions of the reference by their full name, each once; not constants, whose comments describe them."""
+    found: dict[int, tuple[str, Any]] = {}
+    for package in PACKAGES:
+        for name in public(package):
+            value = getattr(importlib.import_module(package), name)
+            if inspect.isclass(value) or inspect.isroutine(value):
+                found.setdefault(id(value), (f"{package}.{name}", value))
+    return dict(found.values())
+
+
+NAMES = documented()
+EXPORTS = {
+    name: value for name, value in ((name, getattr(hybridner, name)) for name in hybridner.__all__) if name != "__version__"
+}
+
+
+def methods(owner: type) -> dict[str, Any]:
+    """The public methods of a class that have a docstring of their own; the reference shows no others."""
+    plain = {name: getattr(value, "__func__", value) for name, value in vars(owner).items()}
+    return {name: value for name, value in plain.items() if name[0] != "_" and inspect.isfunction(value) and value.__doc__}
+
+
+def everything() -> dict[str, Any]:
+    found = dict(NAMES)
+    for name, value in NAMES.items():
+        if inspect.isclass(value):
+            found |= {f"{name}.{method}": function for method, function in methods(value).items()}
+    return found
+
+
+def sections(value: Any) -> dict[str, str]:
+    """The text of each section of a docstring by its name, and what comes before them under ""."""
+    pieces = _SECTION.split(inspect.cleandoc(value.__doc__ or ""))
+    return {"": pieces[0], **dict(zip(pieces[1::2], pieces[2::2], strict=True))}
+
+
+def entries(text: str) -> list[str]:
+    return [name.strip(" *") for line in _ENTRY.findall(text) for name in line.split(",")]
+
+
+def parameters(value: Any) -> list[str]:
+    """Of a function, or of what a class is made with; what a base class takes is described there."""
+    if not inspect.isclass(value):
+        return [name for name in inspect.signature(value).parameters if name not in ("self", "cls")]
+    if issubclass(value, _FOREIGN) and "__init__" not in vars(value):
+        return []
+    if issubclass(value, _FOREIGN):
+        return [name for name in inspect.get_annotations(value) if not name.startswith("_")] if _has_fields(value) else []
+    if issubclass(value, Exception) or getattr(value, "_is_protocol", False):
+        return []
+    if "__init__" in vars(value) and not _has_fields(value):
+        return parameters(vars(value)["__init__"])
+    if issubclass(value, BaseModel):
+        return list(value.model_fields)
+    if dataclasses.is_dataclass(value):
+        return [field.name for field in dataclasses.fields(value) if field.init]
+    return list(getattr(value, "_fields", ()))
+
+
+def _has_fields(value: type) -> bool:
+    return dataclasses.is_dataclass(value) or issubclass(value, BaseModel)
+
+
+@pytest.mark.parametrize("name", everything())
+def test_docstrings_have_one_form(name: str) -> None:
+    value = everything()[name]
+    parts = sections(value)
+    summary = parts[""].split("\n\n")[0]
+    assert summary, "no docstring"
+    assert summary.rstrip().endswith((".", ":", "!")), f"the first sentence has no end: {summary}"
+    assert [part for part in parts if part] == [part for part in SECTIONS if part in parts], "unknown or disordered sections"
+    known = parameters(value)
+    if known and not (inspect.isclass(value) and issubclass(value, hybridner.HybridNerPipeline)):
+        unknown = set(entries(parts.get("Args", ""))) - set(known)
+        assert not unknown, f"there are no parameters {unknown}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_is_described(name: str) -> None:
+    value = NAMES[name]
+    parts = sections(value)
+    missing = set(parameters(value)) - set(entries(parts.get("Args", "") + parts.get("Attributes", "")))
+    assert not missing
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_every_parameter_of_the_methods_of_what_users_hold_is_described(name: str) -> None:
+    if inspect.isclass(EXPORTS[name]):
+        for method, function in methods(EXPORTS[name]).items():
+            missing = set(parameters(function)) - set(entries(sections(function).get("Args", "")))
+            assert not missing, method
+
+
+@pytest.mark.parametrize("name", everything())
+def test_exceptions_exist(name: str) -> None:
+    value = everything()[name]
+    for error in entries(sections(value).get("Raises", "")):
+        found = getattr(errors, error, None) or getattr(builtins, error, None)
+        for place in (value.__module__, ".".join(name.split(".")[:2])):
+            found = found or getattr(importlib.import_module(place), error, None)
+        assert isinstance(found, type), error
+        assert issubclass(found, Exception)
+
+
+def test_what_users_hold_has_an_example() -> None:
+    assert [name for name, value in EXPORTS.items() if ">>> " not in sections(value).get("Example", "")] == []
+
+
+def test_all_parameters_of_a_call_of_the_pipeline_are_described_in_one_place() -> None:
+    with pytest.raises(errors.ModelError, match="the pipeline takes") as refusal:
+        hybridner.HybridNerPipeline._sanitize_parameters(None, nonsense=1)  # type: ignore[arg-type]
+    taken = str(refusal.value).partition("the pipeline takes ")[2].split(", ")
+    described = entries(sections(hybridner.HybridNerPipeline)["Args"])
+    assert len(taken) > 12
+    assert set(described) == {*taken, "model", "backend", "labels", "kwargs"}
+    assert len(described) == len(set(described))
+
+
+def examples() -> dict[str, doctest.DocTest]:
+    """Of all modules, also of what the reference does not show."""
+    found = {}
+    for path in sorted((ROOT / "hybridner").rglob("*.py")):
+        if ">>> " not in path.read_text(encoding="utf-8"):
+            continue
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        module = importlib.import_module(name)
+        for test in doctest.DocTestFinder(exclude_empty=True).find(module, name, extraglobs={}):
+            if test.examples:
+                found[test.name] = test
+    return found
+
+
+EXAMPLES = examples()
+
+
+@pytest.fixture(scope="module")
+def namespace() -> dict[str, Any]:
+    """What examples may use without saying so: see docs/api/index.md."""
+    pipe = transformers.pipeline("hybrid-ner", model=str(BUNDLED_FOLDER))
+    return {
+        "np": np,
+        "torch": torch,
+        "Path": Path,
+        "hybridner": hybridner,
+        **EXPORTS,
+        "pipe": pipe,
+        "model": pipe.model,
+        "labels": pipe.model.config.labels,
+        "text": "俄罗斯部署了干扰机。",
+        "records": small_records(),
+        "predictions": made_up_predictions(60),
+        "read_records": read_records,
+        "AutoModel": transformers.AutoModel,
+    }
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder examples run in."""
+    folder = tmp_path_factory.mktemp("examples")
+    write_jsonl(small_records(), folder / "train.jsonl")
+    write_jsonl(small_records()[:4], folder / "dev.jsonl")
+    save_tiny_encoder(folder / "bert-base-chinese", TEXT)
+    return folder
+
+
+@pytest.fixture
+def workplace(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(files, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_run(name: str, namespace: dict[str, Any], workplace: Path) -> None:
+    """A reader sees the names of the package that an example is about, and those of the namespace."""
+    test = EXAMPLES[name]
+    package = importlib.import_module(".".join(name.split(".")[:2]))
+    module = sorted((module for module in _modules(name)), key=len)[-1]
+    test.globs = {**vars(package), **vars(importlib.import_module(module)), **namespace}
+    report: list[str] = []
+    result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=report.append)
+    assert not result.failed, "".join(report)
+
+
+def _modules(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    for count in range(2, len(parts) + 1):
+        path = ROOT.joinpath(*parts[:count])
+        if path.is_dir() or path.with_suffix(".py").exists():
+            yield ".".join(parts[:count])
