@@ -156,7 +156,7 @@ def labels_for(base: LabelSet, records: Sequence[Record], source: str | None) ->
     Raises:
         DataError: no entity at all, or labels in the records that the named label set lacks.
 
-    Example:
+    Examples:
         >>> labels_for(LabelSet.of(["State", "Place", "System"]), records, None).names
         ('State', 'Place', 'System')
     """

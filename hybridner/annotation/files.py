@@ -15,6 +15,7 @@ from hybridner.errors import DataError
 from hybridner.files import check_is_file
 
 KINDS = ("text", "jsonl", "parquet")
+"""The kinds of files that can be annotated."""
 _KIND_OF_ENDING = {".txt": "text", ".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
 #: When so many records at the beginning are all bad, the input is not what it is taken for.

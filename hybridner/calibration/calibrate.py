@@ -75,7 +75,7 @@ def calibrate(model: CompositeModel, predictions: Predictions, choices: Calibrat
     Raises:
         ModelError: predictions of other members or labels; a strategy that is not there; a stacker whose library is missing.
 
-    Example:
+    Examples:
         >>> from hybridner.hybrid import predict_records
         >>> entities = (Span(0, 3, "Adversary States"), Span(6, 9, "Offensive Systems"))
         >>> labelled = [Record(text + "。" * number, entities) for number in range(8)]

@@ -32,7 +32,7 @@ def fit_settings(predictions: Predictions, stackers: Sequence[str] = (), decodin
     Raises:
         ModelError: see `fit_stacker`.
 
-    Example:
+    Examples:
         >>> fit_settings(predictions).temperature > 1
         True
     """
@@ -52,7 +52,7 @@ def cross_fit(predictions: Predictions, stackers: Sequence[str] = (), decoding: 
         stackers: which of `STACKERS` to fit as well.
         decoding: "flat" or "nested".
 
-    Example:
+    Examples:
         >>> parts = cross_fit(predictions)
         >>> evaluate(parts, "majority").f1() > 0.5
         True

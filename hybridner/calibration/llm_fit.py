@@ -45,7 +45,7 @@ class LlmCalibration:
         DataError: no sentence to ask about.
         LlmError: settings that cannot work.
 
-    Example:
+    Examples:
         >>> from hybridner.hybrid import predict_records
         >>> from hybridner.llm import as_verifier
         >>> labelled = [Record(text, (Span(0, 3, "Adversary States"),), str(number)) for number in range(8)]

@@ -31,7 +31,7 @@ def fit_pool(predictions: Predictions, decoding: str = "flat") -> PoolWeights:
         predictions: labelled, of N sentences.
         decoding: "flat" or "nested": how entities will be chosen.
 
-    Example:
+    Examples:
         >>> fit_pool(predictions).calibration.shape
         (4, 2)
     """

@@ -22,7 +22,7 @@ def fit_temperature(logits: Floats, gold: Integers) -> float:
     Returns:
         T > 0; 1 when there is nothing to fit on.
 
-    Example:
+    Examples:
         >>> round(fit_temperature(predictions.ballot.logits, predictions.gold)) in (1, 2, 3)
         True
     """

@@ -21,7 +21,7 @@ def fit_combiner(predictions: Predictions, decoding: str = "flat") -> CombinerWe
         predictions: labelled, of N sentences.
         decoding: "flat" or "nested": how entities will be chosen.
 
-    Example:
+    Examples:
         >>> fit_combiner(predictions).f1.shape
         (4,)
     """

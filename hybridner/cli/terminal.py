@@ -22,7 +22,7 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u2
 def visible(text: str) -> str:
     """The text with its control characters as escapes.
 
-    Example:
+    Examples:
         >>> visible("俄\\x1b[2J罗斯")
         '俄\\\\x1b[2J罗斯'
     """

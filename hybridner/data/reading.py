@@ -88,7 +88,7 @@ def iter_records(
     Raises:
         DataError: an unknown format or defect; it names the file, the record and the field.
 
-    Example:
+    Examples:
         >>> next(iter_records("train.jsonl", label_map={"State": "国家", "Place": None})).entities
         (Span(start=0, end=3, label='国家'),)
     """
@@ -115,7 +115,7 @@ def read_records(
     Raises:
         DataError: an unknown format or defect; it names the file, the record and the field.
 
-    Example:
+    Examples:
         >>> records = read_records("train.jsonl")
         >>> records[0].text, records[0].entities[0]
         ('俄罗斯在叙利亚部署了干扰机！', Span(start=0, end=3, label='State'))
@@ -135,7 +135,7 @@ def split_files(folder: str | Path) -> dict[str, Path]:
     Raises:
         DataError: no split is found, or two files for one.
 
-    Example:
+    Examples:
         >>> {split: path.name for split, path in split_files(".").items()}
         {'train': 'train.jsonl', 'validation': 'dev.jsonl'}
     """
@@ -185,7 +185,7 @@ def read_splits(folder: str | Path, format: str | None = None, *, repairs: Repai
     Raises:
         DataError: no split, two files for one, or whatever is wrong with a file.
 
-    Example:
+    Examples:
         >>> {split: len(records) for split, records in read_splits(".").items()}
         {'train': 24, 'validation': 4}
     """

@@ -24,7 +24,6 @@ class Rule:
     defect: bool = True
 
 
-#: Every rule by its name. What no rule covers stops the reading with a DataError.
 RULES: dict[str, Rule] = {
     "empty_tag": Rule("a line without a tag is read as O"),
     "broken_tags": Rule("a tag breaks its scheme: I, M or E after nothing starts an entity, an unfinished entity ends there"),
@@ -61,6 +60,7 @@ RULES: dict[str, Rule] = {
     "overlap_left_out": Rule("the format holds no overlapping entities: the longer ones are written", defect=False),
     "line_break_written": Rule("the format holds no line breaks or tabs inside a text: a space is written", defect=False),
 }
+"""Every rule of repair by its name. What no rule covers stops the reading with a DataError."""
 
 
 @dataclass

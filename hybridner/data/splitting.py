@@ -24,7 +24,7 @@ def collect_labels(records: Iterable[Record], domain: str = "") -> LabelSet:
     Raises:
         DataError: the records hold no entity.
 
-    Example:
+    Examples:
         >>> collect_labels(records).names
         ('Place', 'State')
     """
@@ -46,7 +46,7 @@ def split_records(records: Sequence[Record], fraction: float, seed: int) -> tupl
     Raises:
         ValueError: `fraction` is not between 0 and 1.
 
-    Example:
+    Examples:
         >>> train, dev = split_records(records, 0.25, seed=42)
         >>> len(train), len(dev)
         (18, 6)
@@ -81,7 +81,7 @@ def assign_folds(records: Sequence[Record], folds: int, seed: int) -> list[int]:
     Raises:
         DataError: fewer groups than folds.
 
-    Example:
+    Examples:
         >>> sorted(set(assign_folds(records, folds=3, seed=42)))
         [0, 1, 2]
     """
@@ -132,7 +132,7 @@ def split_sentences(record: Record) -> Iterator[Record]:
     Yields:
         its sentences with their entities, in the order of the text.
 
-    Example:
+    Examples:
         >>> [sentence.id for sentence in split_sentences(Record("他来了。 她走了。", id="a"))]
         ['a:0', 'a:5']
     """

@@ -73,7 +73,7 @@ def convert(
     Raises:
         DataError: whatever is wrong with the source, or a target that is the source itself.
 
-    Example:
+    Examples:
         >>> convert("train.jsonl", "train.bio", to="conll")
         24
     """

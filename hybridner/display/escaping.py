@@ -14,7 +14,7 @@ def escape(text: str) -> str:
     Args:
         text: any text.
 
-    Example:
+    Examples:
         >>> escape("<b>")
         '&lt;b&gt;'
     """

@@ -39,7 +39,7 @@ def show(entities: Any, text: str | None = None, *, labels: LabelSet | None = No
     Raises:
         DataError: entities that have no place in the text, or several texts to be edited.
 
-    Example:
+    Examples:
         >>> html = hybridner.show(pipe(text), text)
         >>> html.count("<mark")
         2

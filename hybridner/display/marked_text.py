@@ -44,7 +44,7 @@ def mark_text(text: str, marks: Sequence[Mark]) -> str:
     Raises:
         ValueError: two marks cross, or one lies outside the text.
 
-    Example:
+    Examples:
         >>> mark_text("北约", [Mark(0, 2, "国家")]).startswith("<mark")
         True
     """

@@ -44,7 +44,7 @@ class AdaptiveThreshold:
     Raises:
         ModelError: a value outside its range.
 
-    Example:
+    Examples:
         >>> threshold = AdaptiveThreshold(budget=0.2, start=0.3)
         >>> for uncertainty in [0.1, 0.4, 0.05, 0.2, 0.02]:
         ...     threshold.update("State", uncertainty)
@@ -136,7 +136,7 @@ class AdaptiveThreshold:
         Args:
             data: as JSON holds it.
 
-        Example:
+        Examples:
             >>> AdaptiveThreshold.from_dict(AdaptiveThreshold(0.2).to_dict()).value()
             0.5
         """

@@ -13,8 +13,8 @@ from scipy.special import log_softmax
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-#: The vote of a member that cannot score a span (SpanNER, when it is longer than L).
 ABSTAIN = -1
+"""The vote of a member that cannot score a span (SpanNER, when it is longer than L)."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def merge_ballots(parts: Sequence[Ballot], rows: Sequence[Sequence[int]]) -> Bal
         parts: the ballots.
         rows: for each part the new number of each of its texts.
 
-    Example:
+    Examples:
         >>> merge_ballots([predictions.ballot.select_texts([0]), predictions.ballot.select_texts([1])], [[1], [0]]).spans.tolist()
         [[0, 0, 2], [0, 4, 6], [1, 0, 2], [1, 4, 6]]
     """

@@ -8,9 +8,14 @@ from typing import Literal, get_args
 
 from hybridner.spans import NON_ENTITY
 
-#: entity: chosen by the ensemble; lost: proposed by a member and outvoted to O; near_miss: proposed by none, nearly by SpanNER.
 Kind = Literal["entity", "lost", "near_miss"]
+"""Kinds of candidates.
+
+"entity": chosen by the ensemble; "lost": proposed by a member and outvoted to O; "near_miss": proposed by
+none, nearly by SpanNER.
+"""
 KINDS: tuple[Kind, ...] = get_args(Kind)
+"""The three kinds of candidates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def select_entities(candidates: Sequence[Candidate]) -> list[Candidate]:
     Args:
         candidates: of one text, as `decide` returns them.
 
-    Example:
+    Examples:
         >>> [entity.label for entity in select_entities(model.predict([text])[0].candidates)]
         ['Adversary States', 'Offensive Systems']
     """

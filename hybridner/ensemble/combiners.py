@@ -86,10 +86,9 @@ def _stacked(ballot: Ballot, weights: CombinerWeights | None = None, *, name: st
     return known[name].log_probabilities(ballot)
 
 
-#: The stacking strategies.
 STACKERS = ("svm", "forest", "xgboost")
+"""The stacking strategies."""
 
-#: Strategies by the name users give them.
 COMBINERS: dict[str, Combiner] = {
     "majority": majority,
     "f1": f1,
@@ -100,8 +99,9 @@ COMBINERS: dict[str, Combiner] = {
     "pool": pool,
     **{name: partial(_stacked, name=name) for name in STACKERS},
 }
-#: Those that work in any composite.
+"""Combining strategies by the name users give them; each gives [C, K + 1] scores of a ballot's candidates."""
 UNFITTED = ("score", "majority", "mean")
+"""The strategies that work in any composite."""
 
 
 def available_strategies(weights: CombinerWeights | None) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ def available_strategies(weights: CombinerWeights | None) -> tuple[str, ...]:
     Returns:
         keys of `COMBINERS`.
 
-    Example:
+    Examples:
         >>> available_strategies(None)
         ('score', 'majority', 'mean')
     """

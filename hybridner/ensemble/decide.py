@@ -64,7 +64,7 @@ def decide(
     Returns:
         the candidates of each text, sorted by start, then longer first.
 
-    Example:
+    Examples:
         >>> ballot = predictions.ballot.select_texts([0])
         >>> rows = decide(ballot, 1, predictions.labels, predictions.members, DecisionSettings(strategy="majority"))
         >>> [(candidate.start, candidate.end) for candidate in rows[0]]
@@ -117,7 +117,7 @@ def decide_predictions(predictions: Predictions, settings: DecisionSettings) -> 
     Returns:
         N lists of candidates, as `decide` returns them.
 
-    Example:
+    Examples:
         >>> len(decide_predictions(predictions, DecisionSettings()))
         60
     """

@@ -34,7 +34,7 @@ class OodDetector:
     Raises:
         ModelError: one of them is empty.
 
-    Example:
+    Examples:
         >>> OodDetector(np.ones(4), np.array([0.0, 1.0, 2.0]), np.array([0.0])).score_texts(np.array([1.5, 9.0])).tolist()
         [0.5, 0.75]
     """

@@ -199,7 +199,7 @@ def concat_predictions(parts: Sequence[Predictions]) -> Predictions:
     Raises:
         DataError: no part, or parts that do not go together.
 
-    Example:
+    Examples:
         >>> len(concat_predictions([predictions, predictions]).records)
         120
     """

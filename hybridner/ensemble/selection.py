@@ -59,7 +59,7 @@ class SelectionTable:
         Raises:
             ModelError: one of them is not between 0 and 1.
 
-        Example:
+        Examples:
             >>> SelectionTable("pool", "error", (0.1, 0.9), (200, 400), (2, 90)).level_for(0.95)
             0.1
         """

@@ -27,7 +27,7 @@ class StreamWatch:
         total, unusual: texts since the change began, if there was one, and how many of them are unusual.
         has_changed: whether there was enough evidence; until it is all gone again.
 
-    Example:
+    Examples:
         >>> watch = StreamWatch()
         >>> [watch.update(score) for score in (0.2, *[0.99] * 7)].index(True)
         7

@@ -38,7 +38,7 @@ class FixedThreshold:
     Raises:
         ModelError: a τ that is not a number from 0 to 1.
 
-    Example:
+    Examples:
         >>> threshold = FixedThreshold(0.3, {"State": 0.5})
         >>> threshold.exceeded("State", 0.4), threshold.exceeded("Place", 0.4)
         (False, True)
@@ -84,7 +84,7 @@ def as_threshold(value: Threshold | float) -> Threshold:
     Raises:
         ModelError: neither a threshold nor a number from 0 to 1.
 
-    Example:
+    Examples:
         >>> as_threshold(0.3).value("State")
         0.3
     """
@@ -101,7 +101,7 @@ def find_doubtful(candidates: Iterable[Candidate], threshold: Threshold, kinds: 
         threshold: who is doubtful.
         kinds: which candidates may be, see `Kind`.
 
-    Example:
+    Examples:
         >>> candidates = model.predict([text])[0].candidates
         >>> any(find_doubtful(candidates, FixedThreshold(1.0)))
         False

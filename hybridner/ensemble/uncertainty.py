@@ -92,5 +92,5 @@ def error(context: ScoringContext) -> Floats:
     return inside if context.ood_scores is None else beyond_the_domain(inside, context.ood_scores)
 
 
-#: By the name users give them.
 UNCERTAINTIES: dict[str, _Measure] = {**SINGLE_MEASURES, "error": error}
+"""Measures of doubt by the name users give them; each gives [C] numbers u from 0 to 1."""

@@ -19,7 +19,7 @@ class PrecisionRecallF1:
         predicted: all predicted spans.
         gold: all gold spans (the support).
 
-    Example:
+    Examples:
         >>> scores = PrecisionRecallF1(correct=3, predicted=4, gold=6)
         >>> scores.precision, scores.recall, scores.f1
         (0.75, 0.5, 0.6)
@@ -103,7 +103,7 @@ def score_spans(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Spa
     Raises:
         ValueError: a different number of texts.
 
-    Example:
+    Examples:
         >>> scores = score_spans([[Span(0, 3, "State")]], [[Span(0, 3, "State"), Span(6, 9, "State")]])
         >>> scores.micro.precision, scores.micro.recall
         (0.5, 1.0)
@@ -129,7 +129,7 @@ def text_counts(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Spa
     Raises:
         ValueError: a different number of texts.
 
-    Example:
+    Examples:
         >>> text_counts([[Span(0, 3, "State")], []], [[Span(0, 2, "State")], []]).tolist()
         [[0, 1, 1], [0, 0, 0]]
     """

@@ -21,7 +21,7 @@ def score_boundaries(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterabl
         gold: gold spans of each text.
         predicted: predicted spans of each text, in the same order.
 
-    Example:
+    Examples:
         >>> score_boundaries([[Span(0, 3, "State")]], [[Span(0, 3, "Place")]]).f1
         1.0
     """
@@ -43,7 +43,7 @@ def score_types(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Spa
         gold: gold spans of each text.
         predicted: predicted spans of each text, in the same order.
 
-    Example:
+    Examples:
         >>> score_types([[Span(0, 3, "State")]], [[Span(0, 2, "State"), Span(2, 3, "State")]]).correct
         1
     """

@@ -43,7 +43,7 @@ def score_by_length(
         predicted: predicted spans of each text, in the same order.
         bins: the most characters of each bin but the last.
 
-    Example:
+    Examples:
         >>> list(score_by_length([[Span(0, 3, "State")]], [[]], bins=(2, 5)))
         ['1-2', '3-5', '6+']
     """
@@ -92,7 +92,7 @@ def training_surfaces(records: Iterable[Record]) -> frozenset[str]:
     Args:
         records: the training data.
 
-    Example:
+    Examples:
         >>> sorted(training_surfaces(records))
         ['俄罗斯', '加里宁格勒', '北约', '叙利亚']
     """
@@ -109,7 +109,7 @@ def seen_boundaries(
         systems: of gold and of each system, its spans in each text.
         surfaces: words, see `training_surfaces`.
 
-    Example:
+    Examples:
         >>> seen_boundaries(["北约和俄罗斯"], [[[Span(0, 2, "State"), Span(3, 6, "State")]]], {"北约"})
         [{(0, 2)}]
     """

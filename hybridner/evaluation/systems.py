@@ -68,7 +68,7 @@ def predict_systems(
     Returns:
         N lists of spans by the name of each system.
 
-    Example:
+    Examples:
         >>> systems = predict_systems(model, [text], ["majority"])
         >>> list(systems)[-1], [text[span.start : span.end] for span in systems["strategy:majority"][0]]
         ('strategy:majority', ['俄罗斯', '干扰机'])

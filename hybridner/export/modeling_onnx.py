@@ -30,6 +30,7 @@ from hybridner.models.loading import companion_file
 from hybridner.optional import require
 
 GRAPH_FILE = "model.onnx"
+"""The file of the graph in an exported composite's folder."""
 
 #: What the configuration of a composite has that is not about what it does.
 _NOT_CARRIED = {"model_type", "architectures", "dtype", "transformers_version", "_name_or_path", "precision", "parameters"}

@@ -33,7 +33,7 @@ def build_gazetteer(
     Raises:
         DataError: no term at all, or a label that is none of the K names.
 
-    Example:
+    Examples:
         >>> from hybridner.data.terms import Term
         >>> gazetteer = build_gazetteer(records, ["Place", "State"], lists=[Term("大马士革", "Place")])
         >>> gazetteer.counts_by_label

@@ -41,7 +41,7 @@ class Gazetteer:
         reliability: how probable it is that a term means what the gazetteer says.
         sources: sorted 64-bit hashes of the texts that counts come from, so that these are never judged by terms of their own.
 
-    Example:
+    Examples:
         >>> gazetteer = Gazetteer.from_terms([Term("俄罗斯", "Adversary States")], ["Adversary States"])
         >>> [(start, end) for _, start, end in gazetteer.find(["俄羅斯部署了干扰机。"]).places.tolist()]
         [(0, 3)]

@@ -50,7 +50,7 @@ class Rules:
             DataError: a file or a term that cannot be read.
             ModelError: an unknown label, a term that is forced to have two labels, or one that is forced and forbidden.
 
-        Example:
+        Examples:
             >>> Rules.of({"LOC": ["硅谷"]}, ["中国"], ["LOC"]).allows("中國", "LOC")
             False
         """

@@ -13,8 +13,8 @@ from hybridner.gazetteer.gazetteer import Gazetteer
 from hybridner.gazetteer.hits import Hits, Integers
 from hybridner.gazetteer.reliability import Floats, Reliability
 
-#: What it is called among the members.
 GAZETTEER = "gazetteer"
+"""What a gazetteer is called among the members."""
 #: Folds that its reliability is cross-fitted over where the predictions have none of their own.
 _FOLDS, _SEED = 5, 42
 
@@ -59,7 +59,7 @@ def add_gazetteer(predictions: Predictions, gazetteer: Gazetteer) -> Predictions
     Raises:
         DataError: the gazetteer has terms of a label that the predictions lack.
 
-    Example:
+    Examples:
         >>> from hybridner.data.terms import Term
         >>> gazetteer = Gazetteer.from_terms([Term("甲乙", "LOC")], ["LOC"])
         >>> add_gazetteer(predictions, gazetteer).members[-1]

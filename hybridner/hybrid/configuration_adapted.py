@@ -21,7 +21,7 @@ class AdaptedHybridNerConfig(HybridNerConfig):
         base: folder or Hub id of the base, or "bundled".
         base_fingerprint: of the base's encoders and vocabularies, see `base_fingerprint`.
 
-    Example:
+    Examples:
         >>> config = AdaptedHybridNerConfig(**{**model.config.to_dict(), "base": "NAME/MODEL"})
         >>> config.base_model
         'NAME/MODEL'

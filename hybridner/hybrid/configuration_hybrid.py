@@ -42,7 +42,7 @@ class HybridNerConfig(VersionedConfig):
             trained on simplified text.
         near_miss: spans whose best label is at least so many times as probable as O are candidates though nobody proposed them.
 
-    Example:
+    Examples:
         >>> config = model.config
         >>> config.strategy, config.decoding, len(config.labels.names)
         ('pool', 'flat', 13)

@@ -80,7 +80,7 @@ def predict_records(
     Raises:
         DataError: there is no character to read.
 
-    Example:
+    Examples:
         >>> predict_records(model, [Record(text)]).members[-1]
         'spanner'
     """

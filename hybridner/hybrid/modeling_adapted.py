@@ -46,7 +46,7 @@ class AdaptedHybridNerModel(HybridNerModel):
     Args:
         config: of the composite, with its base; `from_base` makes a new adapter, `from_pretrained` loads one.
 
-    Example:
+    Examples:
         >>> config = AdaptedHybridNerConfig(**{**model.config.to_dict(), "base": "bundled"})
         >>> adapter = AdaptedHybridNerModel.from_base(model, config, rank=4)
         >>> adapter.member_names == model.member_names

@@ -149,7 +149,7 @@ class CompositeModel(CharacterModel):
             InputError: `texts` is a single string, or one of them is none.
             ModelError: an unknown strategy, or one that needs weights which this composite lacks.
 
-        Example:
+        Examples:
             >>> model = AutoModel.from_pretrained(hybridner.bundled.BUNDLED_FOLDER)
             >>> [(entity.start, entity.end, entity.label) for entity in model.predict(["俄罗斯部署了干扰机。"])[0].entities]
             [(0, 3, 'Adversary States'), (6, 9, 'Offensive Systems')]

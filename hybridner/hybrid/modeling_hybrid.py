@@ -27,7 +27,7 @@ class HybridNerModel(CompositeModel):
     Args:
         config: its members, encoders and settings; `assemble` makes it of trained members.
 
-    Example:
+    Examples:
         >>> tagger = BertBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])
         >>> spanner = SpannerModel.from_encoder("bert-base-chinese", ["Place", "State"])
         >>> model = HybridNerModel.assemble({"tagger": tagger, "spanner": spanner}, threshold=0.3)
@@ -226,7 +226,7 @@ def require_torch(model: CompositeModel) -> HybridNerModel:
     Raises:
         ModelError: it runs elsewhere than in torch.
 
-    Example:
+    Examples:
         >>> require_torch(model) is model
         True
     """

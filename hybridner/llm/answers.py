@@ -46,7 +46,7 @@ class AnswerReader:
         labels: the label set.
         non_entity: the template's word for "no entity".
 
-    Example:
+    Examples:
         >>> reader = AnswerReader(LabelSet.of(["State", "Place"]))
         >>> reader.read_label("Answer: state"), reader.read_label("Non-Entity"), reader.read_label("I am not sure")
         ('State', 'O', None)

@@ -35,7 +35,7 @@ class ConfusionMatrix:
     Raises:
         LlmError: rows of another shape or that do not sum to 1, or a negative trust.
 
-    Example:
+    Examples:
         >>> matrix = ConfusionMatrix.from_accuracy(0.8, ["O", "State", "Place"])
         >>> [round(share, 2) for share in matrix.rows[0]]
         [0.8, 0.1, 0.1]

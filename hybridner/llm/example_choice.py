@@ -67,7 +67,7 @@ class SentenceExamples:
         records: labelled texts; long ones are left out.
         k: how many are shown.
 
-    Example:
+    Examples:
         >>> choose = SentenceExamples(records, k=4)
         >>> len(choose("北约在叙利亚部署了雷达。"))
         4

@@ -11,8 +11,8 @@ from hybridner.llm.answer_text import plain_answer
 from hybridner.llm.answers import AnswerReader
 from hybridner.spans import NON_ENTITY, Record, Span
 
-#: Finds labelled sentences like a text, to be shown to the LLM before it.
 SentenceFinder = Callable[[str], Sequence[Record]]
+"""Finds labelled sentences like a text, to be shown to the LLM before it."""
 
 _LIST_MARK = re.compile(r"[-*•]|\d{1,3}[.)、]")
 _AROUND = "“”\"'‘’「」『』《》`,，。.;；、!！?？ \t"
@@ -178,7 +178,7 @@ def count_errors(predicted: Iterable[Sequence[Span]], gold: Iterable[Sequence[Sp
     Raises:
         ValueError: not as many texts in one as in the other.
 
-    Example:
+    Examples:
         >>> errors = count_errors([[Span(0, 3, "State"), Span(6, 9, "Place")]], [[Span(0, 3, "State"), Span(6, 9, "System")]])
         >>> errors.correct, errors.type
         (1, 1)

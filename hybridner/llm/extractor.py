@@ -92,7 +92,7 @@ class Extractor:
     Raises:
         LlmError: settings that do not go together, or a template or guidelines that cannot be read.
 
-    Example:
+    Examples:
         >>> verifier = as_verifier({"model": "deepseek-flash", "base_url": "http://127.0.0.1:8901/v1"})
         >>> with Extractor(verifier, LabelSet.of(["武器", "国家"])) as extractor:
         ...     extractor.plan([text]).usage.calls      # and `extractor.run([text])[0].spans` asks

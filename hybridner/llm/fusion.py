@@ -77,8 +77,8 @@ class Fusion(Protocol):
     ) -> FusionResult: ...
 
 
-#: The ways of fusing by the name users give them.
 FUSIONS: dict[str, Fusion] = {"replace": fuse_replace, "bayes": fuse_bayes}
+"""The ways of fusing an answer with the local distribution, by the name users give them."""
 
 
 def resolve_again(

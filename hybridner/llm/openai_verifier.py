@@ -92,7 +92,7 @@ class OpenAIVerifier:
     Raises:
         LlmError: a setting that makes no sense.
 
-    Example:
+    Examples:
         >>> verifier = OpenAIVerifier("deepseek-flash", "https://api.deepseek.com/v1", "KEY", concurrency=4)
         >>> verifier
         OpenAIVerifier(...)
@@ -396,7 +396,7 @@ def as_verifier(llm: str | Mapping[str, Any] | Verifier) -> Verifier:
     Raises:
         LlmError: none of these, or an unknown setting.
 
-    Example:
+    Examples:
         >>> as_verifier({"model": "deepseek-flash", "base_url": "https://api.deepseek.com/v1"}).model
         'deepseek-flash'
     """

@@ -55,7 +55,7 @@ class Price(Settings):
         source: where the figures come from.
         cached_input: per million tokens sent that the provider had in its prompt cache; None for as much as the others.
 
-    Example:
+    Examples:
         >>> price = Price(input=0.28, output=0.42)
         >>> price.output
         0.42
@@ -86,7 +86,7 @@ def load_prices(path: str | Path | None = None) -> dict[str, Price]:
     Raises:
         LlmError: a file that cannot be read or an entry with a missing, unknown or wrong value.
 
-    Example:
+    Examples:
         >>> load_prices()["deepseek-flash"].currency
         'USD'
     """

@@ -71,7 +71,7 @@ class PromptTemplate:
         default_domain: stands in where a label set names no domain.
         parts: text of each part, with slots in braces.
 
-    Example:
+    Examples:
         >>> PromptTemplate.load("zh").non_entity
         '非实体'
     """

@@ -14,8 +14,8 @@ from hybridner.llm.prompts import Example, Prompter
 from hybridner.llm.value import answer_value
 from hybridner.llm.verifier import Question, Verifier
 
-#: Finds examples for one candidate, given the number of its text; called only for candidates that are routed.
 ExampleFinder = Callable[[int, Candidate], Sequence[Example]]
+"""Finds examples for one candidate, given the number of its text; called only for candidates that are routed."""
 
 
 def route(
@@ -28,7 +28,7 @@ def route(
         threshold: who is doubtful; of an adaptive one see `find_doubtful`.
         kinds: which kinds of candidates may be routed.
 
-    Example:
+    Examples:
         >>> candidates = [prediction.candidates for prediction in model.predict([text])]
         >>> route(candidates, 1.0)
         []

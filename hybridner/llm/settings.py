@@ -65,7 +65,7 @@ class LlmSettings(Settings):
     Raises:
         LlmError: an unknown field, or a value outside its range.
 
-    Example:
+    Examples:
         >>> settings = LlmSettings(threshold=0.3, fusion="bayes", accuracy=0.9, budget={"calls": 100})
         >>> settings.budget.calls, settings.stage
         (100, 'verify')

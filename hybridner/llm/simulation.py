@@ -66,7 +66,7 @@ def simulate(
         thresholds, accuracies: values in [0, 1].
         seed: of the random answers.
 
-    Example:
+    Examples:
         >>> from hybridner.ensemble import DecisionSettings, decide_predictions
         >>> candidates = decide_predictions(predictions, DecisionSettings())
         >>> gold = [record.entities for record in predictions.records]

@@ -30,7 +30,7 @@ class TransformersVerifier:
     Raises:
         LlmError: a loaded model without a tokenizer.
 
-    Example:
+    Examples:
         >>> verifier = TransformersVerifier("Qwen/Qwen2.5-1.5B-Instruct", device="cpu")     # loaded when it is first asked
         >>> verifier.model
         'Qwen/Qwen2.5-1.5B-Instruct'

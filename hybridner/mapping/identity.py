@@ -21,7 +21,7 @@ def fingerprint(model: CompositeModel) -> str:
     Args:
         model: any composite.
 
-    Example:
+    Examples:
         >>> len(fingerprint(model))
         16
     """

@@ -23,11 +23,11 @@ from hybridner.models.modeling_tagger import (
 from hybridner.models.outputs import HybridNerOutput, SpannerOutput
 from hybridner.registration import register_model
 
-#: Every member class by its model_type, as recipes and composites name it.
 MEMBER_CLASSES: dict[str, type[MemberModel]] = {
     model.config_class.model_type: model
     for model in (BertBiLstmCrfModel, RobertaBiGruCrfModel, MacBertAttnBiLstmCrfModel, SpannerModel)
 }
+"""Every member class by its model_type, as recipes and composites name it."""
 
 for _tagger in (BertBiLstmCrfModel, RobertaBiGruCrfModel, MacBertAttnBiLstmCrfModel):
     register_model(_tagger, AutoModelForTokenClassification)

@@ -18,7 +18,7 @@ class SpannerConfig(MemberConfig):
         length_embedding_size: size of a length embedding.
         negative_weight: weight of spans without an entity in the loss.
 
-    Example:
+    Examples:
         >>> SpannerConfig(max_span_length=12).max_span_length
         12
     """

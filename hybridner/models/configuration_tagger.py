@@ -38,7 +38,7 @@ class BertBiLstmCrfConfig(TaggerConfig):
 
     Further parameters are those of `TaggerConfig` and `MemberConfig`.
 
-    Example:
+    Examples:
         >>> config = BertBiLstmCrfConfig(rnn_hidden_size=128)
         >>> config.rnn_cell, config.attention_heads
         ('lstm', 0)
@@ -55,7 +55,7 @@ class RobertaBiGruCrfConfig(TaggerConfig):
     Args:
         rnn_cell: "lstm" or "gru".
 
-    Example:
+    Examples:
         >>> config = RobertaBiGruCrfConfig(rnn_hidden_size=128)
         >>> config.rnn_cell, config.attention_heads
         ('gru', 0)
@@ -74,7 +74,7 @@ class MacBertAttnBiLstmCrfConfig(TaggerConfig):
     Args:
         attention_heads: heads of the self-attention before the recurrent layer.
 
-    Example:
+    Examples:
         >>> config = MacBertAttnBiLstmCrfConfig(rnn_hidden_size=128)
         >>> config.rnn_cell, config.attention_heads
         ('lstm', 8)

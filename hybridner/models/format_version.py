@@ -29,7 +29,7 @@ def upgrade(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ModelError: it was written by a later version of hybridner, or its version is no whole number.
 
-    Example:
+    Examples:
         >>> upgrade({"threshold": 0.4})
         {'threshold': 0.4, 'format_version': 1}
     """

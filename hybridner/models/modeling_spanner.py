@@ -18,7 +18,7 @@ class SpannerModel(MemberModel):
 
     See `MemberModel` for how to start one.
 
-    Example:
+    Examples:
         >>> spanner = SpannerModel.from_encoder("bert-base-chinese", ["Place", "State"], max_span_length=12)
         >>> ids = torch.tensor([spanner.vocabulary.encode("俄罗斯部署了干扰机。")])
         >>> output = spanner(input_ids=ids)

@@ -29,7 +29,7 @@ class TaggerModel(MemberModel):
     and `Trainer` with `DataCollatorForTokenClassification` run it. Its own tokenizer (`AutoTokenizer.from_pretrained` on its
     folder) gives one token per character.
 
-    Example:
+    Examples:
         >>> from transformers import AutoModelForTokenClassification, AutoTokenizer
         >>> BertBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"]).save_pretrained("tagger")
         >>> tagger = AutoModelForTokenClassification.from_pretrained("tagger")
@@ -94,7 +94,7 @@ class BertBiLstmCrfModel(TaggerModel):
 
     See `TaggerModel` for what it gives and `MemberModel` for how to start one.
 
-    Example:
+    Examples:
         >>> tagger = BertBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])
         >>> tagger.save_pretrained("tagger")
         >>> BertBiLstmCrfModel.from_pretrained("tagger").config.label2id
@@ -109,7 +109,7 @@ class RobertaBiGruCrfModel(TaggerModel):
 
     See `TaggerModel` for what it gives and `MemberModel` for how to start one.
 
-    Example:
+    Examples:
         >>> tagger = RobertaBiGruCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])
         >>> tagger.save_pretrained("tagger")
         >>> RobertaBiGruCrfModel.from_pretrained("tagger").config.label2id
@@ -124,7 +124,7 @@ class MacBertAttnBiLstmCrfModel(TaggerModel):
 
     See `TaggerModel` for what it gives and `MemberModel` for how to start one.
 
-    Example:
+    Examples:
         >>> tagger = MacBertAttnBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])
         >>> tagger.save_pretrained("tagger")
         >>> MacBertAttnBiLstmCrfModel.from_pretrained("tagger").config.label2id

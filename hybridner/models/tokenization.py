@@ -33,7 +33,7 @@ def character_tokenizer(vocabulary: CharacterVocabulary, max_characters: int | N
         max_characters: the most characters that the encoder reads at once; longer texts are cut off only where `truncation` is
             asked for.
 
-    Example:
+    Examples:
         >>> tokenizer = character_tokenizer(CharacterVocabulary.of_texts(["中国"]))
         >>> tokenizer("中 国")["input_ids"]
         [2, 4, 1, 5, 3]

@@ -89,7 +89,7 @@ class DefinitionsPipeline(HybridNerPipeline):
         DataError: labels that cannot be read.
         LlmError: settings of the LLM that cannot work; an LLM that fails only with ``on_llm_error="raise"``.
 
-    Example:
+    Examples:
         >>> from transformers import pipeline
         >>> llm = {"model": "deepseek-flash", "base_url": "http://127.0.0.1:8901/v1"}
         >>> ner = pipeline("hybrid-ner", labels=["武器", "国家"], llm=llm)

@@ -68,40 +68,45 @@ class HybridNerPipeline(Pipeline):
     - `local_label`, `llm_label`, `llm_score`, `member_label`, `llm_features`, `llm_status`, `llm_model`, `fusion`, `llm_error`,
       `llm_failure`: only with an LLM; see `hybridner.llm.Provenance`.
 
-    All parameters but `model`, `backend` and `labels` can be given here, or per call to override them.
+    The keyword arguments can be given here, or per call to override them; so can `batch_size`.
 
     Args:
         model: a composite or a single member; `transformers.pipeline` takes its folder or Hub id.
-        batch_size: windows per forward pass.
-        threshold: τ, a number from 0 to 1 or any `hybridner.ensemble.Threshold`; by default the model's own. A
-            `hybridner.AdaptiveThreshold` follows the texts and keeps the share of doubtful entities (with an LLM: of routed
+        backend: "onnx" runs the model on onnxruntime, on the CPU; what `hybridner export` wrote runs there without it. By default
+            torch.
+        batch_size: windows per forward pass, by default 16.
+        **kwargs: the following, and those of `transformers.Pipeline`, such as `device`.
+
+    Keyword Args:
+        threshold (float | Threshold): τ, a number from 0 to 1 or any `hybridner.ensemble.Threshold`; by default the model's own.
+            A `hybridner.AdaptiveThreshold` follows the texts and keeps the share of doubtful entities (with an LLM: of routed
             candidates) to a budget; it goes on where the last call left it.
-        min_precision: give out only entities that the calibration allows to promise to be right so often, such as 0.95: those of
-            little uncertainty in texts like those the model knows. The promise is about all texts together and holds in 9 of 10
-            calibrations; see `hybridner.ensemble.SelectionTable`. Forced terms are always given out. Not with an LLM.
-        decoding: "flat" (no overlap) or "nested" (no crossing); by default the model's own.
-        strategy: a key of `hybridner.ensemble.COMBINERS`; by default the model's own.
-        simplify: whether traditional characters are read as the simplified ones they stand for; by default as the model's own
-            setting, which is to do so. Words and offsets are those of the text as given.
-        force: terms that are entities wherever they stand, by label (``{"LOC": ["硅谷"]}``) or as a file of terms; what overlaps
-            them is given up. Case, width and traditional characters make no difference.
-        forbid: terms that are no entities, as a list, by the label they do not have, or as a file.
-        consistent_with: an ontology, "sncm-open" or an OWL file, whose rules each text's entities are held against: every entity
-            gets the key `contradictions`, what it breaks in words. See `hybridner.hybrid.consistency`.
-        repair: whether contradictions are put right by the next probable label.
-        llm: who is asked about the spans with u > τ: the name of a model at an OpenAI-compatible endpoint, a mapping of
-            settings of `hybridner.llm.OpenAIVerifier`, or any verifier. The next texts are read while answers come in.
-        llm_settings: a mapping of fields of `hybridner.llm.LlmSettings`, such as fusion, accuracy, template or budget. Without
-            accuracy or confusion, what `hybridner learn` knows about this LLM is used.
-        llm_cache: file in which answers are kept, or an `AnswerCache`.
-        llm_examples: file that `hybridner examples` made of the training data, or an `ExampleIndex`: with each question the LLM
-            is shown the labelled spans most like the one in doubt.
-        backend: "onnx" runs the model on onnxruntime, on the CPU; what `hybridner export` wrote runs there without
-            it. By default torch.
-        labels: in place of a model: an LLM finds the entities from the definitions of these labels; see
-            `hybridner.pipeline.definitions.DefinitionsPipeline`.
-        **kwargs: further ones of `transformers.Pipeline`, such as `device`.
-        dry_run: give back a `hybridner.llm.Plan` of calls, tokens and price, and ask nobody.
+        min_precision (float): give out only entities that the calibration allows to promise to be right so often, such as 0.95:
+            those of little uncertainty in texts like those the model knows. The promise is about all texts together and holds in
+            9 of 10 calibrations; see `hybridner.ensemble.SelectionTable`. Forced terms are always given out. Not with an LLM.
+        decoding (str): "flat" (no overlap) or "nested" (no crossing); by default the model's own.
+        strategy (str): a key of `hybridner.ensemble.COMBINERS`; by default the model's own.
+        simplify (bool): whether traditional characters are read as the simplified ones they stand for; by default as the model's
+            own setting, which is to do so. Words and offsets are those of the text as given.
+        force (Mapping[str, Sequence[str]] | str): terms that are entities wherever they stand, by label
+            (``{"LOC": ["硅谷"]}``) or as a file of terms; what overlaps them is given up. Case, width and traditional characters
+            make no difference.
+        forbid (Sequence[str] | Mapping[str, Sequence[str]] | str): terms that are no entities, as a list, by the label they do
+            not have, or as a file.
+        consistent_with (str): an ontology, "sncm-open" or an OWL file, whose rules each text's entities are held against: every
+            entity gets the key `contradictions`, what it breaks in words. See `hybridner.hybrid.consistency`.
+        repair (bool): whether contradictions are put right by the next probable label; by default not.
+        llm (str | Mapping[str, Any] | Verifier): who is asked about the spans with u > τ: the name of a model at an
+            OpenAI-compatible endpoint, a mapping of settings of `hybridner.llm.OpenAIVerifier`, or any verifier. The next texts
+            are read while answers come in. By default no request is sent.
+        llm_settings (Mapping[str, Any]): fields of `hybridner.llm.LlmSettings`, such as fusion, accuracy, template or budget.
+            Without accuracy or confusion, what `hybridner learn` knows about this LLM is used.
+        llm_cache (str | AnswerCache): where answers are kept, such as a file; by default nowhere.
+        llm_examples (str | ExampleIndex): what `hybridner examples` made of the training data, such as its file: with each
+            question the LLM is shown the labelled spans most like the one in doubt.
+        labels (Sequence[str] | LabelSet | str): not per call, and in place of a model: an LLM finds the entities from the
+            definitions of these labels; see `hybridner.pipeline.definitions.DefinitionsPipeline`.
+        dry_run (bool): per call only: give back a `hybridner.llm.Plan` of calls, tokens and price; no request is sent.
 
     Attributes:
         llm_report: cost and latency of the last call that used an LLM, else None.
@@ -112,7 +117,7 @@ class HybridNerPipeline(Pipeline):
         ModelError: a parameter has a value it cannot have.
         LlmError: settings of the LLM that cannot work; an LLM that fails only with ``llm_settings={"on_llm_error": "raise"}``.
 
-    Example:
+    Examples:
         >>> from transformers import pipeline
         >>> ner = pipeline("hybrid-ner", model=str(hybridner.bundled.BUNDLED_FOLDER))
         >>> [(entity["word"], entity["entity_group"]) for entity in ner("俄罗斯部署了干扰机。")]
@@ -235,7 +240,7 @@ class HybridNerPipeline(Pipeline):
             InputError: `dataset` is something else.
             ModelError: a setting that cannot work here, such as an LLM (see `hybridner annotate`).
 
-        Example:
+        Examples:
             >>> from datasets import Dataset
             >>> rows = pipe.map(Dataset.from_dict({"body": [text]}), column="body")
             >>> [entity["word"] for entity in rows[0]["entities"]]

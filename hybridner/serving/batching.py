@@ -70,7 +70,7 @@ class Batcher(Generic[Options, Result]):
         workers: batches in work at once; with two, one is decoded while the other is in the encoders.
         observe: is told the size of each batch and the seconds it took.
 
-    Example:
+    Examples:
         >>> async def main() -> list[int]:
         ...     batcher = Batcher(lambda texts, _: [len(text) for text in texts], max_batch=32)
         ...     try:

@@ -50,7 +50,7 @@ class PredictRequest(Settings):
         inputs: a text, or a list of texts.
         parameters: how they are read.
 
-    Example:
+    Examples:
         >>> request = read_request({"inputs": "俄罗斯部署了干扰机。", "parameters": {"threshold": 0.3}})
         >>> request.texts, request.parameters.threshold
         (['俄罗斯部署了干扰机。'], 0.3)

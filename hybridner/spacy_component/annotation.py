@@ -85,7 +85,7 @@ def align(place: tuple[int, int], tokens: Sequence[tuple[int, int]], mode: Align
     Returns:
         its tokens [first, last), None where the mode leaves none; and "exact", "moved" or "dropped".
 
-    Example:
+    Examples:
         >>> align((0, 3), [(0, 2), (2, 4)], "expand")
         ((0, 2), 'moved')
     """

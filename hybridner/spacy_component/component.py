@@ -49,7 +49,7 @@ class HybridNerComponent(Pipe):
         ModelError: an unknown alignment_mode or a secret among the parameters; when the model is loaded, as
             `HybridNerPipeline` does.
 
-    Example:
+    Examples:
         >>> import spacy
         >>> nlp = spacy.blank("zh")
         >>> component = nlp.add_pipe("hybrid_ner", config={"model": "bundled", "parameters": {"decoding": "nested"}})

@@ -17,7 +17,7 @@ class Span(NamedTuple):
         end: one past the last character, so that ``text[start:end]`` is the word.
         label: the entity type.
 
-    Example:
+    Examples:
         >>> span = Span(0, 3, "State")
         >>> "俄罗斯部署了干扰机。"[span.start : span.end]
         '俄罗斯'
@@ -52,7 +52,7 @@ class Record:
         group: the document it comes from; records of one group stay in one split or fold.
         unsure: where the labels, or that there are none, may be wrong: training counts them less.
 
-    Example:
+    Examples:
         >>> record = Record("俄罗斯部署了干扰机。", (Span(0, 3, "State"), Span(6, 9, "System")), id="1")
         >>> [record.text[span.start : span.end] for span in record.entities]
         ['俄罗斯', '干扰机']
@@ -77,7 +77,7 @@ def checked_record(text: str, spans: Iterable[tuple[int, int, str]], *, id: str 
     Raises:
         DataError: a span is empty, reversed or reaches out of the text, or its label is empty.
 
-    Example:
+    Examples:
         >>> checked_record("北约", [(0, 2, "State")]).entities
         (Span(start=0, end=2, label='State'),)
     """

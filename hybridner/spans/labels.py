@@ -10,6 +10,7 @@ from typing import Any
 from hybridner.errors import DataError
 
 NON_ENTITY = "O"
+"""The label of what is no entity."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Label:
         title: its name in Chinese (or any second language), for readers and prompts.
         description: one sentence that says what belongs to it; the LLM reads it.
 
-    Example:
+    Examples:
         >>> Label("State", title="国家", description="国家和地区的名称。")
         Label(name='State', title='国家', description='国家和地区的名称。')
     """
@@ -44,7 +45,7 @@ class LabelSet:
     Raises:
         DataError: no label, an empty name, the reserved name "O" or the same name twice.
 
-    Example:
+    Examples:
         >>> labels = LabelSet.of(["PER", "LOC"], domain="news")
         >>> labels.names, labels.with_outside
         (('PER', 'LOC'), ('O', 'PER', 'LOC'))
@@ -83,7 +84,7 @@ class LabelSet:
         Args:
             data: ``{"domain": ..., "labels": ["PER", {"name": ..., "title": ..., "description": ...}]}``.
 
-        Example:
+        Examples:
             >>> LabelSet.from_dict({"labels": ["PER", {"name": "LOC", "title": "地点"}]}).labels[1].title
             '地点'
         """

@@ -22,7 +22,7 @@ def best_flat(spans: Sequence[Interval], weights: Sequence[float]) -> list[int]:
         spans: n pairs [start, end) in characters.
         weights: n finite numbers; only positive ones can be chosen.
 
-    Example:
+    Examples:
         >>> best_flat([(0, 3), (2, 5), (4, 7)], [1.0, 1.5, 1.0])
         [0, 2]
     """
@@ -56,7 +56,7 @@ def best_nested(spans: Sequence[Interval], weights: Sequence[float]) -> list[int
         spans: n pairs [start, end) in characters.
         weights: n finite numbers; only positive ones can be chosen.
 
-    Example:
+    Examples:
         >>> best_nested([(0, 5), (0, 2), (1, 6)], [1.0, 1.0, 1.5])
         [0, 1]
     """
@@ -118,5 +118,5 @@ def _any_crossing(spans: Sequence[Interval]) -> bool:
 
 Resolver = Callable[[Sequence[Interval], Sequence[float]], list[int]]
 
-#: The two decodings by the name users give them.
 RESOLVERS: dict[str, Resolver] = {"flat": best_flat, "nested": best_nested}
+"""The two decodings by the name users give them: "flat" (no overlap) and "nested" (no crossing)."""

@@ -27,7 +27,7 @@ def tag_names(labels: Sequence[str]) -> list[str]:
     Args:
         labels: the K names.
 
-    Example:
+    Examples:
         >>> tag_names(["PER", "LOC"])
         ['O', 'B-PER', 'I-PER', 'B-LOC', 'I-LOC']
     """
@@ -44,7 +44,7 @@ def spans_to_tags(spans: Iterable[Span], length: int, labels: Sequence[str]) -> 
         length: its characters.
         labels: the K names.
 
-    Example:
+    Examples:
         >>> spans_to_tags([Span(0, 2, "LOC")], 4, ["PER", "LOC"])
         [3, 4, 0, 0]
     """

@@ -32,7 +32,7 @@ class CharacterVocabulary:
         pad, unk, cls, sep: ids of the special tokens.
         lowercase: whether letters are lower-cased before looking them up (an uncased checkpoint).
 
-    Example:
+    Examples:
         >>> vocabulary = CharacterVocabulary.of_texts(["中国"])
         >>> vocabulary.encode("中文")
         [2, 4, 1, 3]

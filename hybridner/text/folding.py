@@ -33,7 +33,7 @@ _FOLDS = _Folds()
 def fold(text: str) -> str:
     """The text in lower case, half width and simplified characters, of the same length.
 
-    Example:
+    Examples:
         >>> fold("ＧＰＳ衛星")
         'gps卫星'
     """

@@ -43,7 +43,7 @@ def cut_windows(text: str, size: int, context: int) -> list[Window]:
     Raises:
         ValueError: `size` is not positive or `context` too large for it.
 
-    Example:
+    Examples:
         >>> [window[:2] for window in cut_windows("他来了。她走了。", 4, 0)]
         [(0, 4), (4, 8)]
     """

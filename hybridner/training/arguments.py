@@ -41,7 +41,7 @@ class HybridNerTrainingArguments(TrainingArguments):
         report_to: where figures are sent; by default nowhere.
         use_cpu: by default only where there is no GPU.
 
-    Example:
+    Examples:
         >>> arguments = HybridNerTrainingArguments(output_dir="runs", num_train_epochs=3, head_learning_rate=2e-3)
         >>> arguments.per_device_train_batch_size, arguments.encoder_learning_rate
         (16, None)

@@ -53,7 +53,7 @@ class HybridNerTrainer(Trainer):
         eval_dataset: the same; without it there is no evaluation and no early stopping.
         **kwargs: of `transformers.Trainer`, such as `callbacks`.
 
-    Example:
+    Examples:
         >>> tagger = BertBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])
         >>> arguments = HybridNerTrainingArguments(output_dir="runs/tagger", num_train_epochs=1, disable_tqdm=True)
         >>> trainer = HybridNerTrainer(tagger, arguments, read_records("train.jsonl"), read_records("dev.jsonl"))

@@ -144,7 +144,7 @@ def label_set(name: str) -> LabelSet:
     Raises:
         DataError: no data set of that name is known.
 
-    Example:
+    Examples:
         >>> label_set("msra").names
         ('LOC', 'ORG', 'PER')
     """

@@ -41,7 +41,6 @@ JSON_FORMATS: tuple[Format, ...] = (
     texts.FORMAT,
 )
 
-#: Every format by its name.
 FORMATS: dict[str, Format] = {
     format.name: format
     for format in (
@@ -62,8 +61,9 @@ FORMATS: dict[str, Format] = {
         columns.SAVED,
     )
 }
-#: The formats that can be written.
+"""Every format that can be read, by its name."""
 WRITABLE = tuple(name for name, format in FORMATS.items() if format.write is not None)
+"""The formats that can be written."""
 
 #: Objects looked at before a file of nothing but empty lists of entities is taken for our own form.
 _UNDECIDED = 1000
@@ -90,7 +90,7 @@ def detect_format(path: str | Path, options: ReadOptions | None = None) -> Recog
     Raises:
         DataError: the path does not exist, is empty, or has an unknown form.
 
-    Example:
+    Examples:
         >>> detect_format("train.jsonl").format
         'jsonl'
     """

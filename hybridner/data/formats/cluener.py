@@ -21,7 +21,7 @@ def write_cluener(records: Iterable[Record], path: str | Path) -> int:
     Returns:
         how many were written.
 
-    Example:
+    Examples:
         >>> write_cluener(records, "cluener.json")
         24
     """

@@ -51,7 +51,7 @@ def write_jsonl(records: Iterable[Record], path: str | Path) -> int:
     Returns:
         how many were written.
 
-    Example:
+    Examples:
         >>> write_jsonl([Record("北约", (Span(0, 2, "State"),))], "one.jsonl")
         1
         >>> Path("one.jsonl").read_text(encoding="utf-8")

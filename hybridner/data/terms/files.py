@@ -43,7 +43,7 @@ def read_terms(path: str | Path, label: str | None = None) -> Iterator[Term]:
     Raises:
         DataError: a file that cannot be read, or a term without a label; it names the line.
 
-    Example:
+    Examples:
         >>> Path("countries.txt").write_text("俄罗斯\n叙利亚\n", encoding="utf-8")
         8
         >>> [term.surface for term in read_terms("countries.txt", "LOC")]
