@@ -182,11 +182,16 @@ class HybridNerTrainer(Trainer):
         return str(found.checkpoint) if found.checkpoint else None
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """As in Trainer: the folder is that of what was given, so that of a member holds a member."""
+        """As in Trainer: the folder is that of what was given, so that of a member holds a member.
+
+        Args:
+            output_dir: by default the arguments' own.
+            _internal_call: as in transformers.
+        """
         if self._is_saving or not isinstance(self._given, MemberModel):
             super().save_model(output_dir, _internal_call)
         elif self.args.should_save:
-            self._given.save_pretrained(output_dir or self.args.output_dir)
+            self._given.save_pretrained(output_dir or str(self.args.output_dir))
 
     def _get_output_dir(self, trial: Any) -> str:
         folder: str = super()._get_output_dir(trial)
