@@ -16,6 +16,7 @@ from huggingface_hub.utils._validators import validate_repo_id
 from jinja2 import TemplateError
 
 import hybridner
+from hybridner.data.domain_examples import domain_examples
 from hybridner.errors import ModelError
 from hybridner.export import OnnxHybridNerConfig
 from hybridner.hub.model_folder import CARD_FILE, ModelFolder, public_report
@@ -34,7 +35,8 @@ _RELATIONS = ("adapter", "finetune", "merge", "quantized")
 #: Thresholds whose point on the calibration's curve is shown, as near as it has them.
 _SHOWN_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _MARK = re.compile(r"<!-- hybridner model (\w+) -->")
-_EXAMPLE = "2023年，俄罗斯在叙利亚部署了克拉苏哈-4S干扰机。"
+#: In place of a sentence of a domain that none is known of.
+_ANY_SENTENCE = "在这里写一句话。"
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def make_card(
     emissions = _emissions(record, energy_use) if energy_use is not None else None
     content = {
         **card_content(record),
-        "example": _EXAMPLE,
+        "example": _first_sentence(record.labels.domain),
         "loading": loading(repo_id, revision),
         "requirement": requirement(record),
         "licence": licence,
@@ -91,6 +93,11 @@ def make_card(
     except (OSError, TemplateError) as error:
         raise ModelError(f"cannot use the template {template}: {error}") from error
     return checked(str(card))
+
+
+def _first_sentence(domain: str) -> str:
+    """Of the domain's examples, for the card's code."""
+    return next((text[: text.index("。") + 1] for text in domain_examples(domain)), _ANY_SENTENCE)
 
 
 def existing_card(record: ModelFolder, repo_id: str | None = None, revision: str | None = None) -> ModelCard | None:
@@ -161,6 +168,7 @@ def card_content(record: ModelFolder) -> dict[str, Any]:
         "label_thresholds": {_cell(k): v for k, v in config.review_threshold.by_label.items()} if record.is_composite else {},
         "uncertainty": config.uncertainty if record.is_composite else None,
         "temperature": config.temperature if record.is_composite else None,
+        "ood_threshold": config.ood_threshold if record.is_composite and config.ood else None,
         "domain": _cell(record.labels.domain),
         "labels": [{k: _cell(v) for k, v in label.items()} for label in record.labels.to_dict()["labels"]],
         "members": [_member(record, name, reports.get(name)) for name in record.members],

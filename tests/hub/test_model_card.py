@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ from huggingface_hub import ModelCard
 from transformers import pipeline
 
 from hybridner import HybridNerModel, Label, LabelSet
+from hybridner.bundled import BUNDLED_FOLDER
 from hybridner.calibration.reliability import reliability
 from hybridner.cli.commands import card as card_command
 from hybridner.cli.main import command_parser, main
@@ -398,3 +400,23 @@ def test_the_threshold_curve_counts_what_lies_above() -> None:
     assert (curve[0.3]["doubtful"], curve[0.3]["errors_caught"], curve[0.3]["kept_precision"]) == (0.5, 1.0, 1.0)
     assert (curve[0.4]["doubtful"], curve[0.4]["errors_caught"], curve[0.4]["kept_precision"]) == (0.25, 0.5, 2 / 3)
     assert all(point["doubtful"] == 0.0 for point in threshold_curve([], np.array([])))
+
+
+@pytest.mark.parametrize(
+    ("domain", "word"), [("儿科医学", "患者"), ("卫星导航对抗", "俄罗斯"), ("电网运维", "写一句话"), ("", "写一句话")]
+)
+def test_the_example_is_of_the_models_own_domain(
+    composite_folder: Path, domain: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = read_model_folder(composite_folder)
+    labels = replace(record.config.labels, domain=domain)
+    monkeypatch.setattr(type(record.config), "labels", property(lambda _: labels))
+    (example,) = re.findall(r'for entity in ner\("(.*)"\):', str(make_card(record)))
+    assert word in example
+    assert example.endswith("。")
+
+
+def test_a_model_that_knows_what_it_knows_says_so(composite_folder: Path) -> None:
+    record = read_model_folder(composite_folder)
+    assert "ood_score" not in str(make_card(record))
+    assert "less typical than 95 % of those it knows" in str(make_card(read_model_folder(BUNDLED_FOLDER)))
