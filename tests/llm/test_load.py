@@ -53,8 +53,8 @@ FAULTS = [
     chat(""),
     chat("I would rather not say."),
 ]
-#: Numbers of the requests that get no reply at all; each takes the client's whole time limit, so there are few.
-HANGING = (300, 1300)
+#: Numbers of the requests that get no reply at all; each takes the client's whole time limit, so there are few, at one time.
+HANGING = (300, 301)
 
 
 def batch(first: int, size: int = BATCH) -> tuple[list[str], list[list[Candidate]]]:
@@ -100,9 +100,10 @@ def test_two_thousand_spans_with_faults(serve: Callable[[Any], ScriptedServer], 
                 assert all(v.candidate.label == "LOC" for v in row if v.provenance.status == "asked")
             server.requests.clear()
             server.keys.clear()
-            gc.collect()
-            # Of everything else that the libraries in this process keep, nobody knows how much there is.
-            objects.append(sum(str(type(thing).__module__).startswith("hybridner.") for thing in gc.get_objects()))
+            if first in (BATCH, SPANS - BATCH):
+                gc.collect()
+                # Of everything else that the libraries in this process keep, nobody knows how much there is.
+                objects.append(sum(str(type(thing).__module__).startswith("hybridner.") for thing in gc.get_objects()))
         report = stage.report()
     # Every span ended with a decision, nearly all with the LLM's.
     assert sum(statuses.values()) == report.spans_routed == SPANS
@@ -114,7 +115,7 @@ def test_two_thousand_spans_with_faults(serve: Callable[[Any], ScriptedServer], 
     assert max(script.good.values()) == 1
     assert server.most_under_way <= 32
     # Nothing is kept of a span that is done: between the second and the last batch less than one object for each span is new.
-    assert objects[-1] - objects[1] < (SPANS - 2 * BATCH) // 2, objects
+    assert objects[1] - objects[0] < (SPANS - 2 * BATCH) // 2, objects
     # Once more from the cache: not one request.
     before = script.total
     with LlmStage(client, labels, settings, cache=cache) as stage:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hybridner.ensemble import Candidate
 from hybridner.llm import (
-    Answer,
     AnswerCache,
-    Budget,
     ConfusionMatrix,
-    FailureKind,
     LlmError,
     LlmSettings,
     LlmStage,
-    Price,
-    Question,
-    VerifiedCandidate,
     VerifierError,
-    collect_answer_pairs,
 )
-from hybridner.spans import LabelSet, Span
+from hybridner.spans import LabelSet
 from tests.llm.scripted_server import (
     BROKEN,
     CUT,
@@ -35,40 +25,12 @@ from tests.llm.scripted_server import (
     HTML,
     KEY,
     Reply,
-    ScriptedServer,
     candidate,
     chat,
     problem,
     verifier,
-    wait_until,
 )
-
-Serve = Callable[[Any], ScriptedServer]
-
-TEXT = "2023年，俄罗斯在叙利亚部署了干扰机。"
-RUSSIA = candidate(6, 9, "LOC", 0.6, u=0.5)
-SYRIA = candidate(10, 13, "O", 0.6, u=0.4, votes={"a": "LOC", "b": "O"})
-SURE = candidate(15, 16, "ORG", 0.99, u=0.01)
-ROW = [RUSSIA, SYRIA, SURE]
-
-
-def by_span(answers: dict[str, str]) -> Callable[[dict[str, Any], int], Reply]:
-    """Answer by the span that is asked about."""
-
-    def script(body: dict[str, Any], _: int) -> Reply:
-        asked = next(m["content"] for m in body["messages"] if m["role"] == "user")
-        return chat(next(answer for span, answer in answers.items() if f"“{span}”" in asked))
-
-    return script
-
-
-def run(
-    server: ScriptedServer | str, labels: LabelSet, cache: AnswerCache | None = None, **settings: Any
-) -> list[VerifiedCandidate]:
-    client = settings.pop("client", {})
-    settings.setdefault("spans_per_call", 1)
-    with LlmStage(verifier(server, **client), labels, LlmSettings(**settings), cache=cache) as stage:
-        return stage.run([TEXT], [ROW])[0]
+from tests.llm.stage_case import ROW, RUSSIA, SURE, TEXT, Own, Serve, by_span, run
 
 
 def test_replace_follows_the_llm_and_says_so(serve: Serve, labels: LabelSet) -> None:
@@ -241,124 +203,6 @@ def test_a_question_about_several_spans_saves_calls(serve: Serve, labels: LabelS
     assert asked.index("1. “俄罗斯”") < asked.index("2. “叙利亚”")
 
 
-def test_a_run_is_repeated_from_its_cache_without_a_server(serve: Serve, labels: LabelSet, tmp_path: Path) -> None:
-    server = serve(by_span({"俄罗斯": "what?", "叙利亚": "LOC"}))
-    first = run(server, labels, AnswerCache(tmp_path / "a.sqlite"), fusion="replace")
-    asked = len(server.requests)
-    AnswerCache(tmp_path / "a.sqlite").record(tmp_path / "run.jsonl")
-    AnswerCache(tmp_path / "b.sqlite").add_record(tmp_path / "run.jsonl")
-    again = run("http://127.0.0.1:9/v1", labels, AnswerCache(tmp_path / "b.sqlite", "replay"), fusion="replace")
-    assert [v.candidate for v in again] == [v.candidate for v in first]
-    assert [v.provenance.llm_label for v in again] == [None, "LOC", None]
-    assert [v.provenance.status for v in again] == ["unparsed", "cached", "local"]
-    assert len(server.requests) == asked == 3
-
-
-def test_a_replay_reports_what_the_recorded_run_used(serve: Serve, labels: LabelSet, tmp_path: Path) -> None:
-    server = serve([problem(503), chat("LOC")])
-    rows = [ROW, ROW, [RUSSIA]]  # the second text is the first once more
-    texts = [TEXT, TEXT, TEXT.replace("俄罗斯在", "俄罗斯于")]
-    reports = []
-    for mode in ("use", "replay"):
-        with LlmStage(
-            verifier(server), labels, LlmSettings(spans_per_call=1), cache=AnswerCache(tmp_path / "a.sqlite", mode)
-        ) as stage:  # type: ignore[arg-type]
-            stage.run(texts, rows)
-            reports.append(stage.report())
-    assert reports[0] == reports[1]
-    assert (reports[1].calls, reports[1].cached, reports[1].prompt_tokens, reports[1].attempts) == (3, 2, 300, 4)
-
-
-def test_a_replay_names_what_is_missing(serve: Serve, labels: LabelSet, tmp_path: Path) -> None:
-    server = serve(chat("LOC"))
-    path = tmp_path / "a.sqlite"
-    with LlmStage(verifier(server), labels, LlmSettings(spans_per_call=1), cache=AnswerCache(path)) as stage:
-        stage.run([TEXT], [[RUSSIA]])
-    with LlmStage(verifier(server), labels, LlmSettings(spans_per_call=1), cache=AnswerCache(path, "replay")) as stage:
-        russia, syria, _ = stage.run([TEXT], [ROW])[0]
-        assert (russia.provenance.status, syria.provenance.status) == ("cached", "failed")
-        (key,) = stage.missing
-        assert key in str(syria.provenance.llm_error)
-    raising = LlmSettings(spans_per_call=1, on_llm_error="raise")
-    with (
-        LlmStage(verifier(server), labels, raising, cache=AnswerCache(path, "replay")) as stage,
-        pytest.raises(LlmError, match=key),
-    ):
-        stage.run([TEXT], [ROW])
-    assert len(server.requests) == 1
-
-
-def test_equal_questions_at_the_same_time_are_asked_once(serve: Serve, labels: LabelSet) -> None:
-    release = threading.Event()
-    server = serve(lambda *_: chat("PER") if release.wait(20) else HANG)
-    with LlmStage(verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1, fusion="replace")) as stage:
-        futures = [stage.submit([TEXT] * 3, [[RUSSIA]] * 3) for _ in range(2)]
-        wait_until(lambda: len(server.requests) == 1)
-        release.set()
-        results = [row[0] for future in futures for row in future.result(30)]
-    assert len(server.requests) == 1
-    assert [v.provenance.llm_label for v in results] == ["PER"] * 6
-    assert sorted(v.provenance.status for v in results) == ["asked"] + ["cached"] * 5
-
-
-def test_whoever_waits_for_anothers_question_asks_it_when_that_one_gives_up(serve: Serve, labels: LabelSet) -> None:
-    server = serve([HANG, chat("PER")])
-    with LlmStage(
-        verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1, fusion="replace", time_limit=3.0)
-    ) as stage:
-        first = stage.submit([TEXT], [[RUSSIA]])
-        wait_until(lambda: len(server.requests) == 1)
-        object.__setattr__(stage.settings, "time_limit", 20.0)
-        second = stage.submit([TEXT], [[RUSSIA]])
-        assert first.result(30)[0][0].provenance.status == "failed"
-        assert second.result(30)[0][0].provenance.llm_label == "PER"
-
-
-def test_the_caller_goes_on_while_the_llm_is_asked(serve: Serve, labels: LabelSet) -> None:
-    release = threading.Event()
-    server = serve(lambda *_: chat("PER") if release.wait(20) else HANG)
-    with LlmStage(verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1)) as stage:
-        one = stage.submit([TEXT], [[RUSSIA]])
-        two = stage.submit(["又" + TEXT], [[candidate(7, 10)]])
-        # Both batches are with the server while this thread is free.
-        wait_until(lambda: len(server.requests) == 2)
-        assert not one.done()
-        release.set()
-        assert one.result(30)[0][0].provenance.status == two.result(30)[0][0].provenance.status == "asked"
-
-
-def test_closing_ends_what_is_under_way(serve: Serve, labels: LabelSet) -> None:
-    server = serve(HANG)
-    stage = LlmStage(verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1))
-    future = stage.submit([TEXT], [ROW])
-    wait_until(lambda: len(server.requests) == 2)
-    stage.close()
-    stage.close()
-    assert future.cancelled() or future.exception(5) is not None
-    with pytest.raises(LlmError, match="closed"):
-        stage.run([TEXT], [ROW])
-
-
-class Own:
-    """A verifier as a user may write it."""
-
-    model = "own"
-    concurrency = 3
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.parameters: dict[str, Any] = {}
-        self.error = error
-        self.closed = False
-
-    async def complete(self, question: Question) -> Answer:
-        if self.error:
-            raise self.error
-        return Answer("ORG", "own")
-
-    async def close(self) -> None:
-        self.closed = True
-
-
 def test_a_verifier_that_allows_no_question_is_refused(labels: LabelSet) -> None:
     own = Own()
     own.concurrency = 0
@@ -442,110 +286,3 @@ def test_instructions_in_a_text_reach_no_further_than_their_own_spans(
     asked = next(text for request in server.requests if MARK in (text := request["messages"][1]["content"]))
     assert asked.startswith("Sentence: “")
     assert all(line.startswith(("Sentence", "Target", "Category", "Answer", "1. “")) for line in asked.splitlines())
-
-
-def test_answers_become_pairs_for_a_confusion_matrix(serve: Serve, labels: LabelSet) -> None:
-    results = run(serve(by_span({"俄罗斯": "PER", "叙利亚": "LOC"})), labels)
-    pairs = collect_answer_pairs([results], [[Span(6, 9, "LOC"), Span(10, 14, "LOC")]])
-    assert pairs == [("LOC", "PER"), ("O", "LOC")]
-    fitted = ConfusionMatrix.fit(pairs, labels.with_outside)
-    assert run(serve(chat("LOC")), labels, confusion=fitted)[0].candidate.label == "LOC"
-
-
-def test_a_matrix_of_other_labels_is_refused(labels: LabelSet) -> None:
-    with pytest.raises(LlmError, match="other labels"):
-        LlmStage(Own(), labels, LlmSettings(confusion=ConfusionMatrix.from_accuracy(0.5, ("O", "X"))))
-
-
-def test_texts_without_candidates_and_no_texts(labels: LabelSet) -> None:
-    with LlmStage(Own(), labels) as stage:
-        assert stage.run([], []) == []
-        assert stage.run(["无"], [[]]) == [[]]
-        with pytest.raises(LlmError, match="2 texts but candidates of 1"):
-            stage.run(["a", "b"], [[]])
-
-
-def test_tokens_of_the_servers_prompt_cache_cost_less(serve: Serve, labels: LabelSet) -> None:
-    usage = {"prompt_tokens": 100, "completion_tokens": 3, "total_tokens": 103, "prompt_tokens_details": {"cached_tokens": 75}}
-    prices = {"some-model": Price(input=4.0, output=8.0, currency="CNY", cached_input=1.0)}
-    with LlmStage(verifier(serve(chat("LOC", usage=usage))), labels, LlmSettings(spans_per_call=1), prices=prices) as stage:
-        stage.run([TEXT], [ROW])
-        report = stage.report()
-    assert (report.prompt_tokens, report.cached_prompt_tokens) == (200, 150)
-    assert report.cost == pytest.approx((50 * 4.0 + 150 * 1.0 + 6 * 8.0) / 1e6)
-    # The alternative is priced alike.
-    tokens = report.all_prompt_tokens
-    assert report.all_cost == pytest.approx((tokens * (0.25 * 4.0 + 0.75) + report.all_completion_tokens * 8.0) / 1e6, rel=0.02)
-    assert "150" in report.to_markdown()
-
-
-def test_the_report_counts_and_compares(serve: Serve, labels: LabelSet) -> None:
-    sure: list[Candidate] = [SURE]
-    with LlmStage(verifier(serve(chat("LOC"))), labels, LlmSettings(spans_per_call=1)) as stage:
-        stage.run([TEXT, "另" + TEXT], [ROW, sure])
-        report = stage.report()
-    assert (report.texts, report.texts_routed, report.text_share) == (2, 1, 0.5)
-    assert (report.entities, report.entities_routed, report.spans_routed) == (3, 1, 2)
-    assert (report.calls, report.attempts, report.prompt_tokens, report.completion_tokens) == (2, 2, 200, 6)
-    assert report.entity_share == pytest.approx(1 / 3)
-    assert (report.all_calls, report.models, report.cost) == (2, {"served-model-v2": 2}, None)
-    assert report.all_prompt_tokens > 0
-    assert report.p50 is not None
-    assert report.p50 <= report.p95 <= report.seconds  # type: ignore[operator]
-    table = report.to_markdown()
-    assert "1 of 2 (50.0%)" in table
-    assert "served-model-v2 (2)" in table
-    assert report.to_dict()["text_share"] == 0.5
-
-
-def test_a_budget_may_be_given_by_its_fields() -> None:
-    assert LlmSettings(budget={"calls": 3}).budget == Budget(calls=3)  # type: ignore[arg-type]
-    with pytest.raises(LlmError, match=r"budget\.cals: unknown key; did you mean 'calls'"):
-        LlmSettings(budget={"cals": 3})  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("reply", "status", "failure"),
-    [
-        (chat("LO", finish="content_filter"), "failed", "filtered"),
-        (problem(401), "failed", "refused"),
-        (problem(429), "failed", "rate_limited"),
-        (chat(" "), "failed", "bad_response"),
-        (chat("perhaps"), "unparsed", "unreadable"),
-        (chat("LOC"), "asked", None),
-    ],
-)
-def test_the_kind_of_a_failure_stands_beside_its_text(
-    reply: Reply, status: str, failure: str | None, serve: Serve, labels: LabelSet
-) -> None:
-    (result,) = run_one(serve(reply), labels)
-    provenance = result.provenance
-    assert (provenance.status, provenance.failure) == (status, failure and FailureKind(failure))
-    assert (provenance.llm_error is None) == (failure is None)
-
-
-def test_a_filtered_span_keeps_its_label_and_the_others_are_asked(serve: Serve, labels: LabelSet) -> None:
-    server = serve(
-        lambda body, _: problem(400, "Content Exists Risk") if "[俄罗斯]" in body["messages"][-1]["content"] else chat("PER")
-    )
-    candidates = [[candidate(0, 3), candidate(4, 7)]]
-    with LlmStage(verifier(server), labels, LlmSettings(spans_per_call=1, fusion="replace")) as stage:
-        ((first, second),) = stage.run(["俄罗斯在叙利亚。"], candidates)
-    assert (first.candidate.label, first.provenance.failure) == ("LOC", FailureKind.FILTERED)
-    assert (second.candidate.label, second.provenance.failure) == ("PER", None)
-    assert len(server.requests) == 2
-
-
-def run_one(server: ScriptedServer, labels: LabelSet) -> list[VerifiedCandidate]:
-    with LlmStage(verifier(server, max_retries=0), labels, LlmSettings(spans_per_call=1, fusion="replace")) as stage:
-        (row,) = stage.run(["他在叙利亚。"], [[candidate(2, 5)]])
-    return row
-
-
-def test_a_plan_says_what_every_repeat_may_cost(serve: Serve, labels: LabelSet) -> None:
-    server = serve([chat(""), chat("?"), chat(""), chat("LOC")])
-    with LlmStage(verifier(server, max_retries=1), labels, LlmSettings(spans_per_call=1)) as stage:
-        plan = stage.plan(["他在叙利亚。"], [[candidate(2, 5)]])
-        stage.run(["他在叙利亚。"], [[candidate(2, 5)]])
-        assert (plan.usage.calls, plan.max_usage.calls, len(server.requests)) == (1, 4, 4)
-    assert plan.max_usage.tokens > 4 * plan.usage.tokens
