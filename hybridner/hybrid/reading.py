@@ -13,8 +13,8 @@ from torch import Tensor
 from hybridner.errors import ModelError
 from hybridner.text import CharacterVocabulary, Window, cut_windows
 
-#: Most characters of a window. Attention makes longer ones dearer, whatever an encoder could take; measured in
-#: benchmarks/results/long_texts.md, as is the context.
+#: Most characters of a window. Attention makes longer ones dearer, whatever an encoder could take;
+#: `python -m benchmarks.long_texts` measures what a character costs.
 _WINDOW = 160
 #: Characters seen beyond the border of a window that falls inside a sentence.
 _CONTEXT = 16

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from hybridner import HybridNerModel
 from hybridner.errors import RecipeError
 from hybridner.models import MEMBER_CLASSES
 from hybridner.training import HybridNerTrainer, recipe_from_dict, run_recipe
+from tests.support.launching import run_together
 from tests.training.test_run import environment, recipe_data, weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*finds next to nothing")
@@ -103,13 +102,7 @@ def test_a_run_that_was_stopped_goes_on_and_ends_where_it_would_have(tmp_path: P
 def test_two_processes_train_one_encoder(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(shared_data(tmp_path, ("bert-bilstm-crf", "spanner"), epochs=2, batch_size=2)))
-    command = [
-        *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"),
-        *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
-        *("-m", "hybridner", "train", str(recipe)),
-    ]
-    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-2000:]
+    run_together("-m", "hybridner", "train", str(recipe), environment=environment())
     report = json.loads((tmp_path / "run" / "shared-encoder" / "training.json").read_text())
     assert report["processes"] == 2
     assert len(HybridNerModel.from_pretrained(tmp_path / "run" / "composite").encoders) == 1
