@@ -48,6 +48,8 @@ def test_what_hybridner_exports_is_in_the_reference(site: Path) -> None:
     reference = "".join(path.read_text(encoding="utf-8") for path in (site / "api").rglob("*.html"))
     documented = {name.rpartition(".")[2] for name in re.findall(r'id="(hybridner\.[\w.]+)"', reference)}
     assert set(hybridner.__all__) - {"__version__"} <= documented
+    assert re.findall(r"\]\[hybridner\.[\w.]+", reference) == [], "these names are in no page"
+    assert "<blockquote>" not in reference, "an example that is not shown as code"
 
 
 def test_chinese_words_are_found(site: Path) -> None:
