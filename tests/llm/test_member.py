@@ -87,6 +87,24 @@ def test_an_llm_at_chance_changes_nothing() -> None:
     assert found(joined) == {(6, 9, "LOC")}
 
 
+@pytest.mark.parametrize("names", [NAMES, ("O", *(f"T{number}" for number in range(13)))])
+def test_silence_of_an_llm_that_nothing_was_fitted_for_leaves_sure_entities(names: tuple[str, ...]) -> None:
+    unfitted = MemberReliability.from_accuracy(LlmSettings().accuracy, names)
+    rows = unfitted.matrix.rows
+    assert rows[1][1] > 0.6
+    # What silence says against an entity does not grow with the number of labels.
+    assert rows[0][0] / rows[1][0] == pytest.approx(0.82 / 0.18)
+    sure, unsure = candidate(6, 9, names[1], 0.96, names=names), candidate(10, 13, names[1], 0.6, names=names)
+    (first, second) = join_member([sure, unsure], [], WHOLE, unfitted, "flat")
+    assert first.candidate.is_entity
+    assert second.candidate.is_entity == (0.6 / unsure.distribution[0] > 0.82 / 0.18)
+
+
+def test_a_stated_accuracy_is_a_probability() -> None:
+    with pytest.raises(LlmError, match=r"must lie in \[0, 1\]"):
+        MemberReliability.from_accuracy(1.5, NAMES)
+
+
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_joining_keeps_every_candidate_and_adds_only_what_the_llm_gave(data: st.DataObject) -> None:
