@@ -85,15 +85,32 @@ def sncm_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
 def shown(notebook: nbformat.NotebookNode) -> list[str]:
-    return [text for cell in notebook.cells if cell.cell_type == "code" for text in texts_of(cell)]
+    return [text for cell in code_cells(notebook) for text in texts_of(cell)]
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in PATHS if path.stem not in ("new_domain", "unknown_texts")], ids=lambda path: path.stem
+)
+def test_it_begins_with_marked_text_and_speaks_both_languages(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    assert 'class="se-root"' in "".join(texts_of(code_cells(notebook)[0]))
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert re.search(r"[\u4e00-\u9fff]", cell.source), cell.source
+            assert re.search(r"[a-z]{3}", cell.source), cell.source
+    assert path.stat().st_size < 400_000
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_kept_outputs_are_of_one_clean_run(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cells = code_cells(notebook)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert all(texts_of(cell) for cell in cells)
     for cell in cells:
@@ -104,8 +121,8 @@ def test_kept_outputs_are_of_one_clean_run(path: Path) -> None:
 
 def test_quickstart_runs_with_any_composite(composite_folder: Path, run: Run) -> None:
     notebook = run("quickstart", HYBRIDNER_MODEL=str(composite_folder))
-    (cell,) = [cell for cell in notebook.cells if "show(entities" in cell.source and cell.cell_type == "code"]
-    (text,) = re.findall(r'^text = "(.*)"$', cell.source, re.MULTILINE)
+    (text,) = re.findall(r'^text = "(.*)"$', code_cells(notebook)[0].source, re.MULTILINE)
+    (cell,) = [cell for cell in code_cells(notebook) if "table(entities, " in cell.source]
     (table,) = [part for part in texts_of(cell) if part.startswith("| word")]
     rows = [[value.strip() for value in line.strip("|").split("|")] for line in table.splitlines()[2:]]
     expected = pipeline("hybrid-ner", model=str(composite_folder), device="cpu")(text)
@@ -123,7 +140,7 @@ def test_the_corpus_is_as_the_notebook_shows_it(run: Run) -> None:
 @pytest.mark.parametrize("name", ["train_members", "combine_and_calibrate", "new_domain", "unknown_texts"])
 def test_it_runs_on_small_settings(name: str, sncm_model: str, run: Run) -> None:
     notebook = run(name, HYBRIDNER_SMALL="1", HYBRIDNER_MODEL=sncm_model)
-    pictures = [cell for cell in notebook.cells if cell.cell_type == "code" and "plt.show()" in cell.source]
+    pictures = [cell for cell in code_cells(notebook) if "plt.show()" in cell.source]
     assert pictures
     for cell in pictures:
         assert any("image/png" in output.get("data", {}) for output in cell.outputs)
