@@ -65,7 +65,7 @@ class AnnotationConfig:
 def annotate(
     pipe: HybridNerPipeline, source: Source, output: str | Path, how: AnnotationConfig | None = None, *, name: str = ""
 ) -> dict[str, Any]:
-    """Annotate a whole input; every process that Accelerate started calls this.
+    r"""Annotate a whole input; every process that Accelerate started calls this.
 
     Each piece of the input becomes one Parquet file under OUTPUT/data, which appears whole or not at all; records that cannot be
     read are set aside under OUTPUT/rejects. The same call again, after whatever stopped the last one and on any number of
@@ -90,6 +90,12 @@ def annotate(
         OutputError: the folder cannot be written to, or the disk is full.
         LlmError: there is only an LLM, and it answers about nothing any more.
         HybridNerError: settings that cannot work.
+
+    Examples:
+        >>> _ = Path("posts.txt").write_text("俄罗斯部署了干扰机。\n", encoding="utf-8")
+        >>> totals = annotate(pipe, FileSource(["posts.txt"], None, Fields(), per_piece=100), "annotated")
+        >>> totals["texts"], totals["entities"]
+        (1, 2)
     """
     state, folder, how = processes(), Path(output), how or AnnotationConfig()
     job = describe_job(pipe, source, how)

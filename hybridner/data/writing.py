@@ -38,6 +38,10 @@ def write_records(
     Raises:
         DataError: a format that cannot be written, or records that it cannot hold at all.
         OutputError: the path cannot be written to.
+
+    Examples:
+        >>> write_records(records, "train.bio", "conll")
+        24
     """
     write = get_format(format).write
     if write is None:

@@ -23,6 +23,10 @@ def score_by(
     Args:
         gold, predicted: one collection of spans per text, in the same order.
         key: the group of a span, given the number of its text; keys can be sorted.
+
+    Examples:
+        >>> list(score_by([[Span(0, 3, "State")]], [[Span(4, 6, "Place")]], key=lambda number, span: span.label))
+        ['Place', 'State']
     """
     counts: dict[_Key, list[int]] = {}
     for number, (truth, guess) in enumerate(zip(gold, predicted, strict=True)):
@@ -63,6 +67,11 @@ def score_by_nesting(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterabl
     Args:
         gold: gold spans of each text.
         predicted: predicted spans of each text, in the same order.
+
+    Examples:
+        >>> scores = score_by_nesting([[Span(0, 5, "ORG"), Span(0, 2, "LOC")]], [[Span(0, 5, "ORG")]])
+        >>> scores["nested"].recall
+        0.5
     """
     truths = [set(spans) for spans in gold]
     guesses = [set(spans) for spans in predicted]

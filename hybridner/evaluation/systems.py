@@ -98,6 +98,11 @@ def evaluate_systems(
 
     Returns:
         scores by the name of each system.
+
+    Examples:
+        >>> labelled = [Record(text, (Span(0, 3, "Adversary States"), Span(6, 9, "Offensive Systems")))]
+        >>> evaluate_systems(model, labelled, ["pool"])["strategy:pool"].micro.f1
+        1.0
     """
     systems = predict_systems(model, [record.text for record in records], strategies, batch_size=batch_size, decoding=decoding)
     gold = [record.entities for record in records]

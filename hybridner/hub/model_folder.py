@@ -114,6 +114,11 @@ def read_model_folder(folder: str | Path, *, measured: bool = True) -> ModelFold
 
     Raises:
         ModelError: the folder holds no complete model of hybridner, or figures of other weights than these.
+
+    Examples:
+        >>> folder = read_model_folder(hybridner.bundled.BUNDLED_FOLDER)
+        >>> folder.is_composite, len(folder.members)
+        (True, 4)
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -39,6 +39,11 @@ class TextPrediction:
             first.
         ood_score: the share of known texts that are more typical than this one, in [0, 1): 0.99 is less typical than 99 % of
             them. None in a composite that has not been taught what it knows (`hybridner calibrate`), and of an empty text.
+
+    Examples:
+        >>> prediction = model.predict([text])[0]
+        >>> [text[entity.start : entity.end] for entity in prediction.entities]
+        ['俄罗斯', '干扰机']
     """
 
     text: str

@@ -63,6 +63,13 @@ class AnswerCache:
 
     Raises:
         LlmError: an unknown mode, no file to replay, or a file that is no such cache.
+
+    Examples:
+        >>> cache = AnswerCache("answers.sqlite")
+        >>> cache.put("key", Answer("State", "deepseek-flash"))
+        >>> cache.get("key").content
+        'State'
+        >>> cache.close()
     """
 
     def __init__(self, path: str | Path, mode: Mode = "use") -> None:

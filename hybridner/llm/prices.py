@@ -121,6 +121,10 @@ class Budget(Settings):
         calls_per_text: questions about one text (in one call of the stage).
         calls, tokens: questions and tokens over the life of the stage.
         cost: money over the life of the stage, in the price's currency.
+
+    Examples:
+        >>> Budget(calls=100, cost=0.5).tokens is None
+        True
     """
 
     error_class: ClassVar[type[HybridNerError]] = LlmError

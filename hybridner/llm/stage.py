@@ -56,6 +56,13 @@ class LlmStage:
 
     Raises:
         LlmError: settings that do not go together, or a template that cannot be read.
+
+    Examples:
+        >>> verifier = as_verifier({"model": "deepseek-flash", "base_url": "http://127.0.0.1:8901/v1"})
+        >>> candidates = [prediction.candidates for prediction in model.predict([text])]
+        >>> with LlmStage(verifier, labels, LlmSettings(threshold=0.0, kinds=("entity",))) as stage:
+        ...     stage.plan([text], candidates).usage.calls      # and `stage.run([text], candidates)` asks
+        1
     """
 
     def __init__(

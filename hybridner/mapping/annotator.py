@@ -53,6 +53,13 @@ class Annotator:
 
     Raises:
         ModelError: no such model, or a setting that cannot work.
+
+    Examples:
+        >>> from hybridner.mapping import Annotator
+        >>> annotator = Annotator("bundled")
+        >>> rows = annotator({"text": ["俄罗斯部署了干扰机。"]})
+        >>> [entity["word"] for entity in rows["entities"][0]]
+        ['俄罗斯', '干扰机']
     """
 
     def __init__(

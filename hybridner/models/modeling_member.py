@@ -31,6 +31,11 @@ class MemberModel(CharacterModel):
     """An encoder with a head that turns each character into scores; base of the taggers and of SpanNER.
 
     Start one with `from_encoder` (pretrained weights), `from_scratch` (random weights) or `from_pretrained` (a saved member).
+
+    Examples:
+        >>> member = SpannerModel.from_encoder("bert-base-chinese", ["Place", "State"], num_hidden_layers=1)
+        >>> member.max_characters
+        64
     """
 
     config_class = MemberConfig

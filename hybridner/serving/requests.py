@@ -108,6 +108,10 @@ def parse_request(body: bytes) -> PredictRequest:
 
     Raises:
         InputError: as `read_request`; or it is no JSON.
+
+    Examples:
+        >>> parse_request(b'{"inputs": ["a", "b"]}').texts
+        ['a', 'b']
     """
     try:
         data = json.loads(body)

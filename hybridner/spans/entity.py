@@ -34,6 +34,10 @@ class Unsure(NamedTuple):
     Attributes:
         start, end: characters, as in `Span`.
         weight: 0 to 1, how much its labels count in training: so often are they shown, and else taken as not known.
+
+    Examples:
+        >>> Record("北约的无人机", unsure=(Unsure(0, 2, 0.5),)).unsure[0].weight
+        0.5
     """
 
     start: int
