@@ -11,7 +11,7 @@ import pytest
 
 from hybridner.calibration import LlmCalibration
 from hybridner.errors import DataError
-from hybridner.hybrid import HybridNerModel, predict_records
+from hybridner.hybrid import ExampleIndex, HybridNerModel, predict_records
 from hybridner.llm import AnswerCache, MemberReliability
 from hybridner.pipeline import HybridNerPipeline
 from tests.llm.scripted_server import Reply, ScriptedServer, chat, problem, verifier
@@ -93,3 +93,22 @@ def test_an_llm_without_answers_fits_nothing(own: HybridNerModel) -> None:
         server.stop()
     with pytest.raises(DataError, match="no sentence"):
         LlmCalibration(own, predictions, verifier("http://127.0.0.1:9/v1"), {}, 0)
+
+
+def test_questions_show_examples_but_never_their_own_sentence(
+    own: HybridNerModel, server: ScriptedServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "examples.parquet"
+    ExampleIndex.build(own, RECORDS).save(path)
+    settings = {"stage": "both", "min_context_chars": 0, "spans_per_call": 1}
+    predictions = predict_records(own, RECORDS)
+    calibration = LlmCalibration(own, predictions, verifier(server), settings, 6, examples=path)
+    planned = calibration.plan().usage
+    calibration.fit()
+    plain = LlmCalibration(own, predictions, verifier(server), settings, 6).plan().usage
+    assert planned.prompt_tokens > plain.prompt_tokens
+    for request in server.requests:
+        question = request["messages"][1]["content"].replace("[", "").replace("]", "")
+        shown, _, sentence = question.rpartition("Sentence: “")
+        assert "Example" in shown
+        assert sentence.split("”\n")[0] not in shown
