@@ -93,9 +93,7 @@ def shown(notebook: nbformat.NotebookNode) -> list[str]:
     return [text for cell in code_cells(notebook) for text in texts_of(cell)]
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in PATHS if path.stem not in ("new_domain", "unknown_texts")], ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_it_begins_with_marked_text_and_speaks_both_languages(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     assert 'class="se-root"' in "".join(texts_of(code_cells(notebook)[0]))
