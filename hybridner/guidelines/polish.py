@@ -8,6 +8,7 @@ import warnings
 from hybridner.llm import Message, Question, Verifier, VerifierError
 from hybridner.llm.background import BackgroundLoop
 from hybridner.llm.guidelines import LANGUAGES, split_sections
+from hybridner.llm.prices import Usage, estimate_prompt
 
 _ASK = {
     "zh": "下面是从已标注语料中归纳出的命名实体标注习惯。请改写成简洁通顺的标注规范：合并重复的条目，保留所有类别名、"
@@ -22,6 +23,19 @@ _NUMBER = re.compile(r"\d+")
 _TOKENS = 2
 
 
+def plan_polish(text: str) -> Usage:
+    """About what `polish` would ask for; nothing is sent.
+
+    >>> plan_polish("[zh]\\n- 前面的职务不标入（12）。\\n[en]\\n- Titles are left out (12).\\n").calls
+    2
+
+    Args:
+        text: as `write_guidelines` gives it.
+    """
+    questions = [_question(name, part) for name, part in _sections(text).items()]
+    return sum((Usage(1, estimate_prompt(one.messages), one.max_tokens or 0) for one in questions), Usage())
+
+
 def polish(text: str, labels: tuple[str, ...], verifier: Verifier) -> str:
     """Guidelines whose sections an LLM has rewritten; one that it gets wrong stays as it is, with a warning that says why.
 
@@ -31,10 +45,10 @@ def polish(text: str, labels: tuple[str, ...], verifier: Verifier) -> str:
     Args:
         text: as `write_guidelines` gives it.
         labels: names of the labels.
-        verifier: who is asked, once for each section.
+        verifier: who is asked, once for each section; `plan_polish` says what that takes.
     """
     notes = "\n".join(line for line in text.splitlines() if line.startswith("#"))
-    sections = {name: part for name, part in split_sections(text, "guidelines").items() if name in LANGUAGES}
+    sections = _sections(text)
 
     async def rewritten() -> dict[str, str]:
         return {name: await _rewrite(name, part, labels, verifier) for name, part in sections.items()}
@@ -47,10 +61,17 @@ def polish(text: str, labels: tuple[str, ...], verifier: Verifier) -> str:
     return "\n".join([notes, *(f"[{name}]\n{part}\n" for name, part in parts.items())])
 
 
+def _sections(text: str) -> dict[str, str]:
+    return {name: part for name, part in split_sections(text, "guidelines").items() if name in LANGUAGES}
+
+
+def _question(language: str, section: str) -> Question:
+    return Question((Message("user", _ASK[language] + section),), max_tokens=_TOKENS * len(section))
+
+
 async def _rewrite(language: str, section: str, labels: tuple[str, ...], verifier: Verifier) -> str:
-    question = Question((Message("user", _ASK[language] + section),), max_tokens=_TOKENS * len(section))
     try:
-        answer = await verifier.complete(question)
+        answer = await verifier.complete(_question(language, section))
     except VerifierError as error:
         problem = str(error)
     else:

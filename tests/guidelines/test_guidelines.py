@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,27 @@ def test_the_command(form: str, composite: HybridNerModel, tmp_path: Path, capsy
     assert "48 entities of 24 texts" in capsys.readouterr().out
     assert "Place：24 处" in load_guidelines(output, "zh")
     assert "Place: 24 entities" in load_guidelines(output, "en")
+
+
+def test_a_plan_of_polishing_asks_nothing_and_writes_nothing(
+    serve: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict] = []
+
+    def answers(body: dict, number: int) -> object:
+        asked.append(body)
+        return chat("PER")
+
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    write_jsonl(small_records(), tmp_path / "data.jsonl")
+    (tmp_path / "llm.yaml").write_text(f"verifier: {{model: some-model, base_url: '{serve(answers).url}'}}\n")
+    command = ["guidelines", str(tmp_path / "data.jsonl"), "--output", str(tmp_path / "guidelines.txt"), "--dry-run"]
+    assert main([*command, "--polish", str(tmp_path / "llm.yaml")]) == 0
+    assert re.fullmatch(r"2 calls, about [\d,]+ tokens in and at most [\d,]+ out, price unknown\n", capsys.readouterr().out)
+    assert not asked
+    assert not (tmp_path / "guidelines.txt").exists()
+    assert main(command) == 1
+    assert "give one with --polish" in capsys.readouterr().err
 
 
 def test_polishing_keeps_what_is_right_and_refuses_what_is_made_up(serve: Callable, refused: str) -> None:

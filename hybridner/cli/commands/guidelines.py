@@ -15,6 +15,7 @@ EPILOG = f"""\
 examples:
   hybridner guidelines runs/mine/oof.parquet --output guidelines.txt
   hybridner guidelines train.jsonl --labels labels.yaml --output guidelines.txt
+  hybridner guidelines train.jsonl --polish llm.yaml --output guidelines.txt --dry-run
 
 The text has a section in Chinese and one in English. Read it and edit it: it is yours. Every prompt of an LLM shows it with
   ner(texts, llm=..., llm_settings={{"guidelines": "guidelines.txt"}})
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", help="labelled file, or out-of-fold predictions")
     parser.add_argument("--labels", metavar="SET", help="label set with titles: cluener, cmeee, msra, sncm or a YAML file")
     parser.add_argument("--polish", metavar="FILE", help="YAML file of an LLM that puts it in better words, adding nothing")
+    parser.add_argument("--dry-run", action="store_true", help="with --polish: only say what asking would cost")
     parser.add_argument("--output", required=True, metavar="FILE", help="the guidelines, a text file")
 
 
@@ -38,11 +40,14 @@ def run(options: argparse.Namespace) -> int:
     from hybridner.data.formats.columns import is_parquet
     from hybridner.data.labels import load_label_set
     from hybridner.ensemble import Predictions
+    from hybridner.errors import DataError
     from hybridner.files import write_text
-    from hybridner.guidelines import find_habits, polish, write_guidelines
-    from hybridner.llm import as_verifier
+    from hybridner.guidelines import find_habits, plan_polish, polish, write_guidelines
+    from hybridner.llm import as_verifier, load_prices
     from hybridner.llm.llm_file import read_llm_file
 
+    if options.dry_run and not options.polish:
+        raise DataError("only asking an LLM is planned; give one with --polish", "--dry-run")
     path = Path(options.data)
     predicted = is_parquet(path) and Predictions.stored_in(path)
     source = Predictions.load(path) if predicted else read_records(path)
@@ -50,6 +55,11 @@ def run(options: argparse.Namespace) -> int:
     labels = load_label_set(options.labels, source.records if isinstance(source, Predictions) else source)
     habits = find_habits(source)
     text = write_guidelines(habits, labels)
+    if verifier is not None and options.dry_run:
+        used, price = plan_polish(text), load_prices().get(verifier.model)
+        money = f"about {price.of(used):.4f} {price.currency}" if price else "price unknown"
+        say(f"{used.calls} calls, about {used.prompt_tokens:,} tokens in and at most {used.completion_tokens:,} out, {money}")
+        return 0
     if verifier is not None:
         text = polish(text, labels.names, verifier)
     write_text(options.output, text)
