@@ -48,6 +48,8 @@ class FixedThreshold:
     by_label: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.by_label, Mapping):
+            raise ModelError(f"label_thresholds must hold a threshold for each label, not {self.by_label!r}")
         for name, value in (("threshold", self.default), *((f"threshold of {k!r}", v) for k, v in self.by_label.items())):
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
                 raise ModelError(f"{name} must be a number from 0 to 1, not {value!r}")
@@ -72,7 +74,8 @@ class FixedThreshold:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FixedThreshold:
         """From what `to_dict` gave."""
-        return cls(data["threshold"], data.get("label_thresholds") or {})
+        by_label = data.get("label_thresholds")
+        return cls(data["threshold"], {} if by_label is None else by_label)
 
 
 def as_threshold(value: Threshold | float) -> Threshold:

@@ -52,11 +52,17 @@ class CombinerWeights:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], stackers: Mapping[str, Stacker] | None = None) -> CombinerWeights:
-        """Raises ModelError when a part is missing."""
+        """Raises ModelError when a part is missing or is not what it should be."""
+        again = "run `hybridner calibrate` again"
+        if not isinstance(data, Mapping):
+            raise ModelError(f"the fitted weights of this composite are {data!r}; {again}")
         missing = [name for name in (*_NUMBERS, "pool") if name not in data]
         if missing:
-            raise ModelError(f"the fitted weights of this composite lack {', '.join(missing)}; run `hybridner calibrate` again")
-        numbers = {name: np.asarray(data[name], dtype=np.float64) for name in _NUMBERS}
+            raise ModelError(f"the fitted weights of this composite lack {', '.join(missing)}; {again}")
+        try:
+            numbers = {name: np.asarray(data[name], dtype=np.float64) for name in _NUMBERS}
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"the fitted weights of this composite are no numbers ({error}); {again}") from error
         return cls(**numbers, pool=PoolWeights.from_dict(data["pool"]), stackers=stackers or {})
 
     def resized(self, members: int) -> CombinerWeights:

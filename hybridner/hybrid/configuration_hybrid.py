@@ -92,6 +92,8 @@ class HybridNerConfig(VersionedConfig):
             raise ModelError(f"simplify must be true or false, not {self.simplify!r}")
         if not (_is_number(self.near_miss) and 0 < self.near_miss <= 1):
             raise ModelError(f"near_miss must be above 0 and at most 1, not {self.near_miss!r}")
+        if not isinstance(self.stackers, dict | None):
+            raise ModelError(f"stackers must hold the bytes of each stacker, not {self.stackers!r}")
         for kind in self.stackers or {}:
             check_choice("a stacker", kind, STACKERS)
         if self.label_set is not None:

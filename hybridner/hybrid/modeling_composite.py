@@ -205,7 +205,7 @@ class CompositeModel(CharacterModel):
             uncertainty=config.uncertainty,
             temperature=config.temperature,
             weights=self.combiner_weights,
-            error_model=model and ErrorModel.from_dict(model, len(SINGLE_MEASURES), len(config.labels) + 1),
+            error_model=None if model is None else ErrorModel.from_dict(model, len(SINGLE_MEASURES), len(config.labels) + 1),
         )
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:

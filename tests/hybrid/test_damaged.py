@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import json
 import re
 import shutil
@@ -18,6 +20,10 @@ from transformers import AutoModel, BertConfig, BertModel, pipeline
 from hybridner import HybridNerModel
 from hybridner.cli.main import main
 from hybridner.errors import HybridNerError
+from hybridner.hybrid.configuration_hybrid import HybridNerConfig
+from hybridner.hybrid.loading import load_composite
+from hybridner.training.composing import compose
+from tests.support.tiny import tiny_member
 
 Damage = Callable[[Path], None]
 
@@ -188,3 +194,41 @@ def test_weights_of_another_size_may_be_wanted(composite_folder: Path, tmp_path:
     model, found = HybridNerModel.from_pretrained(tmp_path / "damaged", ignore_mismatched_sizes=True, output_loading_info=True)
     assert isinstance(model, HybridNerModel)
     assert [name for name, *_ in found["mismatched_keys"]] == [SCORER]
+
+
+#: What a field of a configuration may be by mistake, or by somebody's wish.
+IMPOSSIBLE: tuple[Any, ...] = (True, 0, -1, float("nan"), "", "x", [], [[]], [None], {}, {"a": 1}, {"a": []})
+FIELDS = [name for name in HybridNerConfig.__annotations__ if name in inspect.signature(HybridNerConfig).parameters]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_of_the_wrong_type_is_refused_or_does_no_harm(small_folder: Path, name: str) -> None:
+    content = json.loads((small_folder / "config.json").read_text(encoding="utf-8"))
+    for value in IMPOSSIBLE:
+        (small_folder / "config.json").write_text(json.dumps({**content, name: value}), encoding="utf-8")
+        with contextlib.suppress(HybridNerError):
+            load_composite(str(small_folder)).predict(["北约在叙利亚部署了干扰机。"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("label_thresholds", [], "label_thresholds must hold a threshold for each label"),
+        ("label_thresholds", True, "label_thresholds must hold a threshold for each label"),
+        ("stackers", True, "stackers must hold"),
+        ("combiner_weights", True, "fitted weights of this composite are True"),
+        ("error_model", 0, "`error_model` in the composite's config.json lacks its weights"),
+    ],
+)
+def test_what_a_wrong_field_should_be_is_told(small_folder: Path, name: str, value: object, told: str) -> None:
+    changed("config.json", lambda content: content.update({name: value}))(small_folder)
+    with pytest.raises(HybridNerError, match=told):
+        load_composite(str(small_folder)).predict(["北约。"])
+
+
+@pytest.fixture
+def small_folder(tmp_path: Path) -> Path:
+    """A composite of two members."""
+    members = {name: tiny_member(name) for name in ("bert-bilstm-crf", "spanner")}
+    compose(members).save_pretrained(tmp_path / "small")
+    return tmp_path / "small"
