@@ -31,6 +31,18 @@ def check_is_file(path: str | os.PathLike[str]) -> None:
             )
 
 
+def read_text(path: str | os.PathLike[str], encoding: str = "utf-8") -> str:
+    """What a text file holds.
+
+    Raises:
+        OSError: it cannot be read.
+        DataError: it is a pipe or a device.
+        UnicodeDecodeError: it is no text in that encoding.
+    """
+    check_is_file(path)
+    return Path(path).read_text(encoding=encoding)
+
+
 def read_json(path: str | os.PathLike[str]) -> Any:
     """What a JSON file holds; a byte order mark before it is no harm.
 
@@ -39,9 +51,8 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         DataError: it is a pipe or a device.
         ValueError: it is no JSON, no UTF-8, or nested too deeply to be what anybody wrote.
     """
-    check_is_file(path)
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        return json.loads(read_text(path, "utf-8-sig"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from hybridner.bootstrap.label_errors import merge_unsure
 from hybridner.errors import DataError
-from hybridner.files import atomic_write
+from hybridner.files import atomic_write, read_text
 from hybridner.spans import Record, Span, Unsure
 
 #: How much a label counts that one of two prompts gave.
@@ -89,7 +89,7 @@ def read_silver(path: Path) -> list[Record]:
     """
     records = []
     try:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(read_text(path).splitlines(), 1):
             row = json.loads(line)
             spans = tuple(Span(entity["start"], entity["end"], entity["label"]) for entity in row["entities"])
             records.append(Record(row["text"], spans, str(number), unsure=tuple(Unsure(*u) for u in row["unsure"])))

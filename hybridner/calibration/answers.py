@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridner.errors import DataError
+from hybridner.files import read_text
 from hybridner.hybrid import CompositeModel
 from hybridner.spans import NON_ENTITY, Record
 
@@ -37,7 +38,11 @@ def learn_from_file(model: CompositeModel, path: str | Path, records: Sequence[R
     names = model.config.labels.with_outside
     counts: Counter[tuple[str, str]] = Counter()
     right: dict[tuple[str, str], list[bool]] = defaultdict(list)
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = read_text(path).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read: {error}", str(path)) from error
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from hybridner.errors import LlmError
-from hybridner.files import atomic_write
+from hybridner.files import atomic_write, read_text
 from hybridner.llm.prices import Usage
 from hybridner.llm.verifier import Answer, Question, Verifier
 from hybridner.validation import validate
@@ -215,9 +215,11 @@ def _parse(stored: Any) -> Answer | None:
 
 def _read_record(path: Path) -> Iterator[tuple[str, Answer]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except OSError as error:
         raise LlmError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise LlmError(f"{path}: is no text in UTF-8: {error}") from error
     for number, line in enumerate(lines, 1):
         try:
             entry = json.loads(line)

@@ -15,6 +15,7 @@ import re
 from pathlib import Path
 
 from hybridner.errors import LlmError
+from hybridner.files import read_text
 
 LANGUAGES = ("zh", "en")
 _SECTION = re.compile(r"\[(\w+)\]")
@@ -33,7 +34,7 @@ def load_guidelines(source: str | Path, language: str) -> str:
         LlmError: the file cannot be read, has an unknown section, says nothing, or too much.
     """
     try:
-        text = Path(source).read_text(encoding="utf-8-sig")
+        text = read_text(source, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise LlmError(f"guidelines {str(source)!r} cannot be read: {error}; `hybridner guidelines` writes them") from error
     sections = split_sections(text, str(source))

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field
 
 from hybridner.errors import HybridNerError, LlmError
+from hybridner.files import read_text
 from hybridner.llm.verifier import Answer, Message
 from hybridner.validation import Integer, Number, Settings, validate
 
@@ -92,7 +93,7 @@ def load_prices(path: str | Path | None = None) -> dict[str, Price]:
     """
     path = Path(path) if path is not None else _TABLE
     try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        table = yaml.safe_load(read_text(path)) or {}
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise LlmError(f"{path}: no price table ({error})") from error
     return validate(dict[str, Price], table, LlmError, str(path))

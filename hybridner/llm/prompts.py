@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybridner.errors import LlmError
+from hybridner.files import read_text
 from hybridner.llm.context import Context, mark_span, select_context, to_single_line
 from hybridner.llm.guidelines import LANGUAGES
 from hybridner.llm.verifier import Message, Question
@@ -91,8 +92,8 @@ class PromptTemplate:
         """
         path = _HERE / f"{source}.txt" if str(source) in ("en", "zh") else Path(source)
         try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
+            text = read_text(path)
+        except (OSError, UnicodeDecodeError) as error:
             raise LlmError(f'no prompt template {str(source)!r}; give "en", "zh" or the path of a text file') from error
         return cls.parse(text, str(source))
 

@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar
 from pydantic import Field
 
 from hybridner.errors import DataError
+from hybridner.files import read_text
 from hybridner.spans import NON_ENTITY, Span
 from hybridner.validation import Integer, Settings, validate
 
@@ -97,7 +98,7 @@ def read_extractions(path: str | Path, split: str = "test") -> dict[str, dict[st
 
 def _lines(path: Path, schema: type[_Line]) -> Iterator[_Line]:
     try:
-        rows = path.read_text(encoding="utf-8").split("\n")
+        rows = read_text(path).split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read: {error}", str(path)) from error
     for number, row in enumerate(rows, 1):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pydantic import Field
 from hybridner.ensemble import Predictions, concat_predictions
 from hybridner.errors import DataError
 from hybridner.evaluation import RunMetadata
+from hybridner.files import read_json, read_text
 from hybridner.spans import RESOLVERS
 from hybridner.validation import Integer, Settings, one_of, validate
 
@@ -76,7 +76,7 @@ class Study(Settings):
             DataError: it cannot be read, or says something a study does not have.
         """
         try:
-            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            data = yaml.safe_load(read_text(path))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise DataError(f"cannot be read as YAML: {error}", str(path)) from error
         return validate(cls, data, DataError, str(path))
@@ -196,7 +196,7 @@ def _training(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
     if not path.exists():
         return {}
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot be read as JSON: {error}", str(path)) from error
     wanted = ("records", "device", "versions")
