@@ -6,13 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from hybridner.errors import MissingPackageError, OutputError
+from hybridner.bootstrap.silver import read_silver
+from hybridner.errors import HybridNerError, MissingPackageError, OutputError
 from hybridner.files import atomic_folder, atomic_write, write_json, write_text
+from hybridner.llm import AnswerCache, load_guidelines, load_prices
+from hybridner.llm.prompts import PromptTemplate
 from hybridner.optional import require
+from hybridner.study.files import Study
 
 
 def test_new_folder_and_replacement(tmp_path: Path) -> None:
@@ -112,3 +117,23 @@ def test_missing_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(MissingPackageError, match=r"broken_package cannot be imported .*no_such_dependency"):
         require("broken_package", "llm")
+
+
+#: What reads a text file that a user names.
+READERS: dict[str, Callable[[Path], object]] = {
+    "guidelines": lambda path: load_guidelines(path, "zh"),
+    "template": PromptTemplate.load,
+    "prices": load_prices,
+    "recorded answers": lambda path: AnswerCache(":memory:").add_record(path),
+    "study": Study.load,
+    "silver": read_silver,
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_pipes_devices_and_what_is_no_text_are_refused(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\xd8")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path / "binary", tmp_path, tmp_path / "missing"):
+        with pytest.raises(HybridNerError):
+            READERS[name](path)
