@@ -286,7 +286,7 @@ def test_tokens_of_attempts_without_an_answer_count(serve: Serve) -> None:
 
 _LENGTH = st.sampled_from(["max_tokens", "max_completion_tokens", "num_predict", "thinking_budget", "n"])
 _EXTRA = st.recursive(
-    st.none() | st.integers(-5, 10_000) | st.floats() | st.text(max_size=3),
+    st.none() | st.integers(-5, 10_000) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=3),
     lambda inner: (
         st.dictionaries(_LENGTH | st.sampled_from(["options", "thinking", "seed"]), inner, max_size=3)
         | st.lists(inner, max_size=2)
