@@ -124,27 +124,14 @@ class Handlers:
         analyzed, message, *shown = self.analyze(before.text, *settings)
         return analyzed, "" if isinstance(analyzed, AnalyzedText) else message, *shown
 
-    def catch_up(
-        self,
-        before: AnalyzedText | None,
-        model: object,
-        strategy: object,
-        decoding: object,
-        uncertainty: object,
-        threshold: object,
-        by_label: object,
-        use_llm: object,
-        llm_model: object,
-        kept: KeptAnswers | None,
-        language: object,
-    ) -> Any:
-        """What was analyzed, as the controls stand now: with other settings than those it was asked for it is analyzed again."""
+    def catch_up(self, before: AnalyzedText | None, *settings: Any) -> Any:
+        """What was analyzed, as the controls, those of `analyze`, stand now; the model reads again only where it must."""
         if before is None:
             return gr.skip()
+        model, strategy, decoding, uncertainty, threshold, by_label, _, llm_model, kept, language = settings
         options = (self.models.get(model).name, strategy, decoding, uncertainty)
         if options != (before.model, before.strategy, before.decoding, before.uncertainty):
-            given = (model, strategy, decoding, uncertainty, threshold, by_label, use_llm, llm_model, kept, language)
-            return self.analyze_again(before, *given)
+            return self.analyze_again(before, *settings)
         return gr.skip(), gr.skip(), *self.show(before, threshold, by_label, llm_model, kept, language)
 
     def run_llm(
