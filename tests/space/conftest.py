@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,11 @@ from hybridner.space import Analyzer, Limits
 from tests.llm.scripted_server import Reply, ScriptedServer, chat
 from tests.support.browser import browser
 from tests.support.page import ROOT, free_port, quiet_environment, wait_for
+from tests.support.tiny import TEXT
+from tests.support.visitor import Visitor
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 __all__ = ["browser"]
 
@@ -88,3 +93,23 @@ def llm_server(answers: list[Reply]) -> Iterator[ScriptedServer]:
     running = ScriptedServer(reply)
     yield running
     running.stop()
+
+
+@pytest.fixture
+def visitor(browser: Chrome, space: tuple[str, Path]) -> Iterator[Visitor]:
+    """A visitor who has just opened the page; afterwards nothing may have gone wrong behind the scenes."""
+    browser.get("about:blank")
+    browser.get_log("browser")
+    browser.get_log("performance")
+    someone = Visitor(browser, space[0])
+    someone.open()
+    yield someone
+    assert someone.seen + someone.complaints() == []
+    assert someone.hosts() == {space[0].split("/")[2]}
+    assert "Traceback" not in space[1].read_text(encoding="utf-8")
+    someone.run("localStorage.clear()")
+
+
+@pytest.fixture(scope="module")
+def entities(composite: HybridNerModel) -> list[dict[str, Any]]:
+    return list(HybridNerPipeline(composite, device="cpu")(TEXT))
