@@ -10,7 +10,7 @@ from typing import Any
 from transformers import pipeline
 
 import hybridner  # noqa: F401 (makes the task "hybrid-ner" known to transformers)
-from hybridner.errors import HybridNerError
+from hybridner.errors import HybridNerError, InputError
 from hybridner.serving import read_request
 
 
@@ -39,6 +39,8 @@ class EndpointHandler:
         """
         try:
             request = read_request(data)
+            if request.parameters.llm:
+                raise InputError("parameters.llm: no LLM stands behind this model here")
             return request.shaped(self.pipeline(request.texts, **request.parameters.given))
         except HybridNerError as error:
             return {"error": str(error)}

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hybridner.ensemble import Candidate, Threshold, find_doubtful
+from hybridner.gazetteer import Rules
 from hybridner.hybrid.modeling_composite import TextPrediction
 from hybridner.llm import VerifiedCandidate
 from hybridner.spans import Span
@@ -60,6 +61,11 @@ def local_entities(prediction: TextPrediction, threshold: Threshold, most: float
         if most is None or candidate.is_forced or (candidate.uncertainty <= most and not candidate.is_unfamiliar)
     )
     return EntityList(entities, prediction.ood_score)
+
+
+def is_given_out(text: str, candidate: Candidate, rules: Rules | None) -> bool:
+    """Whether a candidate is an entity of the result; an LLM knows nothing of the rules, which hold all the same."""
+    return candidate.is_entity and (rules is None or rules.allows(text[candidate.start : candidate.end], candidate.label))
 
 
 def verified_entity(text: str, item: VerifiedCandidate, needs_review: bool) -> Entity:

@@ -63,17 +63,40 @@ class Verification:
         texts, candidates = _columns(predictions)
         return self._stage.plan(texts, candidates, self._finder(texts, candidates))
 
+    def submit(self, predictions: Batch, **changes: Any) -> Future[list[list[VerifiedCandidate]]]:
+        """Start verifying a batch in the background.
+
+        Args:
+            predictions: the batch.
+            **changes: settings for this batch alone, see `LlmStage.with_settings`.
+
+        Returns:
+            a future of the candidates of each text; see `LlmStage.submit`.
+        """
+        texts, candidates = _columns(predictions)
+        stage = self._stage.with_settings(**changes) if changes else self._stage
+        return stage.submit(texts, candidates, self._finder(texts, candidates))
+
     def stream(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[list[VerifiedCandidate]]]]:
         """Each batch with its verified candidates, in order; while an LLM answers, the next batch is taken from `batches`."""
         waiting: tuple[Batch, Future[list[list[VerifiedCandidate]]]] | None = None
         for batch in batches:
-            texts, candidates = _columns(batch)
-            future = self._stage.submit(texts, candidates, self._finder(texts, candidates))
+            future = self.submit(batch)
             if waiting is not None:
                 yield waiting[0], waiting[1].result()
             waiting = (batch, future)
         if waiting is not None:
             yield waiting[0], waiting[1].result()
+
+    @property
+    def llm(self) -> str:
+        """The name of the model that is asked."""
+        return self._stage.verifier.model
+
+    @property
+    def settings(self) -> LlmSettings:
+        """How it is asked."""
+        return self._stage.settings
 
     def report(self) -> LlmReport:
         """Cost and latency so far."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from array import array
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from hybridner.llm.verifier import Answer
 
 #: Spans asked about in questions about several, before an LLM is judged by whether it keeps their form.
 _FORM_TRIED = 20
+#: Calls whose latencies are kept, the last ones.
+_LATENCIES = 100_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class LlmReport:
         cached: questions that were answered without a call.
         unparsed: answers that were none of the labels.
         cached_prompt_tokens: of `prompt_tokens`, those that the servers had in their own prompt caches.
-        p50, p95: seconds of one call, median and 95th percentile.
+        p50, p95: seconds of one call, median and 95th percentile (of the last 100,000 calls).
     """
 
     texts: int
@@ -109,13 +111,14 @@ class LlmReport:
 
 
 class UsageStats:
-    """Counts over the life of a stage; safe for threads, and of a size that hardly grows (8 bytes for each call's latency)."""
+    """Counts over the life of a stage; safe for threads, and of a size that does not grow with it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._models: Counter[str] = Counter()
-        self._latencies = array("d")
+        self._seconds = 0.0
+        self._latencies: deque[float] = deque(maxlen=_LATENCIES)
         self._spent = self._whole = self._saved = Usage()
         self._estimated_prompt = 0
         self._missing: dict[str, None] = {}
@@ -130,6 +133,7 @@ class UsageStats:
         with self._lock:
             self._counts["attempts"] += answer.attempts
             self._spent += usage_from_answer(answer)
+            self._seconds += answer.latency
             self._latencies.append(answer.latency)
             self._models[answer.model] += 1
             self._estimated_prompt += estimate if answer.prompt_tokens else 0
@@ -200,7 +204,7 @@ class UsageStats:
                 cached_prompt_tokens=spent.cached_prompt_tokens,
                 saved_calls=self._saved.calls,
                 saved_tokens=self._saved.tokens,
-                seconds=sum(latencies),
+                seconds=self._seconds,
                 p50=_quantile(latencies, 0.5),
                 p95=_quantile(latencies, 0.95),
                 models=dict(self._models),
@@ -213,7 +217,7 @@ class UsageStats:
             )
 
 
-def _quantile(ordered: list[float], share: float) -> float | None:
+def _quantile(ordered: Sequence[float], share: float) -> float | None:
     """The nearest-rank quantile of sorted numbers."""
     return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
 

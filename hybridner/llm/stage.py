@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
+from typing import Any
 
 from anyio import to_thread
 
@@ -99,6 +100,16 @@ class LlmStage:
     def prompter(self) -> Prompter:
         """Writes the questions; of two prompts, the first."""
         return self.prompters[0]
+
+    def with_settings(self, **changes: Any) -> LlmStage:
+        """This stage under other settings for some texts, with the same budget, connections and counts.
+
+        Args:
+            **changes: of the fields threshold, decoding and time_limit.
+        """
+        twin = copy.copy(self)
+        twin.settings = self.settings.model_copy(update=changes)
+        return twin
 
     def plan(self, texts: Sequence[str], candidates: _Rows, examples: ExampleFinder | None = None) -> Plan:
         """What `submit` would ask now, with calls, tokens and price; no request is sent and no budget used (a dry run)."""

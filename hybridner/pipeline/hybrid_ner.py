@@ -20,7 +20,7 @@ from hybridner.gazetteer import Rules
 from hybridner.hybrid import CompositeModel, ExampleIndex, HybridNerModel, TextPrediction
 from hybridner.hybrid.configuration_hybrid import check_choice
 from hybridner.hybrid.consistency import Consistency
-from hybridner.hybrid.entity_dicts import Entity, EntityList, local_entities, verified_entity
+from hybridner.hybrid.entity_dicts import Entity, EntityList, is_given_out, local_entities, verified_entity
 from hybridner.hybrid.verification import LlmOptions, open_verification
 from hybridner.llm import LlmReport, Plan
 from hybridner.mapping import map_dataset
@@ -361,7 +361,7 @@ class HybridNerPipeline(Pipeline):
             for batch, verified in verification.stream(predictions):
                 self.llm_report = verification.report()
                 for prediction, row in zip(batch, verified, strict=True):
-                    row = [item for item in row if _is_entity(prediction.text, item.candidate, rules)]
+                    row = [item for item in row if is_given_out(prediction.text, item.candidate, rules)]
                     candidates, notes = _checked(prediction.text, [item.candidate for item in row], consistency)
                     items = [replace(item, candidate=candidate) for item, candidate in zip(row, candidates, strict=True)]
                     found = (verified_entity(prediction.text, item, item.provenance.needs_review) for item in items)
@@ -417,11 +417,6 @@ def _watched(predictions: Iterable[Sequence[TextPrediction]], limit: Threshold) 
                 if prediction.ood_score is not None and limit.stream.update(prediction.ood_score):
                     warnings.warn(limit.stream.notice, UserWarning, stacklevel=2)
         yield batch
-
-
-def _is_entity(text: str, candidate: Candidate, rules: Rules | None) -> bool:
-    """Whether a candidate is an entity of the result; an LLM knows nothing of the rules, which hold all the same."""
-    return candidate.is_entity and (rules is None or rules.allows(text[candidate.start : candidate.end], candidate.label))
 
 
 def _items(inputs: Any) -> Iterator[Any]:

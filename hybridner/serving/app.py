@@ -13,8 +13,9 @@ from fastapi_offline import FastAPIOffline
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, RedirectResponse
 
-from hybridner.errors import InputError
+from hybridner.errors import InputError, LlmError
 from hybridner.hybrid import CompositeModel
+from hybridner.hybrid.verification import Verification
 from hybridner.serving.batching import OverloadedError, TooSlowError
 from hybridner.serving.bodies import receive_body, wait_until_gone
 from hybridner.serving.limits import Limits, TooLargeError
@@ -27,24 +28,33 @@ from hybridner.version import __version__
 
 #: What is answered, and logged, when a client has gone before its answer: nobody reads it.
 _CLIENT_CLOSED = 499
-_STATUS: dict[type[Exception], int] = {InputError: 422, TooLargeError: 413, OverloadedError: 503, TooSlowError: 504}
+_STATUS: dict[type[Exception], int] = {
+    InputError: 422,
+    TooLargeError: 413,
+    LlmError: 502,
+    OverloadedError: 503,
+    TooSlowError: 504,
+}
 #: Seconds after which an overloaded service asks to be tried again.
 _RETRY_AFTER = "1"
 
 
-def create_app(model: CompositeModel, name: str = "model", limits: Limits | None = None) -> FastAPI:
+def create_app(
+    model: CompositeModel, name: str = "model", limits: Limits | None = None, verification: Verification | None = None
+) -> FastAPI:
     """The application that serves a model; `hybridner serve` runs it, and so does any ASGI server.
 
     Args:
         model: the model, on its device.
         name: what it is called in `/model` and the metrics.
         limits: what a request may ask for.
+        verification: of this model by an LLM, as `hybridner.hybrid.verification.open_verification` gives it; None for no LLM.
     """
     bounds = limits or Limits()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.service = Service(model, name, bounds)
+        app.state.service = Service(model, name, bounds, verification)
         yield
         await app.state.service.close()
 
@@ -110,8 +120,11 @@ def _add_status(app: FastAPI) -> None:
 
     @app.get("/ready", responses={503: {}})
     async def ready() -> Response:
-        """Whether a further request would be taken; send none to a service that is not ready."""
-        return _state(app.state.service.is_ready, "ready", "overloaded")
+        """Whether a further request would be taken, and which LLM is asked about doubtful entities.
+
+        Send no request to a service that is not ready. One whose LLM fails is: it gives out the members' entities.
+        """
+        return _state(app.state.service.is_ready, "ready", "overloaded", llm=app.state.service.llm)
 
     @app.get("/model")
     async def about() -> dict[str, Any]:
@@ -125,5 +138,5 @@ def _add_status(app: FastAPI) -> None:
         return Response(app.state.service.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _state(is_good: bool, good: str, bad: str) -> Response:
-    return JSONResponse({"status": good if is_good else bad}, 200 if is_good else 503)
+def _state(is_good: bool, good: str, bad: str, **facts: Any) -> Response:
+    return JSONResponse({"status": good if is_good else bad, **facts}, 200 if is_good else 503)

@@ -16,7 +16,7 @@ from hybridner.validation import Number, Settings, one_of, validate
 class Parameters(Settings):
     """How the texts of one request are read; what is left out is as the model has it.
 
-    Files, devices and LLMs are for those to choose who run the service.
+    Files, devices and which LLM is asked are for those to choose who run the service.
 
     Attributes:
         threshold: τ, from 0 to 1; entities with a greater uncertainty are marked `needs_review`.
@@ -25,6 +25,7 @@ class Parameters(Settings):
         simplify: whether traditional characters are read as the simplified ones they stand for.
         force: terms that are entities wherever they stand, by label.
         forbid: terms that are no entities, as a list, or by the label that they do not have.
+        llm: false for the members' entities alone, where the service has an LLM asked about doubtful ones.
     """
 
     error_class = InputError
@@ -36,11 +37,12 @@ class Parameters(Settings):
     # Never a text: the pipeline would read the file of that name.
     force: dict[str, list[str]] | None = None
     forbid: list[str] | dict[str, list[str]] | None = None
+    llm: bool | None = Field(default=None, strict=True)
 
     @property
     def given(self) -> dict[str, Any]:
-        """Those that were set, by name."""
-        return self.model_dump(exclude_none=True)
+        """Those of the pipeline that were set, by name."""
+        return self.model_dump(exclude_none=True, exclude={"llm"})
 
 
 class PredictRequest(Settings):

@@ -23,6 +23,16 @@ class EntityAnswer(BaseModel):
     needs_review: bool = Field(description="whether the uncertainty is above the threshold, or the passage is unfamiliar")
     error_probability: float | None = Field(None, description="P(wrong); only where the model was calibrated for it")
     ood_score: float | None = Field(None, description="how unlike known texts its passage is; only of such models")
+    local_label: str | None = Field(None, description="what the members said; this and the following only with an LLM")
+    llm_label: str | None = Field(None, description="the LLM's answer, O for none; null where it gave none")
+    llm_score: float | None = Field(None, description="the LLM's own probability of its answer, where it is known")
+    member_label: str | None = Field(None, description="what it said when it read the whole sentence")
+    llm_features: list[str] | None = Field(None, description="abilities of the LLM's server that its answer made use of")
+    llm_status: str | None = Field(None, description="local (not asked about), asked, cached, unparsed, failed or over_budget")
+    llm_model: str | None = Field(None, description="the model that answered")
+    fusion: str | None = Field(None, description="how the answer was used")
+    llm_error: str | None = Field(None, description="why there is no answer")
+    llm_failure: str | None = Field(None, description="the same for programs")
 
 
 class ErrorAnswer(BaseModel):
@@ -51,6 +61,7 @@ PREDICT_ANSWERS: dict[int | str, dict[str, Any]] = {
             413: "More than one request may ask for",
             422: "A request that cannot be answered",
             500: "The texts could not be read",
+            502: "The LLM failed, and the service is set to fail with it (on_llm_error: raise)",
             503: "Too many texts wait; to be sent again",
             504: "Not answered in time",
         }.items()

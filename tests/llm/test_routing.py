@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybridner.ensemble import FixedThreshold
 from hybridner.llm import (
     Answer,
     AnswerCache,
@@ -96,6 +97,12 @@ def test_the_most_uncertain_spans_get_the_budget(labels: LabelSet) -> None:
         assert statuses == ["asked"] * 3 + ["over_budget"] * 3
         # The budget is one for all batches.
         assert [row[0].provenance.status for row in llm.run(*many(2))] == ["over_budget"] * 2
+        # And for texts under other settings, which do not stay.
+        other = llm.with_settings(threshold=FixedThreshold(1.0), decoding="nested")
+        assert [row[0].provenance.status for row in other.run(*many(2))] == ["local"] * 2
+        other = llm.with_settings(threshold=FixedThreshold(0.0), time_limit=9.0)
+        assert [row[0].provenance.status for row in other.run(*many(2))] == ["over_budget"] * 2
+        assert (llm.settings.decoding, llm.report().texts) == ("flat", 12)
 
 
 def test_calls_per_text(labels: LabelSet) -> None:

@@ -76,6 +76,8 @@ def test_many_clients_at_once_get_their_own_answers(service: RunningService, pip
         ({"inputs": [TEXT, 3]}, 422, "inputs: must hold texts only; item 1 is int"),
         ({"inputs": TEXT, "parameters": {"threshold": 2}}, 422, "parameters.threshold: expected at most 1, got 2"),
         ({"inputs": TEXT, "parameters": {"strategy": "f1"}}, 422, "parameters.strategy: this model has not been fitted for 'f1'"),
+        ({"inputs": TEXT, "parameters": {"llm": True}}, 422, "parameters.llm: no LLM stands behind this service"),
+        ({"inputs": TEXT, "parameters": {"llm": "gpt"}}, 422, "parameters.llm: expected true or false"),
         ({"inputs": TEXT, "parameters": {"force": {"X": ["a"]}}}, 422, "'X'"),
         ({"inputs": TEXT, "parameters": {"force": "/etc/passwd"}}, 422, "parameters.force: expected a mapping"),
         ({"inputs": TEXT, "parameters": {"forbid": "/etc/passwd"}}, 422, "parameters.forbid: expected a list or a mapping"),
@@ -123,7 +125,7 @@ def test_figures_are_those_of_what_was_asked(service: RunningService, pipe: Hybr
 
 def test_it_says_how_it_is_and_what_it_serves(service: RunningService, composite_folder: Path) -> None:
     assert service.ask("/health")[:2] == (200, {"status": "alive"})
-    assert service.ask("/ready")[:2] == (200, {"status": "ready"})
+    assert service.ask("/ready")[:2] == (200, {"status": "ready", "llm": None})
     about = service.ask("/model")[1]
     assert about["model"] == str(composite_folder)
     assert about["labels"] == ["State", "System", "Place"]
@@ -146,7 +148,7 @@ def test_the_page_needs_no_network_and_describes_the_interface(service: RunningS
             place = place[step]
     request = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert set(request["properties"]["parameters"]["properties"]) == {
-        *("threshold", "decoding", "strategy", "simplify", "force", "forbid")
+        *("threshold", "decoding", "strategy", "simplify", "force", "forbid", "llm")
     }
     entity = described["components"]["schemas"]["EntityAnswer"]
     found = service.ask("/predict", {"inputs": TEXT})[1][0].keys()
