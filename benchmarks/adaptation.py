@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.side_by_side import RESULTS, kept, report
 from hybridner import HybridNerModel, LabelSet
 from hybridner.adaptation import AdaptationSettings, adapt, fine_tune
@@ -98,7 +100,7 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs=2, metavar=("LORA", "FULL"), help="learning rates that --tune found best")
     options = parser.parse_args()
 
-    base = HybridNerModel.from_pretrained(options.base)
+    base = HybridNerModel.from_pretrained(options.base).to("cuda" if torch.cuda.is_available() else "cpu")
     pool, dev = read_records(options.train), read_records(options.dev)
     labels = collect_labels(pool)
     random.Random(0).shuffle(pool)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.side_by_side import RESULTS, kept, report
 from hybridner import HybridNerModel
@@ -145,7 +146,7 @@ def main() -> None:
     parser.add_argument("--runs", default="runs/feedback", help="folder of the single steps")
     options = parser.parse_args()
 
-    base = HybridNerModel.from_pretrained(options.base)
+    base = HybridNerModel.from_pretrained(options.base).to("cuda" if torch.cuda.is_available() else "cpu")
     old, old_dev, pool, dev = (read_records(getattr(options, name)) for name in ("old_train", "old_dev", "new_train", "new_dev"))
     random.Random(0).shuffle(pool)
     reviewed, pool = pool[: options.reviews], pool[options.reviews : options.reviews + POOL]

@@ -1,4 +1,4 @@
-"""Ours: SpanNER alone, or all four members on one encoder (one pass). usage: ours.py FOLDER [one-pass]"""
+"""Ours: SpanNER alone, or all four members on one encoder (one pass). usage: ours.py FOLDER [--seed N] [--one-pass]"""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-from measuring import BATCH, ENCODER_LR, EPOCHS, HEAD_LR, READING_BATCH, SEED, Case, Spans, measure
+from measuring import BATCH, DEVICE, ENCODER_LR, EPOCHS, HEAD_LR, READING_BATCH, Case, Spans, measure
 from transformers import AutoModel
 
 from hybridner import HybridNerPipeline
 from hybridner.models import MEMBER_CLASSES
 from hybridner.training import recipe_from_dict, run_recipe
 
-ONE_PASS = "one-pass" in sys.argv[2:]
+ONE_PASS = "--one-pass" in sys.argv
 
 
 def train(case: Case) -> Any:
@@ -29,16 +29,20 @@ def train(case: Case) -> Any:
                 "batch_size": BATCH,
                 "encoder_learning_rate": ENCODER_LR,
                 "head_learning_rate": HEAD_LR,
-                "seed": SEED,
+                "seed": case.seed,
                 "mixed_precision": "bf16",
                 "shared_encoder": ONE_PASS,
             },
         }
-        return HybridNerPipeline(AutoModel.from_pretrained(run_recipe(recipe_from_dict(recipe))), device="cpu")
+        return HybridNerPipeline(AutoModel.from_pretrained(run_recipe(recipe_from_dict(recipe))), device=DEVICE)
 
 
 def read(pipe: Any, case: Case, texts: Sequence[str]) -> list[Spans]:
     return [[(e["start"], e["end"], e["entity_group"]) for e in found] for found in pipe(texts, batch_size=READING_BATCH)]
+
+
+def on_cpu(pipe: Any) -> Any:
+    return HybridNerPipeline(pipe.model.cpu(), device="cpu")
 
 
 if __name__ == "__main__":
@@ -46,6 +50,7 @@ if __name__ == "__main__":
         "hybridner one-pass" if ONE_PASS else "hybridner SpanNER",
         train,
         read,
+        on_cpu,
         packages=("hybridner",),
         setting="four members on one encoder, votes combined by `score`"
         if ONE_PASS

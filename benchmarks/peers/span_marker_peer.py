@@ -1,4 +1,4 @@
-"""SpanMarker (`span-marker`), each character a word. usage: span_marker_peer.py FOLDER"""
+"""SpanMarker (`span-marker`), each character a word. usage: span_marker_peer.py FOLDER [--seed N]"""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from measuring import BATCH, SEED, WARMUP, Case, Spans, measure, parameter_groups, tags
+from measuring import BATCH, DEVICE, EPOCHS, WARMUP, Case, Spans, measure, parameter_groups, tags
 from span_marker import SpanMarkerModel, Trainer
 from transformers import TrainingArguments, set_seed
 
 #: SpanMarker's own default. Every span of up to so many words costs two marker tokens, so it is also what its time depends on.
 LONGEST = 8
-#: A third of the others': a sentence is read several times over, with 256 markers each time; one epoch costs their six.
-EPOCHS = 2
 #: Longest sentence in tokens, and marker pairs beside it: SpanMarker's defaults are 512 and 128.
 TOKENS, MARKERS = 64, 128
 
@@ -26,7 +24,7 @@ def words(text: str) -> list[str]:
 
 
 def train(case: Case) -> Any:
-    set_seed(SEED)
+    set_seed(case.seed)
     numbers = {label: number for number, label in enumerate(case.labels, start=1)}
     names = ["O", *(f"{prefix}-{label}" for label in case.labels for prefix in "BI")]
     model = SpanMarkerModel.from_pretrained(
@@ -40,11 +38,11 @@ def train(case: Case) -> Any:
             per_device_train_batch_size=BATCH,
             warmup_ratio=WARMUP,
             bf16=True,
-            use_cpu=True,
+            use_cpu=DEVICE == "cpu",
             save_strategy="no",
             eval_strategy="no",
             report_to="none",
-            seed=SEED,
+            seed=case.seed,
         )
         optimizer = torch.optim.AdamW(parameter_groups(model, lambda name: name.startswith("encoder.")))
         Trainer(model, arguments, train_dataset=data, optimizers=(optimizer, None)).train()
@@ -61,6 +59,7 @@ if __name__ == "__main__":
         "SpanMarker",
         train,
         read,
+        lambda model: model.cpu(),
         packages=("span-marker",),
-        setting=f"{EPOCHS} epochs; spans of up to {LONGEST} characters (its default)",
+        setting=f"spans of up to {LONGEST} characters (its default)",
     )

@@ -1,6 +1,6 @@
 """transformers' own token classification: a linear layer on the encoder, one token a character.
 
-usage: token_classification.py FOLDER
+usage: token_classification.py FOLDER [--seed N]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from measuring import BATCH, EPOCHS, READING_BATCH, SEED, WARMUP, Case, Spans, measure, parameter_groups, tags
+from measuring import BATCH, DEVICE, EPOCHS, READING_BATCH, WARMUP, Case, Spans, measure, parameter_groups, tags
 from transformers import (
     AutoModelForTokenClassification,
     AutoTokenizer,
@@ -28,7 +28,7 @@ def encode(tokenizer: Any, text: str) -> list[int]:
 
 
 def train(case: Case) -> Any:
-    set_seed(SEED)
+    set_seed(case.seed)
     tokenizer = AutoTokenizer.from_pretrained(case.encoder)
     numbers = {label: number for number, label in enumerate(case.labels, start=1)}
     names = ["O", *(f"{prefix}-{label}" for label in case.labels for prefix in "BI")]
@@ -46,10 +46,10 @@ def train(case: Case) -> Any:
             warmup_steps=WARMUP,
             train_sampling_strategy="group_by_length",
             bf16=True,
-            use_cpu=True,
+            use_cpu=DEVICE == "cpu",
             save_strategy="no",
             report_to="none",
-            seed=SEED,
+            seed=case.seed,
         )
         groups = parameter_groups(model, lambda name: not name.startswith("classifier"))
         Trainer(
@@ -69,7 +69,9 @@ def read(trained: Any, case: Case, texts: Sequence[str]) -> list[Spans]:
     order = sorted(range(len(texts)), key=lambda number: -len(texts[number]))
     for start in range(0, len(order), READING_BATCH):
         rows = order[start : start + READING_BATCH]
-        batch = tokenizer.pad({"input_ids": [encode(tokenizer, texts[number]) for number in rows]}, return_tensors="pt")
+        batch = tokenizer.pad({"input_ids": [encode(tokenizer, texts[number]) for number in rows]}, return_tensors="pt").to(
+            model.device
+        )
         best = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits.argmax(-1)
         for number, row in zip(rows, best.tolist(), strict=True):
             results[number] = spans([names[tag] for tag in row[1 : len(texts[number]) + 1]])
@@ -90,5 +92,10 @@ def spans(row: Sequence[str]) -> Spans:
     return found
 
 
+def on_cpu(trained: Any) -> Any:
+    model, *rest = trained
+    return model.cpu(), *rest
+
+
 if __name__ == "__main__":
-    measure("transformers token classification", train, read, packages=(), setting="linear layer over BIO tags, no CRF")
+    measure("transformers token classification", train, read, on_cpu, packages=(), setting="linear layer over BIO tags, no CRF")
