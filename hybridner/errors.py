@@ -4,7 +4,15 @@ from __future__ import annotations
 
 
 class HybridNerError(Exception):
-    """Base class of every error that hybridner raises on purpose."""
+    """Base class of every error that hybridner raises on purpose.
+
+    Examples:
+        >>> try:
+        ...     read_records("no-such-file.jsonl")
+        ... except HybridNerError as error:
+        ...     print(type(error).__name__, error)
+        DataError no-such-file.jsonl: no such file
+    """
 
 
 class DataError(HybridNerError):
@@ -13,6 +21,10 @@ class DataError(HybridNerError):
     Args:
         problem: what was wrong and how to fix it.
         where: the file, record and field, as precisely as known.
+
+    Examples:
+        >>> print(DataError("label must not be empty", "train.jsonl, line 3"))
+        train.jsonl, line 3: label must not be empty
     """
 
     def __init__(self, problem: str, where: str = "") -> None:

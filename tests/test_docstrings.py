@@ -7,10 +7,12 @@ import dataclasses
 import doctest
 import importlib
 import inspect
+import json
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,8 @@ import hybridner
 from hybridner import errors
 from hybridner.bundled import BUNDLED_FOLDER
 from hybridner.data import read_records, write_jsonl
+from hybridner.llm import Answer, Question
+from tests.hub.hub_server import WRITE, HubServer
 from tests.support.predictions import made_up_predictions
 from tests.support.tiny import TEXT, save_tiny_encoder, small_records
 
@@ -160,6 +164,28 @@ def test_what_users_hold_has_an_example() -> None:
     assert [name for name, value in EXPORTS.items() if ">>> " not in sections(value).get("Examples", "")] == []
 
 
+#: What has no example, and why.
+WITHOUT_EXAMPLE = {
+    # Errors are caught and not made: the examples of HybridNerError, DataError and VerifierError show how.
+    *(f"hybridner.errors.{name}" for name in ("RecipeError", "ModelError", "LlmError", "InputError", "OutputError")),
+    "hybridner.errors.MissingPackageError",
+    "hybridner.hub.HubError",
+    # An export takes ten seconds; docs/guides/deploy.md shows the command, whose tests run one.
+    *(f"hybridner.export.{name}" for name in ("OnnxHybridNerConfig", "OnnxHybridNerModel", "as_onnx", "export_onnx")),
+    # Parts of what has one: of a plan, of a question, of an answer that did not come.
+    *(f"hybridner.llm.{name}" for name in ("FailureKind", "Message", "Piece")),
+    "hybridner.annotation.PlannedUse",
+    # Nobody but this package writes one; FileSource and StreamSource are used.
+    "hybridner.annotation.Source",
+    # A training, as that of `run_recipe`.
+    "hybridner.training.train_and_assemble",
+}
+
+
+def test_nearly_everything_has_an_example() -> None:
+    assert {name for name, value in NAMES.items() if ">>> " not in sections(value).get("Examples", "")} == WITHOUT_EXAMPLE
+
+
 def test_all_parameters_of_a_call_of_the_pipeline_are_described_in_one_place() -> None:
     with pytest.raises(errors.ModelError, match="the pipeline takes") as refusal:
         hybridner.HybridNerPipeline._sanitize_parameters(None, nonsense=1)  # type: ignore[arg-type]
@@ -187,8 +213,29 @@ def examples() -> dict[str, doctest.DocTest]:
 EXAMPLES = examples()
 
 
+class FirstOption:
+    """An LLM that answers every question with the first label."""
+
+    model, parameters, concurrency = "first-option", MappingProxyType({}), 1
+
+    async def complete(self, question: Question) -> Answer:
+        return Answer(question.options[0], self.model)
+
+    async def close(self) -> None:
+        pass
+
+
 @pytest.fixture(scope="module")
-def namespace() -> dict[str, Any]:
+def hub() -> Iterator[str]:
+    """The address of a Hub on loopback."""
+    with HubServer() as server:
+        yield server.url
+        server.shutdown()
+        assert not server.faults
+
+
+@pytest.fixture(scope="module")
+def namespace(hub: str) -> dict[str, Any]:
     """What examples may use without saying so: see docs/api/index.md."""
     pipe = transformers.pipeline("hybrid-ner", model=str(BUNDLED_FOLDER))
     return {
@@ -204,6 +251,9 @@ def namespace() -> dict[str, Any]:
         "records": small_records(),
         "predictions": made_up_predictions(60),
         "read_records": read_records,
+        "json": json,
+        "hub": hub,
+        "llm": FirstOption(),
         "AutoModel": transformers.AutoModel,
     }
 
@@ -224,12 +274,17 @@ def workplace(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("HF_TOKEN", WRITE)
+    # Read from the environment when the library is imported, and other tests have done that.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
     return tmp_path
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_examples_run(name: str, namespace: dict[str, Any], workplace: Path) -> None:
+def test_examples_run(name: str, namespace: dict[str, Any], workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader sees the names of the package that an example is about, and those of the namespace."""
+    if name.startswith("hybridner.hub."):
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     test = EXAMPLES[name]
     package = importlib.import_module(".".join(name.split(".")[:2]))
     module = sorted((module for module in _modules(name)), key=len)[-1]

@@ -39,6 +39,12 @@ class AdaptationSettings:
 
     Raises:
         ModelError: a number that is not positive.
+
+    Examples:
+        >>> AdaptationSettings(rank=4, epochs=10).training_arguments(records=200, output="runs").num_train_epochs
+        10
+        >>> AdaptationSettings().training_arguments(records=200, output="runs").num_train_epochs    # 3,000 sentences in all
+        15
     """
 
     rank: int = 8
@@ -92,6 +98,15 @@ def adapt(
     Raises:
         DataError: no record, or labels outside the label set.
         ModelError: the base is an adapter itself.
+
+    Examples:
+        >>> base = HybridNerModel.assemble({"tagger": BertBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])})
+        >>> base.save_pretrained("base")
+        >>> known = [Record("北约部署了雷达。", (Span(0, 2, "Alliance"),))] * 8
+        >>> adapter, report = adapt(base, "base", known, LabelSet.of(["Alliance"]), AdaptationSettings(rank=2, epochs=1))
+        {'loss': ...}
+        >>> adapter.config.base, adapter.config.labels.names, report["records"]
+        ('base', ('Alliance',), 8)
     """
     settings = settings or AdaptationSettings()
     _check_records(records, labels)
@@ -118,6 +133,14 @@ def fine_tune(
 
     Returns:
         the composite, and a report of how it was trained.
+
+    Examples:
+        >>> base = HybridNerModel.assemble({"tagger": BertBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])})
+        >>> known = [Record("北约部署了雷达。", (Span(0, 2, "Alliance"),))] * 8
+        >>> composite, report = fine_tune(base, known, LabelSet.of(["Alliance"]), AdaptationSettings(epochs=1))
+        {'loss': ...}
+        >>> type(composite).__name__, composite.config.labels.names
+        ('HybridNerModel', ('Alliance',))
     """
     _check_records(records, labels)
     base = base.merged() if isinstance(base, AdaptedHybridNerModel) else base

@@ -43,7 +43,7 @@ class PlannedUse:
 
 
 def plan_annotation(pipe: HybridNerPipeline, source: Source, output: str | Path, how: AnnotationConfig) -> PlannedUse:
-    """What the LLM would be asked about what is not done yet; no request is sent and nothing is written.
+    r"""What the LLM would be asked about what is not done yet; no request is sent and nothing is written.
 
     Args:
         pipe, source, output, how: as for `annotate`.
@@ -51,6 +51,13 @@ def plan_annotation(pipe: HybridNerPipeline, source: Source, output: str | Path,
     Raises:
         DataError: there is no LLM.
         LlmError: settings that cannot work.
+
+    Examples:
+        >>> _ = Path("posts.txt").write_text("俄罗斯部署了干扰机。\n", encoding="utf-8")
+        >>> llm = {"model": "deepseek-flash", "base_url": "http://127.0.0.1:8901/v1"}
+        >>> how = AnnotationConfig(llm=llm, threshold=0.0, llm_settings={"budget": {"calls": 100}})
+        >>> plan_annotation(pipe, FileSource(["posts.txt"], None, Fields(), per_piece=100), "annotated", how).usage.calls
+        1
     """
     if how.llm is None:
         raise DataError("only asking an LLM is planned; give one", "llm")

@@ -23,7 +23,7 @@ _FIRST = 100
 
 
 class FileSource:
-    """Files of one kind, read once through to cut them.
+    r"""Files of one kind, read once through to cut them.
 
     Args:
         paths: at least one file.
@@ -33,6 +33,12 @@ class FileSource:
 
     Raises:
         DataError: a file that is missing, of another kind, or whose first records are all bad.
+
+    Examples:
+        >>> _ = Path("posts.txt").write_text("俄罗斯部署了干扰机。\n北约的无人机。\n", encoding="utf-8")
+        >>> source = FileSource(["posts.txt"], None, Fields(), per_piece=1)
+        >>> source.total, sorted(source.keys)
+        (2, ['00000-000000', '00000-000001'])
     """
 
     def __init__(self, paths: Sequence[str | Path], kind: str | None, fields: Fields, per_piece: int) -> None:

@@ -46,6 +46,10 @@ class AnnotationConfig:
         llm: who is asked about doubtful spans, as the pipeline takes it; nobody by default.
         llm_settings: fields of `hybridner.llm.LlmSettings`; the `budget` is that of the whole job.
         llm_examples: file of `hybridner examples`, whose labelled spans the LLM is shown.
+
+    Examples:
+        >>> AnnotationConfig(batch_size=64, decoding="nested", threshold=0.3).chosen
+        {'strategy': None, 'decoding': 'nested', 'threshold': 0.3}
     """
 
     batch_size: int = 32

@@ -44,6 +44,10 @@ class Fields:
         text: field or column of the text.
         id: field or column of the record's own name, None where it has none.
         longest: the most characters of a text; a longer one is set aside, so that one record cannot take all memory.
+
+    Examples:
+        >>> Fields(text="body", id="url", longest=10_000).names
+        ['body', 'url']
     """
 
     text: str = "text"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class StreamSource:
-    """One split of a data set.
+    r"""One split of a data set.
 
     A data set of at least as many shards as there are processes is read by each process in its own shards; one of fewer shards is
     streamed by every process, which then takes every so-manieth piece.
@@ -31,6 +31,14 @@ class StreamSource:
 
     Raises:
         DataError: the data set cannot be opened or lacks a column.
+
+    Examples:
+        >>> Path("posts").mkdir()
+        >>> _ = Path("posts/train.jsonl").write_text('{"body": "俄罗斯部署了干扰机。"}\n', encoding="utf-8")
+        >>> source = StreamSource("posts", "train", None, None, Fields(text="body"), per_piece=100)
+        >>> pieces = source.pieces(process=0, processes=1, finished=lambda key: None)
+        >>> [item.text for _, items in pieces for item in items]
+        ['俄罗斯部署了干扰机。']
     """
 
     def __init__(self, name: str, split: str, config: str | None, revision: str | None, fields: Fields, per_piece: int) -> None:

@@ -41,6 +41,10 @@ class CalibrationConfig:
 
     Raises:
         ModelError: an unknown uncertainty or stacker. Which strategies there are shows when they are fitted.
+
+    Examples:
+        >>> CalibrationConfig(strategy="best", uncertainty="best", target=Target(share=0.2), stackers=("forest",)).strategy
+        'best'
     """
 
     strategy: str | None = None

@@ -76,6 +76,11 @@ class EvaluatedCandidates:
     Attributes:
         candidates: one list per record.
         gold: gold spans of each record.
+
+    Examples:
+        >>> evaluated = evaluate(cross_fit(predictions), "score")
+        >>> len(evaluated.entities()), len(evaluated.wrong()), round(evaluated.f1(), 3)
+        (78, 22, 0.772)
     """
 
     candidates: list[list[Candidate]]
@@ -132,6 +137,10 @@ def evaluate(parts: Parts, strategy: str, uncertainty: str = "spanner") -> Evalu
         parts: as `cross_fit` gives them.
         strategy: a key of `COMBINERS`.
         uncertainty: a key of `UNCERTAINTIES`.
+
+    Examples:
+        >>> evaluate(cross_fit(predictions), "pool", "entropy").unreachable()
+        0
     """
     candidates: list[list[Candidate]] = []
     gold: list[tuple[Span, ...]] = []

@@ -46,6 +46,15 @@ def fit_member(
 
     Raises:
         DataError: no sentence, or not as many of one as of the others.
+
+    Examples:
+        >>> from hybridner.ensemble import DecisionSettings, decide_predictions
+        >>> candidates = decide_predictions(predictions, DecisionSettings())
+        >>> gold = [record.entities for record in predictions.records]
+        >>> found = [spans[:1] for spans in gold]       # an LLM that finds the first entity of each text and no other
+        >>> reliability = fit_member(candidates, found, gold, characters=360, labels=predictions.labels)
+        >>> reliability.matrix.rows[1][1] > reliability.matrix.rows[1][2]
+        True
     """
     if not candidates or not len(candidates) == len(found) == len(gold):
         raise DataError(f"{len(candidates)} sentences with candidates, {len(found)} with answers and {len(gold)} with gold")
@@ -80,6 +89,13 @@ def fit_trust(
         matrix: fitted on these answers.
         pairs: N times true label and answer.
         spread: standard deviation of the normal prior around 1.
+
+    Examples:
+        >>> from hybridner.llm import ConfusionMatrix
+        >>> pairs = [("LOC", "LOC"), ("O", "O"), ("ORG", "LOC")]
+        >>> matrix = ConfusionMatrix.fit(pairs, predictions.labels)
+        >>> 0 < fit_trust(np.full((3, 4), 0.25), matrix, pairs) <= 2
+        True
     """
     if not pairs:
         return 1.0

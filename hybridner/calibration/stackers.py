@@ -28,6 +28,11 @@ def fit_stacker(kind: str, predictions: Predictions, seed: int = 42) -> TrainedS
 
     Raises:
         ModelError: an unknown kind, a missing library, or candidates of one label only.
+
+    Examples:
+        >>> few = predictions.select_records(range(20))
+        >>> fit_stacker("svm", few).log_probabilities(few.ballot).shape
+        (40, 4)
     """
     if kind not in STACKERS:
         raise ModelError(f"there is no stacker {kind!r}; known: {', '.join(STACKERS)}")

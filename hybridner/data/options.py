@@ -23,6 +23,11 @@ class ReadOptions:
         text_field: the field of the text in a JSON object, where it has none of the usual names.
         encoding: of a text file, where it is not found out rightly.
         predictions: take what a model had proposed in place of what people decided, where a file keeps both.
+
+    Examples:
+        >>> options = ReadOptions(RepairLog(strict=True), label_map={"State": "国家", "Place": None})
+        >>> next(iter_annotated("train.jsonl", options=options)).record.entities
+        (Span(start=0, end=3, label='国家'),)
     """
 
     repairs: RepairLog = field(default_factory=RepairLog)

@@ -31,7 +31,7 @@ _SPLIT_NAMES = {
 
 
 def iter_annotated(path: str | Path, format: str | None = None, options: ReadOptions | None = None) -> Iterator[AnnotatedRecord]:
-    """The records of a file with scores and proposals where it has them, one at a time; memory does not grow with the file.
+    r"""The records of a file with scores and proposals where it has them, one at a time; memory does not grow with the file.
 
     Args:
         path: a file, a folder that `Dataset.save_to_disk` wrote, or a folder of brat's pairs of files.
@@ -40,6 +40,13 @@ def iter_annotated(path: str | Path, format: str | None = None, options: ReadOpt
 
     Raises:
         DataError: an unknown format or defect; it names the file, the record and the field.
+
+    Examples:
+        >>> line = {"text": text, "entities": [{"start": 0, "end": 3, "entity_group": "State", "score": 0.9}]}
+        >>> _ = Path("found.jsonl").write_text(json.dumps(line, ensure_ascii=False) + "\n", encoding="utf-8")
+        >>> annotated = next(iter_annotated("found.jsonl"))
+        >>> [(text[span.start : span.end], found.score) for span, found in annotated.scores.items()]
+        [('俄罗斯', 0.9)]
     """
     path = Path(path)
     given, options = options, _with_encoding(path, options or ReadOptions())

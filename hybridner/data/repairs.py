@@ -65,12 +65,20 @@ RULES: dict[str, Rule] = {
 
 @dataclass
 class RepairLog:
-    """How often each rule was applied, and where first.
+    r"""How often each rule was applied, and where first.
 
     Args:
         strict: make every defect an error instead of repairing it.
         counts: uses of each rule, a key of `RULES`.
         first: where each was used first.
+
+    Examples:
+        >>> _ = Path("wild.jsonl").write_text('{"text": "北约 ", "entities": [[0, 3, "State"]]}\n', encoding="utf-8")
+        >>> repairs = RepairLog()
+        >>> read_records("wild.jsonl", repairs=repairs)[0].entities
+        (Span(start=0, end=2, label='State'),)
+        >>> print(repairs)
+        edge_space: 1 times (spaces at the ends of an entity are cut off); first: wild.jsonl, line 1, entity 0
     """
 
     strict: bool = False

@@ -17,5 +17,9 @@ def label_styles(names: Sequence[str]) -> dict[str, str]:
 
     Args:
         names: the labels, in the order that gives the colors.
+
+    Examples:
+        >>> label_styles(["State", "Place"])
+        {'State': '--se-hue:#3d8fd1', 'Place': '--se-hue:#e39a2b'}
     """
     return {name: f"--se-hue:{_HUES[number % len(_HUES)]}" for number, name in enumerate(names)}

@@ -25,7 +25,13 @@ document.getElementById("copy").addEventListener("click", async () => {
 
 @cache
 def editor_assets() -> tuple[str, str]:
-    """(script, style sheet) of the spans editor, self-contained."""
+    """(script, style sheet) of the spans editor, self-contained.
+
+    Examples:
+        >>> script, style = editor_assets()
+        >>> "SpansEditor" in script, ".se-mark" in style
+        (True, True)
+    """
     folder = resources.files("hybridner.display") / "assets"
     script = "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS)
     return script, folder.joinpath("spans_editor.css").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hybridner.display.brackets import bracket_texts
 from hybridner.display.colors import label_styles
 from hybridner.display.editor import editor_assets, editor_frame
 from hybridner.display.marked_text import Mark, mark_text
@@ -17,9 +18,32 @@ _Found = tuple[int, int, str, bool, str]
 
 
 class MarkedHtml(str):
-    """HTML that a notebook shows as such; elsewhere a string, which can be written into a file."""
+    """HTML that a notebook shows as such; elsewhere a string, which can be written into a file. What a console shows of it is the
+    text, with its entities in brackets.
 
-    __slots__ = ()
+    Args:
+        html: the string.
+        plain: what a console shows.
+
+    Examples:
+        >>> hybridner.show(pipe(text), text)
+        [俄罗斯 Adversary States]部署了[干扰机 Offensive Systems]。
+    """
+
+    __slots__ = ("plain",)
+
+    plain: str
+
+    def __new__(cls, html: str, plain: str) -> MarkedHtml:
+        marked = super().__new__(cls, html)
+        marked.plain = plain
+        return marked
+
+    def __reduce__(self) -> tuple[type[MarkedHtml], tuple[str, str]]:
+        return MarkedHtml, (str(self), self.plain)
+
+    def __repr__(self) -> str:
+        return self.plain
 
     def _repr_html_(self) -> str:
         return str(self)
@@ -41,6 +65,8 @@ def show(entities: Any, text: str | None = None, *, labels: LabelSet | None = No
 
     Examples:
         >>> html = hybridner.show(pipe(text), text)
+        >>> html
+        [俄罗斯 Adversary States]部署了[干扰机 Offensive Systems]。
         >>> html.count("<mark")
         2
         >>> _ = Path("entities.html").write_text(html, encoding="utf-8")
@@ -49,12 +75,13 @@ def show(entities: Any, text: str | None = None, *, labels: LabelSet | None = No
     names = labels.names if labels is not None else dict.fromkeys(label for _, found in items for _, _, label, _, _ in found)
     styles = label_styles(list(names))
     titles = {label.name: label.title for label in labels.labels if label.title} if labels is not None else {}
+    plain = bracket_texts((body, [(row[0], row[1], titles.get(row[2], row[2])) for row in found]) for body, found in items)
     if editable:
         if len(items) != 1:
             raise DataError(f"one text can be edited at a time, not {len(items)}")
-        return MarkedHtml(_editor(*items[0], styles, titles))
+        return MarkedHtml(_editor(*items[0], styles, titles), plain)
     bodies = "".join(_body(body, found, styles, titles) for body, found in items)
-    return MarkedHtml(f'<div class="se-root"><style>{editor_assets()[1]}</style>{bodies}</div>')
+    return MarkedHtml(f'<div class="se-root"><style>{editor_assets()[1]}</style>{bodies}</div>', plain)
 
 
 def _are_items(entities: Any) -> bool:

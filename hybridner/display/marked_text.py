@@ -22,6 +22,10 @@ class Mark:
         style: its color, see `label_styles`.
         tip: what hovering shows.
         is_doubtful: whether it should be checked.
+
+    Examples:
+        >>> Mark(0, 2, "国家", tip="u = 0.40", is_doubtful=True).is_doubtful
+        True
     """
 
     start: int

@@ -27,6 +27,15 @@ class Ballot:
         logits: [C, K + 1] SpanNER's scores sᵀy; all 0 for spans it cannot score.
         probabilities: [m, C, K + 1] each member's own P(label | span): SpanNER's softmax, a tagger's exact CRF span marginal.
         scorer: the number of SpanNER among the members; None when there is none and `logits` are the members' mean_probabilities.
+
+    Examples:
+        >>> spans, logits = np.array([[0, 0, 2]]), np.array([[0.0, 1.0, 2.0]])      # one span; O and two labels
+        >>> votes = np.array([[1], [2], [2]])                                      # of three members, the last of them SpanNER
+        >>> ballot = Ballot(spans, votes, logits, np.full((3, 1, 3), 1 / 3), scorer=2)
+        >>> ballot.vote_counts.tolist()
+        [[0.0, 1.0, 2.0]]
+        >>> COMBINERS["score"](ballot, None).argmax(axis=1).tolist()
+        [2]
     """
 
     spans: Integers

@@ -37,6 +37,13 @@ class Candidate:
         ood_score: the share of known passages that are more typical than the one around the span, in [0, 1); None where the
             model has not learned what it knows.
         is_unfamiliar: whether the passage, or the whole text, is beyond the model's `ood_threshold`.
+
+    Examples:
+        >>> candidate = model.predict([text])[0].candidates[0]
+        >>> candidate.start, candidate.end, candidate.label, candidate.is_entity
+        (0, 3, 'Adversary States', True)
+        >>> candidate.votes["spanner"], len(candidate.distribution)
+        ('Adversary States', 14)
     """
 
     start: int

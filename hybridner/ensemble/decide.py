@@ -33,6 +33,11 @@ class DecisionSettings:
         temperature: SpanNER's scores are divided by it.
         weights: what strategies beyond `UNFITTED` need.
         error_model: what the uncertainty "error" needs; with it each candidate gets an `error_probability`.
+
+    Examples:
+        >>> settings = DecisionSettings(strategy="majority", decoding="nested")
+        >>> sum(candidate.is_entity for row in decide_predictions(predictions, settings) for candidate in row) > 50
+        True
     """
 
     strategy: str = "score"

@@ -30,6 +30,12 @@ class ErrorModel:
     Attributes:
         entities: [M + 2 + K + 1] for candidates with a label other than O.
         others: [M + 2 + K + 1] for candidates with the label O.
+
+    Examples:
+        >>> model.decision_settings.error_model is not None      # fitted by `hybridner calibrate`
+        True
+        >>> model.predict([text])[0].entities[0].error_probability < 0.5
+        True
     """
 
     entities: Floats

@@ -90,6 +90,12 @@ class SpanFamiliarity:
     Attributes:
         scores: [C] their `ood_score`.
         unfamiliar: [C] whether the passage or the whole text is beyond the threshold.
+
+    Examples:
+        >>> detector = OodDetector(np.ones(4), np.arange(10.0), np.array([0.0]))
+        >>> strangeness = [np.array([1.0, 1.0, 8.0])]       # of each character of one text
+        >>> SpanFamiliarity.of(detector, np.array([[0, 0, 2]]), strangeness, threshold=0.95).scores.tolist()
+        [0.5]
     """
 
     scores: Floats

@@ -34,6 +34,11 @@ class PoolWeights:
         coefficients: [3 + 2m] of the features, see `pool_features`.
         shift: nats taken from O when the pool decides. Probabilities are fitted to be true, and of true ones F1 wants entities
             that are less probable than O: those above half the F1 that can be reached (Lipton et al., 2014).
+
+    Examples:
+        >>> weights = PoolWeights.plain(members=4)
+        >>> weights.probabilities(predictions.ballot).shape
+        (120, 4)
     """
 
     calibration: Floats

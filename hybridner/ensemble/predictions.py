@@ -37,6 +37,13 @@ class Predictions:
         folds: [N] for each record the fold in which it was held out, so that no member that speaks about it was trained on it; -1
             where the members never had anything to do with the whole set.
         about: where the predictions come from (data, encoder, seed, ...), as JSON can hold it.
+
+    Examples:
+        >>> predictions.members, predictions.labels, len(predictions)
+        (('a', 'b', 'c', 'spanner'), ('O', 'LOC', 'ORG', 'PER'), 60)
+        >>> predictions.save("predictions.parquet")
+        >>> Predictions.load("predictions.parquet").ballot.votes.shape
+        (4, 120)
     """
 
     records: tuple[Record, ...]

@@ -31,6 +31,11 @@ class SelectionTable:
         strategy, uncertainty: how entities were decided, and what u is.
         levels: [T] ascending.
         kept, wrong: [T].
+
+    Examples:
+        >>> table = SelectionTable("pool", "error", levels=(0.1, 0.9), kept=(200, 400), wrong=(2, 90))
+        >>> table.level_for(min_precision=0.95)
+        0.1
     """
 
     strategy: str

@@ -56,6 +56,12 @@ class TrainedStacker:
         estimator: with scikit-learn's `predict_proba`.
         classes: the label number of each of its columns.
         num_labels: K + 1.
+
+    Examples:
+        >>> from hybridner.calibration import fit_stacker
+        >>> stacker = fit_stacker("svm", predictions.select_records(range(20)))
+        >>> stacker.log_probabilities(predictions.ballot).shape
+        (120, 4)
     """
 
     kind: str
@@ -121,6 +127,12 @@ def stacker_from_bytes(kind: str, data: bytes, classes: tuple[int, ...], num_lab
 
     Raises:
         ModelError: a missing library, or a file that is damaged or holds what a stacker never holds.
+
+    Examples:
+        >>> from hybridner.calibration import fit_stacker
+        >>> stored = fit_stacker("svm", predictions.select_records(range(20))).to_stored()
+        >>> stacker_from_bytes(stored.kind, stored.data, stored.classes, stored.num_labels).num_labels
+        4
     """
     if kind == "xgboost":
         estimator = require("xgboost", "stacking").XGBClassifier()

@@ -15,7 +15,19 @@ from hybridner.errors import ModelError
 
 @runtime_checkable
 class Threshold(Protocol):
-    """Tells which spans are doubtful."""
+    """Tells which spans are doubtful.
+
+    Examples:
+        >>> class Half:
+        ...     def exceeded(self, label, uncertainty):
+        ...         return uncertainty > 0.5
+        ...     def value(self, label=""):
+        ...         return 0.5
+        ...     def update(self, label, uncertainty):
+        ...         pass
+        >>> isinstance(Half(), Threshold), pipe(text, threshold=Half())[0]["needs_review"]
+        (True, False)
+    """
 
     def exceeded(self, label: str, uncertainty: float) -> bool:
         """Whether a span with this label is doubtful. Asking changes nothing."""

@@ -38,6 +38,11 @@ class CombinerWeights:
             counts as overall.
         pool: of the strategy `pool`.
         stackers: trained stackers by the name of their strategy.
+
+    Examples:
+        >>> weights = model.combiner_weights
+        >>> weights.f1.shape, weights.class_f1.shape
+        ((4,), (4, 14))
     """
 
     priors: Floats

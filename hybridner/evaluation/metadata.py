@@ -23,6 +23,11 @@ def collect_metadata(
         reports: the training report (`training.json`) of each member, as far as there is one; what none of them says stays
             "unknown" or None, and so does a seed or a size in which they differ.
         data, split, decoding, fold: see `RunMetadata`.
+
+    Examples:
+        >>> about = collect_metadata({}, data="sncm", split="test", decoding="flat")
+        >>> about.data, about.encoder, about.seed
+        ('sncm', 'unknown', None)
     """
     recipes = [(name, report["recipe"]) for name, report in reports.items()]
     encoders = _distinct(_encoder(recipe["members"][name]) for name, recipe in recipes if name in recipe["members"])

@@ -60,6 +60,11 @@ class SpanScores:
     Attributes:
         micro: counts over all labels together (micro-averaged).
         per_label: the same for each label, sorted by label.
+
+    Examples:
+        >>> scores = score_spans([[Span(0, 3, "State"), Span(6, 9, "System")]], [[Span(0, 3, "State")]])
+        >>> scores.per_label["System"].recall, scores.macro_f1
+        (0.0, 0.5)
     """
 
     micro: PrecisionRecallF1

@@ -40,6 +40,10 @@ class RunMetadata:
         hardware: what it ran on.
         versions: of the libraries.
         fitted_on: what weights were fitted on, in words.
+
+    Examples:
+        >>> RunMetadata("sncm", "test", "flat", encoder="bert-base-chinese", seed=42).hardware
+        'unknown'
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -69,6 +73,14 @@ class Run:
         seen: for each text the [start, end) of those of all these spans whose word is an entity of the training data; None when
             the training data were not at hand.
         documents: for each text the number of its document; None when every text stands for itself. Resampling draws documents.
+
+    Examples:
+        >>> run = make_run(RunMetadata("sncm", "test", "flat"), records, {"nothing": [[] for _ in records]})
+        >>> run.entities, run.systems["nothing"][0]
+        (48, ())
+        >>> run.save("run.json")
+        >>> Run.load("run.json").about.split
+        'test'
     """
 
     about: RunMetadata
@@ -154,6 +166,13 @@ def make_run(
 
     Raises:
         DataError: no record, no system, or a system with another number of texts.
+
+    Examples:
+        >>> labelled = [Record(text, (Span(0, 3, "State"),))]
+        >>> systems = {"a": [[Span(0, 3, "State")]], "b": [[]]}
+        >>> run = make_run(RunMetadata("sncm", "test", "flat"), labelled, systems, surfaces=frozenset({"俄罗斯"}))
+        >>> list(run.systems), run.seen
+        (['a', 'b'], (frozenset({(0, 3)}),))
     """
     if not records:
         raise DataError("a run needs at least one text")

@@ -137,6 +137,12 @@ def score_by_seen(
     Args:
         gold, predicted: one collection of spans per text.
         seen: for each text the boundaries of seen words among these spans; see `seen_boundaries`.
+
+    Examples:
+        >>> gold = [[Span(0, 2, "State"), Span(3, 6, "State")]]
+        >>> scores = score_by_seen(gold, [[Span(0, 2, "State")]], [{(0, 2)}])
+        >>> scores["seen"].f1, scores["unseen"].f1
+        (1.0, 0.0)
     """
     found = score_by(gold, predicted, lambda number, span: (span.start, span.end) not in seen[number])
     return {name: found.get(key, PrecisionRecallF1(0, 0, 0)) for key, name in ((False, "seen"), (True, "unseen"))}

@@ -29,6 +29,11 @@ def systems_of(predictions: Predictions, settings: DecisionSettings, strategies:
 
     Returns:
         N lists of spans by the name of each system: a member under its name, a strategy under "strategy:NAME".
+
+    Examples:
+        >>> from hybridner.ensemble import DecisionSettings
+        >>> list(systems_of(predictions, DecisionSettings(), ["score", "majority"]))
+        ['a', 'b', 'c', 'spanner', 'taggers:sequence-vote', 'strategy:score', 'strategy:majority']
     """
     ballot, labels = predictions.ballot, predictions.labels
     systems: dict[str, list[list[Span]]] = {}

@@ -56,6 +56,12 @@ def refit(gazetteer: Gazetteer, records: Sequence[Record]) -> Gazetteer:
     Args:
         gazetteer: stays as it is.
         records: labelled texts.
+
+    Examples:
+        >>> from hybridner.data.terms import Term
+        >>> gazetteer = Gazetteer.from_terms([Term("叙利亚", "Place")], ["Place", "State"])
+        >>> refit(gazetteer, records).reliability.hits
+        12
     """
     hits, gold = sample_hits(gazetteer, records)
     return gazetteer.with_reliability(Reliability.fit(hits, gold, len(gazetteer.labels)))

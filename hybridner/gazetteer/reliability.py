@@ -38,6 +38,13 @@ class Reliability:
             a correction for each label.
         wrong: [K, K + 1] for hits of each label that are not of that label, P(true label), O first.
         hits: how many it was fitted on; 0 for what is assumed.
+
+    Examples:
+        >>> from hybridner.data.terms import Term
+        >>> hits = Gazetteer.from_terms([Term("俄罗斯", "State")], ["State"]).find([text])
+        >>> places, distributions = Reliability.assumed(num_labels=1).distributions(hits)
+        >>> places.tolist(), distributions.round(2).tolist()
+        ([[0, 0, 3]], [[0.4, 0.6]])
     """
 
     coefficients: Floats

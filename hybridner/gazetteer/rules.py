@@ -32,6 +32,11 @@ class Rules:
     Attributes:
         force: label of each forced term, in folded form.
         forbid: the labels that each forbidden term never has, in folded form; `ANY` for all.
+
+    Examples:
+        >>> rules = Rules.of({"System": ["克拉苏哈"]}, {"State": ["北约"]}, ["State", "System"])
+        >>> rules.allows("北约", "State"), rules.allows("北约", "System")
+        (False, True)
     """
 
     force: Mapping[str, str]

@@ -29,6 +29,11 @@ def add_votes(ballot: Ballot, places: Integers, probabilities: Floats) -> Ballot
         ballot: of C candidates.
         places: [S, 3] row, start, end, sorted; those that are no candidates have no effect.
         probabilities: [S, K + 1] P(label | what is found there).
+
+    Examples:
+        >>> ballot = add_votes(predictions.ballot, np.array([[0, 0, 2]]), np.array([[0.1, 0.7, 0.1, 0.1]]))
+        >>> ballot.votes[-1, :3].tolist()       # -1: it abstains
+        [1, -1, -1]
     """
     size = ballot.num_labels
     votes = np.full(len(ballot.spans), ABSTAIN, dtype=np.int64)
@@ -78,6 +83,12 @@ def add_cross_fitted(predictions: Predictions, gazetteer: Gazetteer) -> Predicti
     Args:
         predictions: labelled.
         gazetteer: over labels that they have.
+
+    Examples:
+        >>> from hybridner.data.terms import Term
+        >>> gazetteer = Gazetteer.from_terms([Term("甲乙", "LOC")], ["LOC", "ORG", "PER"])
+        >>> add_cross_fitted(predictions, gazetteer).ballot.votes.shape
+        (5, 120)
     """
     gazetteer = gazetteer.for_labels(predictions.labels[1:])
     is_known = gazetteer.is_from([record.text for record in predictions.records])

@@ -46,6 +46,12 @@ def push_dataset(
         DataError: the folder was not made by `prepare`, or is not complete.
         ModelError: the card's metadata are not what the Hub accepts.
         HubError: no token, no right, no connection, or the repository is not for this data set.
+
+    Examples:
+        >>> from hybridner.data.corpora.prepare import prepare
+        >>> _ = prepare("sncm", None, "sncm-open")
+        >>> push_dataset("sncm-open", "my-data", endpoint=hub)
+        'http://.../me/my-data/commit/...'
     """
     folder = Path(folder)
     load_prepared_label_set(folder)  # raises for any other folder

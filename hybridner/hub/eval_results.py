@@ -36,6 +36,13 @@ def measure_model(
 
     Raises:
         DataError: no record, or labels that the model does not know.
+
+    Examples:
+        >>> labelled = [Record(text, (Span(0, 3, "Adversary States"), Span(6, 9, "Offensive Systems")))]
+        >>> fingerprint = read_model_folder(hybridner.bundled.BUNDLED_FOLDER).fingerprint
+        >>> figures = measure_model(model, labelled, fingerprint=fingerprint, data="my-data", split="test")
+        >>> figures["records"], figures["entities"], figures["strategy"]
+        (1, 2, 'pool')
     """
     if not records:
         raise DataError("holds no record", data)

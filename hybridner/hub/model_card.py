@@ -76,6 +76,11 @@ def make_card(
 
     Raises:
         ModelError: the template cannot be used, or the metadata are not what the Hub accepts.
+
+    Examples:
+        >>> card = make_card(read_model_folder(hybridner.bundled.BUNDLED_FOLDER), repo_id="NAME/MODEL", licence="apache-2.0")
+        >>> card.data.license, card.data.language, card.data.pipeline_tag
+        ('apache-2.0', 'zh', 'token-classification')
     """
     name = (repo_id or record.folder.resolve().name).split("/")[-1]
     emissions = _emissions(record, energy_use) if energy_use is not None else None

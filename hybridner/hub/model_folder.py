@@ -66,6 +66,11 @@ class ModelFolder:
         evaluation: what `hybridner.hub.measure_model` gave, or None.
         calibration: what `hybridner.calibration.calibrate` reported, or None.
         fingerprint: changes with the weights, the vocabularies and every setting that changes the output.
+
+    Examples:
+        >>> folder = read_model_folder(hybridner.bundled.BUNDLED_FOLDER)
+        >>> list(folder.members), folder.labels.domain, len(folder.fingerprint)
+        (['bert-bilstm-crf', 'roberta-bigru-crf', 'macbert-attn-bilstm-crf', 'spanner'], '卫星导航对抗', 16)
     """
 
     folder: Path

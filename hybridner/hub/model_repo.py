@@ -69,6 +69,10 @@ def push_model(
     Raises:
         ModelError: the folder holds no complete model, or a card or figures of other weights.
         HubError: no token, no right, no connection, or the repository is not for this model.
+
+    Examples:
+        >>> push_model(hybridner.bundled.BUNDLED_FOLDER, "my-model", private=True, endpoint=hub)
+        'http://.../me/my-model/commit/...'
     """
     record = read_model_folder(folder)
     return upload_files(

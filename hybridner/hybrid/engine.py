@@ -26,6 +26,10 @@ class DecisionOptions:
         strategy: a key of `hybridner.ensemble.COMBINERS`.
         decoding: "flat" (no overlap) or "nested" (no crossing).
         uncertainty: a key of `hybridner.ensemble.UNCERTAINTIES`.
+
+    Examples:
+        >>> DecisionOptions(decoding="nested").applied_to(model.decision_settings).decoding
+        'nested'
     """
 
     strategy: str | None = None

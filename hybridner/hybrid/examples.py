@@ -51,6 +51,14 @@ class ExampleIndex:
     Attributes:
         examples: S spans in their sentences, those that are no entities with the label "O".
         vectors: [S, 2d + d'] of unit length, rounded to half precision, in which they are stored.
+
+    Examples:
+        >>> index = ExampleIndex.build(model, [Record("北约部署了雷达。", (Span(0, 2, "Adversary States"),))])
+        >>> index.vectors.shape
+        (1, 544)
+        >>> index.save("examples.parquet")
+        >>> ExampleIndex.load("examples.parquet").examples[0]
+        Example(text='北约部署了雷达。', start=0, end=2, label='Adversary States')
     """
 
     examples: tuple[Example, ...]

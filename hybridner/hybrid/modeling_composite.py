@@ -63,6 +63,10 @@ class CompositeModel(CharacterModel):
     Attributes:
         stackers: trained stacking classifiers by their name, stored beside the weights.
         gazetteer: terms that vote as one more member, stored beside the weights; set it with `use_gazetteer`.
+
+    Examples:
+        >>> isinstance(model, CompositeModel), model.member_names
+        (True, ('bert-bilstm-crf', 'roberta-bigru-crf', 'macbert-attn-bilstm-crf', 'spanner'))
     """
 
     config_class = HybridNerConfig

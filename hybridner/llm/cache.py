@@ -42,6 +42,12 @@ def question_key(verifier: Verifier, question: Question) -> str:
     Args:
         verifier: who would be asked.
         question: what would be asked.
+
+    Examples:
+        >>> question = Question((Message("user", "北约：国家还是武器？"),), options=("国家", "武器"))
+        >>> verifier = as_verifier({"model": "deepseek-flash", "base_url": "http://127.0.0.1:8901/v1"})
+        >>> len(question_key(verifier, question))
+        64
     """
     whole = {
         "model": verifier.model,

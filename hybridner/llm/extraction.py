@@ -29,6 +29,10 @@ class Extraction:
         unreadable: lines of the answer that are no "category: entity".
         truncated: whether the answer was cut at the token limit; its last line is left out then.
         error: why there is no answer, about the whole text or a part of it.
+
+    Examples:
+        >>> Extraction((Span(0, 2, "State"),), unfound=(("Place", "莫斯科"),)).unfound
+        (('Place', '莫斯科'),)
     """
 
     spans: tuple[Span, ...] = ()
@@ -50,6 +54,10 @@ class ExtractionErrors:
         boundary_and_type: overlaps gold entities of other labels only.
         spurious: overlaps none.
         missed: gold entities that no prediction overlaps.
+
+    Examples:
+        >>> count_errors([[Span(0, 3, "State")]], [[Span(0, 2, "State"), Span(6, 9, "System")]]).to_dict()
+        {'correct': 0, 'type': 0, 'boundary': 1, 'boundary_and_type': 0, 'spurious': 0, 'missed': 1}
     """
 
     correct: int = 0

@@ -47,6 +47,13 @@ class ExtractionPlan:
         calls: in the order of the texts.
         over_budget: those that no budget is left for.
         price: of the model, where it is known.
+
+    Examples:
+        >>> verifier = as_verifier({"model": "deepseek-flash", "base_url": "http://127.0.0.1:8901/v1"})
+        >>> with Extractor(verifier, LabelSet.of(["武器", "国家"])) as extractor:
+        ...     plan = extractor.plan([text, "北约的无人机"])
+        >>> plan.usage.calls, plan.left_out, plan.cost is None
+        (2, 0, False)
     """
 
     calls: tuple[PieceQuestion, ...]
@@ -258,6 +265,17 @@ def extract(
 
     Returns:
         what was found in each text, in order, and the report of cost and latency.
+
+    Examples:
+        >>> class Reader:
+        ...     model, parameters, concurrency = "reader", {}, 1
+        ...     async def complete(self, question):
+        ...         return Answer("国家: 俄罗斯", self.model)
+        ...     async def close(self):
+        ...         pass
+        >>> found, report = extract([text], LabelSet.of(["国家", "武器"]), Reader(), template="zh")
+        >>> found[0].spans, report.calls
+        ((Span(start=0, end=3, label='国家'),), 1)
     """
     settings = LlmSettings(template=template, guidelines=guidelines, time_limit=time_limit)
     with Extractor(verifier, labels, settings, cache=cache, prices=prices, examples=examples) as extractor:

@@ -93,6 +93,15 @@ def resolve_again(
         fused: what became of those that got an answer, by their number.
         labels: the K + 1 names, O first.
         decoding: a key of `RESOLVERS`.
+
+    Examples:
+        >>> from hybridner.llm.fusion import fuse_replace
+        >>> candidates = model.predict([text])[0].candidates
+        >>> first = next(number for number, candidate in enumerate(candidates) if candidate.is_entity)
+        >>> matrix = ConfusionMatrix.from_accuracy(0.9, labels.with_outside)
+        >>> answer = fuse_replace(candidates[first].distribution, 1, 0, matrix)         # the LLM says: no entity
+        >>> [c.is_entity for c in resolve_again(candidates, {first: answer}, labels.with_outside, "flat")][first]
+        False
     """
     if not fused:
         return list(candidates)

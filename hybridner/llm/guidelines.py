@@ -24,7 +24,7 @@ MAX_CHARACTERS = 12_000
 
 
 def load_guidelines(source: str | Path, language: str) -> str:
-    """The guidelines of a file in a language, or in the other one where they are not in this.
+    r"""The guidelines of a file in a language, or in the other one where they are not in this.
 
     Args:
         source: a text file, as `hybridner guidelines` writes it.
@@ -32,6 +32,11 @@ def load_guidelines(source: str | Path, language: str) -> str:
 
     Raises:
         LlmError: the file cannot be read, has an unknown section, says nothing, or too much.
+
+    Examples:
+        >>> _ = Path("guidelines.txt").write_text("[zh]\n人名：职务不标。\n[en]\nname: without titles.\n", encoding="utf-8")
+        >>> load_guidelines("guidelines.txt", "en")
+        'name: without titles.'
     """
     try:
         text = read_text(source, "utf-8-sig")

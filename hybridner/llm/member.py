@@ -29,6 +29,11 @@ class MemberReliability:
 
     Raises:
         LlmError: rows of another length than the matrix, or numbers out of range.
+
+    Examples:
+        >>> reliability = MemberReliability.from_accuracy(0.9, ["O", "State", "Place"])
+        >>> MemberReliability.from_dict(reliability.to_dict()) == reliability
+        True
     """
 
     matrix: ConfusionMatrix
@@ -82,6 +87,13 @@ class JoinedCandidate:
         candidate: with what the vote made of it.
         said: the LLM's label, "O" for its silence; None where it was not asked.
         original: the candidate before; None for a span that the LLM alone proposes.
+
+    Examples:
+        >>> candidates = model.predict([text])[0].candidates
+        >>> reliability = MemberReliability.from_accuracy(0.9, labels.with_outside)
+        >>> first = join_member(candidates, [], [(0, len(text))], reliability, "flat")[0]
+        >>> first.said, first.candidate.distribution[0] > first.original.distribution[0]        # its silence speaks for O
+        ('O', True)
     """
 
     candidate: Candidate
@@ -109,6 +121,13 @@ def join_member(
 
     Returns:
         in text order, longer first.
+
+    Examples:
+        >>> candidates = model.predict([text])[0].candidates
+        >>> reliability = MemberReliability.from_accuracy(0.9, labels.with_outside)
+        >>> joined = join_member(candidates, [Span(0, 3, "Adversary States")], [(0, len(text))], reliability, "flat")
+        >>> [(one.candidate.start, one.said) for one in joined if one.candidate.is_entity]
+        [(0, 'Adversary States'), (6, 'O')]
     """
     labels = reliability.matrix.labels
     number = {label: index for index, label in enumerate(labels)}
@@ -147,6 +166,12 @@ def expected_gain(candidates: Iterable[Candidate], characters: int, reliability:
         candidates: those inside the piece.
         characters: length of the piece.
         reliability: of the LLM.
+
+    Examples:
+        >>> candidates = model.predict([text])[0].candidates
+        >>> knows, guesses = (MemberReliability.from_accuracy(share, labels.with_outside) for share in (0.95, 0.1))
+        >>> expected_gain(candidates, len(text), knows) > expected_gain(candidates, len(text), guesses)
+        True
     """
     gain = math.fsum(_value_of_vote(candidate.distribution, reliability.matrix.rows) for candidate in candidates)
     for right, rate in zip(reliability.alone[1:], reliability.alone_rate[1:], strict=True):

@@ -83,6 +83,12 @@ class Plan:
         pieces_over_budget: pieces that no budget is left for.
         probe: what finding out about the server's abilities will use, see `Verifier`.
         saved: estimated calls and tokens that asking about several spans at once saves.
+
+    Examples:
+        >>> llm = {"model": "deepseek-flash", "base_url": "http://127.0.0.1:8901/v1"}
+        >>> plan = pipe([text, text], llm=llm, threshold=0.0, llm_settings={"budget": {"calls": 1}}, dry_run=True)
+        >>> plan.usage.calls, plan.left_out
+        (1, 2)
     """
 
     calls: tuple[PlannedCall, ...]

@@ -49,6 +49,10 @@ class Example:
         text: the sentence it stands in.
         start, end: the span, characters [start, end) of `text`.
         label: its label; "O" for a span that is no entity.
+
+    Examples:
+        >>> Example("北约在叙利亚部署了雷达。", 3, 6, "Place").words
+        '叙利亚'
     """
 
     text: str
@@ -151,6 +155,12 @@ class Prompter:
         template: the wording.
         min_context_chars, max_context_chars: characters of context, see `select_context`.
         guidelines: how annotators label, see `load_guidelines`; they end the stable part of every prompt.
+
+    Examples:
+        >>> prompter = Prompter(LabelSet.of(["国家", "武器"]), PromptTemplate.load("zh"))
+        >>> question = prompter.build_question(text, [(0, 3)], prompter.select_context(text, 0, 3))
+        >>> question.options
+        ('国家', '武器', '非实体')
     """
 
     def __init__(

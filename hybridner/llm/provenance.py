@@ -36,6 +36,10 @@ class Provenance:
         failure: the same for programs.
         is_doubtful: whether the threshold was exceeded when the candidate came by.
         is_unfamiliar: whether the candidate stands in a text beyond what the model knows.
+
+    Examples:
+        >>> Provenance("State", uncertainty=0.6, is_doubtful=True).needs_review
+        True
     """
 
     local_label: str
@@ -66,6 +70,13 @@ class VerifiedCandidate:
     Attributes:
         candidate: what became of it.
         provenance: how.
+
+    Examples:
+        >>> candidates = [prediction.candidates for prediction in model.predict([text])]
+        >>> with LlmStage(llm, labels, LlmSettings(threshold=0.0)) as stage:
+        ...     verified = stage.run([text], candidates)[0][0]
+        >>> verified.candidate.label, verified.provenance.llm_label, verified.provenance.status
+        ('Adversary States', 'Adversarial Events', 'asked')
     """
 
     candidate: Candidate
@@ -164,6 +175,12 @@ def collect_answer_pairs(results: Iterable[Sequence[VerifiedCandidate]], gold: I
     Args:
         results: of each text, as the stage returns them.
         gold: gold spans of each text.
+
+    Examples:
+        >>> candidate = model.predict([text])[0].entities[0]
+        >>> verified = VerifiedCandidate(candidate, Provenance("Adversary States", 0.4, "answered", "llm", "O"))
+        >>> collect_answer_pairs([[verified]], [[Span(0, 3, "Adversary States")]])
+        [('Adversary States', 'O')]
     """
     pairs: list[tuple[str, str]] = []
     for row, spans in zip(results, gold, strict=True):

@@ -41,6 +41,14 @@ class LlmReport:
         unparsed: answers that were none of the labels.
         cached_prompt_tokens: of `prompt_tokens`, those that the servers had in their own prompt caches.
         p50, p95: seconds of one call, median and 95th percentile (of the last 100,000 calls).
+
+    Examples:
+        >>> candidates = [prediction.candidates for prediction in model.predict([text])]
+        >>> with LlmStage(llm, labels, LlmSettings(threshold=0.0)) as stage:
+        ...     results = stage.run([text], candidates)
+        ...     report = stage.report()
+        >>> report.texts, report.entities, report.entity_share
+        (1, 2, 1.0)
     """
 
     texts: int

@@ -35,6 +35,14 @@ class SimulatedCurve:
         accuracy: of the verifier, 0 to 1.
         fusion: how its answers are used.
         points: by falling threshold.
+
+    Examples:
+        >>> from hybridner.ensemble import DecisionSettings, decide_predictions
+        >>> candidates = decide_predictions(predictions, DecisionSettings())
+        >>> gold = [record.entities for record in predictions.records]
+        >>> (curve,) = simulate(candidates, gold, LabelSet.of(predictions.labels[1:]), accuracies=[1.0], thresholds=[0.0])
+        >>> curve.points
+        (SimulatedPoint(threshold=0.0, share=1.0, f1=1.0),)
     """
 
     accuracy: float
@@ -125,6 +133,11 @@ def draw_curves(curves: Sequence[SimulatedCurve], title: str = "") -> str:
 
     Returns:
         the SVG.
+
+    Examples:
+        >>> svg = draw_curves([SimulatedCurve(0.9, "bayes", ())], "my data")
+        >>> "Simulation, no LLM was asked: my data" in svg
+        True
     """
     width, height, left, right, top, bottom = 720, 440, 64, 120, 56, 52
     values = [point.f1 for curve in curves for point in curve.points]

@@ -33,6 +33,10 @@ class Question:
         options: the closed list of answers, as written in the prompt; empty when any text may be answered.
         count: how many spans are asked about; with more than one, each line of the answer is "number: option".
         max_tokens: tokens that the answer needs, where the verifier's own limit may be too small for it.
+
+    Examples:
+        >>> Question((Message("user", "北约：国家还是武器？"),), options=("国家", "武器"), max_tokens=8).count
+        1
     """
 
     messages: tuple[Message, ...]
@@ -56,6 +60,10 @@ class Answer:
         probabilities: for each span P(option) over the question's options, from verifiers that know it; else empty, for a single
             span too.
         features: abilities of the server that this answer made use of, such as "logprobs" or "grammar".
+
+    Examples:
+        >>> Answer("State", "deepseek-flash", prompt_tokens=310, completion_tokens=2).content
+        'State'
     """
 
     #: A record of an answer has these fields and no others.
@@ -109,6 +117,11 @@ class VerifierError(LlmError):
         fatal: the next question would fail in the same way (a refused key, a wrong model name, no server at the address).
         attempts: how many times the question was sent.
         prompt_tokens, completion_tokens: what the server counted for these attempts nevertheless.
+
+    Examples:
+        >>> error = VerifierError("no answer in 30 s", FailureKind.TIMED_OUT, attempts=3)
+        >>> error.kind.value, error.fatal
+        ('timed_out', False)
     """
 
     def __init__(
@@ -137,6 +150,17 @@ class Verifier(Protocol):
         model: the name that is asked for; part of the cache's key.
         parameters: what else shapes an answer (temperature, ...), as JSON types and without secrets; part of the cache's key.
         concurrency: how many questions may be under way at once.
+
+    Examples:
+        >>> class FirstOption:
+        ...     model, parameters, concurrency = "first-option", {}, 1
+        ...     async def complete(self, question):
+        ...         return Answer(question.options[0], self.model)
+        ...     async def close(self):
+        ...         pass
+        >>> found = pipe(text, llm=FirstOption(), threshold=0.0, llm_settings={"fusion": "replace"})
+        >>> {entity["entity_group"] for entity in found}, {entity["source"] for entity in found}
+        ({'Adversarial Events'}, {'llm'})
     """
 
     @property

@@ -26,6 +26,11 @@ class MemberConfig(VersionedConfig):
 
     Raises:
         ModelError: a value that no model can be built with.
+
+    Examples:
+        >>> config = BertBiLstmCrfConfig(label_set=LabelSet.of(["Place", "State"]).to_dict(), rnn_hidden_size=128, dropout=0.1)
+        >>> isinstance(config, MemberConfig), config.labels.names
+        (True, ('Place', 'State'))
     """
 
     model_type = "hybridner-member"

@@ -16,6 +16,10 @@ class TaggerConfig(MemberConfig):
     Args:
         rnn_cell: "lstm" or "gru".
         attention_heads: heads of the self-attention before the recurrent layer; 0 for none.
+
+    Examples:
+        >>> TaggerConfig(rnn_cell="gru", attention_heads=4).rnn_cell
+        'gru'
     """
 
     model_type = "hybridner-tagger"

@@ -28,7 +28,15 @@ class HeadOutput(NamedTuple):
 
 
 class MemberHead(nn.Module):
-    """Everything of a member but its encoder; members of a composite may stand on one encoder."""
+    """Everything of a member but its encoder; members of a composite may stand on one encoder.
+
+    Examples:
+        >>> head = SpannerModel.from_encoder("bert-base-chinese", ["Place", "State"], max_span_length=6).head
+        >>> isinstance(head, MemberHead), head.label_kind
+        (True, 'spans')
+        >>> head.count_unrepresentable([Span(0, 9, "Place")], 10)       # longer than L
+        1
+    """
 
     #: Which form of gold its `forward` takes: "tags" [B, n] or "spans" [B, E, 3].
     label_kind: ClassVar[str]
@@ -67,7 +75,14 @@ class MemberHead(nn.Module):
 
 
 class TaggerHead(MemberHead):
-    """(Self-attention) -> BiLSTM or BiGRU -> linear -> CRF over BIO tags (section 2.3.1)."""
+    """(Self-attention) -> BiLSTM or BiGRU -> linear -> CRF over BIO tags (section 2.3.1).
+
+    Examples:
+        >>> tagger = BertBiLstmCrfModel.from_encoder("bert-base-chinese", ["Place", "State"])
+        >>> hidden, mask = torch.zeros(1, 10, 16), torch.ones(1, 10, dtype=torch.bool)
+        >>> isinstance(tagger.head, TaggerHead), tagger.head.features(hidden, mask).shape
+        (True, torch.Size([1, 10, 16]))
+    """
 
     label_kind = "tags"
     decoder_class = TaggerDecoder
@@ -105,7 +120,14 @@ class TaggerHead(MemberHead):
 
 
 class SpannerHead(MemberHead):
-    """BiLSTM -> sᵀy for every span of up to L characters (section 2.3.2)."""
+    """BiLSTM -> sᵀy for every span of up to L characters (section 2.3.2).
+
+    Examples:
+        >>> head = SpannerModel.from_encoder("bert-base-chinese", ["Place", "State"]).head
+        >>> states = head.states(torch.zeros(1, 10, 16), torch.ones(1, 10, dtype=torch.bool))
+        >>> head.span_vectors(states, torch.tensor([[0, 0, 3], [0, 6, 9]])).shape
+        torch.Size([2, 544])
+    """
 
     label_kind = "spans"
     decoder_class = SpannerDecoder

@@ -19,6 +19,13 @@ class SpannerOutput(ModelOutput):
         end_logits: [B, n, K + 1] score of each token as the last of a span; 0 at special and padding tokens.
         length_logits: [L, K + 1] score of each span length; row j belongs to spans of j + 1 characters.
         hidden_states, attentions: of the encoder, as in transformers, when asked for.
+
+    Examples:
+        >>> from hybridner.models.span_scoring import span_logits
+        >>> spanner = SpannerModel.from_encoder("bert-base-chinese", ["Place", "State"], max_span_length=6)
+        >>> output = spanner(input_ids=torch.tensor([spanner.vocabulary.encode(text)]))
+        >>> output.start_logits.shape, output.end_logits.shape, output.length_logits.shape
+        (torch.Size([1, 12, 3]), torch.Size([1, 12, 3]), torch.Size([6, 3]))
     """
 
     loss: Tensor | None = None
@@ -39,6 +46,12 @@ class HybridNerOutput(ModelOutput):
             for a tagger (emissions of the BIO tags), 2(K + 1) for SpanNER (start logits, then end logits).
         strangeness: [B, n] how unlike known texts each character's state is, in composites that learned it; see
             `hybridner.ensemble.ood`.
+
+    Examples:
+        >>> ids = torch.tensor([model.vocabularies[0].encode(text)])
+        >>> output = model(input_ids=ids)
+        >>> [tuple(logits.shape) for logits in output.logits]
+        [(1, 10, 27), (1, 10, 27), (1, 10, 27), (1, 10, 28)]
     """
 
     loss: Tensor | None = None

@@ -30,6 +30,9 @@ class Limits(Settings):
         waiting: texts that may wait for their turn; further requests are told to come again.
         batch: texts that are read together.
         workers: batches in work at once.
+
+    Examples:
+        >>> Limits(texts=8, characters=1000).check(["北约"] * 8)
     """
 
     error_class = ModelError

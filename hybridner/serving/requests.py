@@ -26,6 +26,10 @@ class Parameters(Settings):
         force: terms that are entities wherever they stand, by label.
         forbid: terms that are no entities, as a list, or by the label that they do not have.
         llm: false for the members' entities alone, where the service has an LLM asked about doubtful ones.
+
+    Examples:
+        >>> Parameters(threshold=0.3, forbid=["中国"]).given
+        {'threshold': 0.3, 'forbid': ['中国']}
     """
 
     error_class = InputError
@@ -96,6 +100,10 @@ def read_request(body: object) -> PredictRequest:
 
     Raises:
         InputError: something in it cannot be, or is unknown; the message says what.
+
+    Examples:
+        >>> read_request({"inputs": ["北约", "俄罗斯"], "parameters": {"decoding": "nested"}}).texts
+        ['北约', '俄罗斯']
     """
     if not isinstance(body, dict) or "inputs" not in body:
         raise InputError('a request is an object with "inputs": a text or a list of texts')

@@ -182,6 +182,12 @@ def make_hybrid_ner(
     Args:
         nlp: the pipeline.
         name, model, batch_size, device, spans_key, alignment_mode, overwrite_ents, parameters: see `HybridNerComponent`.
+
+    Examples:
+        >>> import spacy
+        >>> component = spacy.blank("zh").add_pipe("hybrid_ner", config={"model": "bundled", "parameters": {"threshold": 0.3}})
+        >>> type(component).__name__
+        'HybridNerComponent'
     """
     mode: Any = alignment_mode
     return HybridNerComponent(

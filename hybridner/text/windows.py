@@ -21,6 +21,11 @@ class Window(NamedTuple):
     Attributes:
         start, end: characters [start, end) that are read.
         own_start, own_end: those of them that belong to this window; the others are context.
+
+    Examples:
+        >>> window = Window(start=0, end=60, own_start=0, own_end=50)
+        >>> window.end - window.own_end         # characters that are only context
+        10
     """
 
     start: int

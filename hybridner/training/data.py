@@ -26,6 +26,10 @@ class TrainingData:
 
     Raises:
         DataError: train or dev holds no entity.
+
+    Examples:
+        >>> TrainingData(records[:20], records[20:], LabelSet.of(["Place", "State"])).labels.names
+        ('Place', 'State')
     """
 
     train: Sequence[Record]

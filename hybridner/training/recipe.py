@@ -148,6 +148,15 @@ class Recipe(Section):
         composite: how the members are put together.
         crossval: folds of out-of-fold predictions.
         hub: where the composite is published; None for nowhere.
+
+    Examples:
+        >>> recipe = recipe_from_dict({
+        ...     "data": {"train": "train.jsonl", "dev": "dev.jsonl"},
+        ...     "members": {"tagger": {"type": "bert-bilstm-crf", "encoder": "bert-base-chinese"}},
+        ...     "training": {"output": "runs", "epochs": 1},
+        ... })
+        >>> recipe.changed("training", seed=7).training.seed
+        7
     """
 
     data: DataSection
@@ -175,6 +184,17 @@ def load_recipe(path: str | Path, overrides: Mapping[str, str] | None = None) ->
 
     Raises:
         RecipeError: the file is missing or no YAML, a key is unknown, missing or has a wrong value; the message names the key.
+
+    Examples:
+        >>> recipe = '''
+        ... data: {train: train.jsonl, dev: dev.jsonl}
+        ... members:
+        ...   tagger: {type: bert-bilstm-crf, encoder: bert-base-chinese}
+        ... training: {output: runs, epochs: 1}
+        ... '''
+        >>> _ = Path("recipe.yaml").write_text(recipe, encoding="utf-8")
+        >>> load_recipe("recipe.yaml", {"training.seed": "7"}).training.seed
+        7
     """
     check_is_file(path)
     try:
@@ -199,6 +219,15 @@ def recipe_from_dict(data: Mapping[str, Any], where: str = "") -> Recipe:
 
     Raises:
         RecipeError: as in `load_recipe`.
+
+    Examples:
+        >>> recipe = recipe_from_dict({
+        ...     "data": {"train": "train.jsonl", "dev": "dev.jsonl"},
+        ...     "members": {"tagger": {"type": "bert-bilstm-crf", "encoder": "bert-base-chinese"}},
+        ...     "training": {"output": "runs", "epochs": 1},
+        ... })
+        >>> recipe.training.epochs, list(recipe.members)
+        (1, ['tagger'])
     """
     try:
         recipe = validate(Recipe, _expand(data, ""), RecipeError)

@@ -48,6 +48,17 @@ def run_recipe(recipe: Recipe, only: Sequence[str] = (), overwrite: bool = False
         RecipeError: `only` names an unknown member, an encoder is not there, or the output folder cannot be written to or holds
             a member of another recipe or of other data.
         DataError: see `load_data`.
+
+    Examples:
+        >>> recipe = recipe_from_dict({
+        ...     "data": {"train": "train.jsonl", "dev": "dev.jsonl"},
+        ...     "members": {"tagger": {"type": "bert-bilstm-crf", "encoder": "bert-base-chinese"}},
+        ...     "training": {"output": "runs", "epochs": 3, "encoder_learning_rate": 2e-3, "head_learning_rate": 2e-2},
+        ... })
+        >>> folder = run_recipe(recipe)
+        {'loss': ...}
+        >>> folder.as_posix()
+        'runs/composite'
     """
     for name in only:
         if name not in recipe.members:

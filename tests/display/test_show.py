@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import re
 from html import unescape
 from html.parser import HTMLParser
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 import hybridner
 from hybridner.display import Mark, escape, label_styles, mark_text
+from hybridner.display.brackets import bracket
 from hybridner.errors import DataError
 from hybridner.spans import Label, LabelSet, Record, Span
 from hybridner.spans.resolve import best_nested
@@ -63,6 +66,41 @@ def test_the_text_stands_there_once_and_every_mark_has_its_characters(data: st.D
     reader = Reader(mark_text(text, [Mark(*pair, "T") for pair in nested]))
     assert reader.text == text
     assert sorted((start, end) for start, end, _ in reader.marks) == sorted(nested)
+
+
+def test_a_console_shows_the_text_with_its_entities_in_brackets() -> None:
+    shown = hybridner.show(ENTITIES, TEXT)
+    assert repr(shown) == "[[北京 LOC]大学 ORG]的[王明 PER]在上海"
+    assert repr(hybridner.show([Record("<b>", (Span(0, 1, "A"), Span(1, 2, "B")))])) == "[< A][b B]>"
+    titled = LabelSet((Label("ORG", "机构"), Label("LOC", "地点"), Label("PER", "人物")))
+    assert repr(hybridner.show(ENTITIES, TEXT, labels=titled, editable=True)) == "[[北京 地点]大学 机构]的[王明 人物]在上海"
+
+
+def test_what_a_console_shows_stays_short() -> None:
+    many = [Record(f"{number}号北约", (Span(len(f"{number}号"), len(f"{number}号") + 2, "A"),)) for number in range(1000)]
+    lines = repr(hybridner.show(many)).splitlines()
+    assert lines[1] == "1号[北约 A]"
+    assert lines[-1] == "… and 980 more texts"
+    long = Record("北约。" * 4000, (Span(0, 2, "A"), Span(299, 301, "B"), Span(6000, 6002, "A")))
+    assert repr(hybridner.show(long)) == "[北约 A]。" + "北约。" * 99 + "… (12,000 characters, 3 entities)"
+
+
+def test_a_copy_shows_the_same() -> None:
+    shown = hybridner.show(ENTITIES, TEXT)
+    for copied in (copy.copy(shown), pickle.loads(pickle.dumps(shown))):
+        assert (str(copied), repr(copied)) == (str(shown), repr(shown))
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_brackets_change_nothing_of_the_text(data: st.DataObject) -> None:
+    text = data.draw(st.text("甲乙丙", min_size=1, max_size=12))
+    border = st.integers(0, len(text))
+    span = st.tuples(border, border, st.just("T")).filter(lambda span: span[0] < span[1])
+    spans = data.draw(st.lists(span, max_size=6))
+    shown = bracket(text, spans)
+    assert shown.replace("[", "").replace(" T]", "") == text
+    assert shown.count("[") == shown.count("]") == len(spans)
 
 
 def test_what_looks_like_html_or_a_template_stays_text() -> None:

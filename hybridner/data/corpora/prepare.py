@@ -94,6 +94,12 @@ def load_prepared_label_set(folder: str | Path) -> LabelSet:
 
     Raises:
         DataError: the folder has none.
+
+    Examples:
+        >>> from hybridner.data.corpora.prepare import prepare
+        >>> _ = prepare("sncm", None, "sncm-open")
+        >>> load_prepared_label_set("sncm-open").names[:2]
+        ('Countermeasure Platforms', 'Offensive Systems')
     """
     path = Path(folder) / LABEL_SET_FILE
     if not path.is_file():

@@ -32,6 +32,10 @@ class Relation:
         head: index from 0 of the entity it starts from, in the record's entities.
         tail: index of the entity it leads to.
         type: what it says, such as "carries".
+
+    Examples:
+        >>> Relation(head=0, tail=1, type="uses")
+        Relation(head=0, tail=1, type='uses')
     """
 
     head: int
@@ -47,6 +51,11 @@ class Sentence:
         record: the sentence and its entities.
         relations: between these entities.
         where: "FILE, line N", for errors.
+
+    Examples:
+        >>> record = Record("北约的雷达", (Span(0, 2, "State"), Span(3, 5, "System")))
+        >>> Sentence(record, (Relation(0, 1, "uses"),)).relations[0].type
+        'uses'
     """
 
     record: Record
@@ -63,6 +72,10 @@ class Document:
         genre: what sort of text it is.
         title: its title.
         sentences: in the order of the text.
+
+    Examples:
+        >>> Document("D1", "news", "北约的雷达", (Sentence(Record("北约的雷达")),)).sentences[0].record.text
+        '北约的雷达'
     """
 
     id: str
@@ -72,7 +85,7 @@ class Document:
 
 
 def read_corpus(path: str | Path | Iterable[str | Path], options: ReadOptions | None = None) -> list[Document]:
-    """The documents of one file, of several files, or of all ``*.txt`` files of a folder in the order of their names.
+    r"""The documents of one file, of several files, or of all ``*.txt`` files of a folder in the order of their names.
 
     Args:
         path: a file, several files or a folder.
@@ -80,6 +93,13 @@ def read_corpus(path: str | Path | Iterable[str | Path], options: ReadOptions | 
 
     Raises:
         DataError: a line that cannot be read, an id used twice, or no document at all.
+
+    Examples:
+        >>> lines = "# doc D1 | genre=news | title=例子\n{北约|State}的{雷达|System}。\n> 1 uses 2\n"
+        >>> _ = Path("corpus.txt").write_text(lines, encoding="utf-8")
+        >>> (document,) = read_corpus("corpus.txt")
+        >>> document.sentences[0].record.text, document.sentences[0].relations
+        ('北约的雷达。', (Relation(head=0, tail=1, type='uses'),))
     """
     paths = [Path(path)] if isinstance(path, (str, Path)) else [Path(one) for one in path]
     files = [file for one in paths for file in (sorted(one.glob("*.txt")) if one.is_dir() else [one])]
