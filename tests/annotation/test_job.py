@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ from hybridner.cli.main import main
 from hybridner.data import read_records
 from hybridner.errors import DataError, ModelError
 from tests.support.annotation import rejects, rows, sentences, spans, write_lines
+from tests.support.forked import Forked
 from tests.support.tiny import TEXT, tiny_member
 
 
@@ -117,14 +115,13 @@ def test_a_killed_job_goes_on_with_nothing_lost_and_nothing_doubled(
     path, out = write_lines(tmp_path / "a.txt", texts), tmp_path / "out"
     arguments = ["annotate", str(composite_folder), path, "--output", str(out), "--records-per-shard", "10"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"}
-    command = [sys.executable, "-m", "hybridner", *arguments]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120
-        while len(list(out.glob("data/part-*"))) < 4:
-            assert process.poll() is None, "the job ended before it could be killed"
-            assert time.monotonic() < deadline, "no shard was written"
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
+    process = Forked("-m", "hybridner", *arguments, environment=environment)
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("data/part-*"))) < 4:
+        assert process.poll() is None, "the job ended before it could be killed"
+        assert time.monotonic() < deadline, "no shard was written"
+        time.sleep(0.002)
+    process.kill()
     kept = {shard: shard.stat().st_mtime_ns for shard in out.glob("data/part-*")}
     assert 4 <= len(kept) < 60
     assert json.loads((out / "manifest.json").read_text())["finished"] is None

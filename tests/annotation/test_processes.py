@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +21,7 @@ from hybridner.llm import Budget, LlmError, Price
 from hybridner.llm.prices import Usage
 from tests.llm.scripted_server import KEY, ScriptedServer, chat
 from tests.support.annotation import rejects, rows, sentences, spans, write_lines
+from tests.support.launching import run_together
 
 
 @pytest.fixture
@@ -47,19 +45,12 @@ def test_two_processes_share_the_work_and_the_budget(
     )
     llm = {"verifier": llm_of(server), "settings": {"fusion": "replace", "spans_per_call": 1, "budget": {"calls": 9}}}
     (tmp_path / "llm.yaml").write_text(yaml.safe_dump(llm))
-    command = [
-        *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"),
-        *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
-        *("-m", "hybridner", "annotate", str(composite_folder), str(path), "--output", str(out), "--records-per-shard", "10"),
-        *("--threshold", "0.6", "--llm", str(tmp_path / "llm.yaml")),
-    ]
-    settings = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true", "OPENAI_API_KEY": KEY}
-    result = subprocess.run(
-        command, env={**os.environ, **settings, "NO_PROXY": "127.0.0.1"}, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    assert "117 texts" in result.stdout
-    assert result.stdout.count("output:") == 1
+    command = ["annotate", str(composite_folder), str(path), "--output", str(out), "--records-per-shard", "10"]
+    command += ["--threshold", "0.6", "--llm", str(tmp_path / "llm.yaml")]
+    settings = {"HF_HUB_OFFLINE": "1", "OPENAI_API_KEY": KEY, "NO_PROXY": "127.0.0.1"}
+    written, _ = run_together("-m", "hybridner", *command, environment=settings)
+    assert "117 texts" in written
+    assert written.count("output:") == 1
     shards = [json.loads(pq.read_schema(shard).metadata[b"hybridner"]) for shard in sorted(out.glob("data/*"))]
     assert [shard["how"]["process"] for shard in shards] == [0, 1] * 6
     assert len(server.requests) == 9

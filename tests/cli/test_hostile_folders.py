@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import resource
 import shutil
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from hybridner.data import write_jsonl
 from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel
 from hybridner.hybrid.modeling_adapted import base_fingerprint
 from tests.hub.client import ROOT
+from tests.support import forked
 from tests.support.tiny import TEXT, small_records
 
 #: Commands that load no model from a folder; `bootstrap` takes an encoder as `train` does, after an LLM was asked.
@@ -35,8 +35,10 @@ WITHOUT_MODEL = {"bootstrap", "compare", "data", "demo", "guidelines", "report"}
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 RUN = """
-import io, json, sys, traceback
+import io, json, resource, sys, traceback
 from hybridner.cli.main import main
+
+resource.setrlimit(resource.RLIMIT_DATA, (6 << 30, 6 << 30))
 
 results = []
 for arguments in json.load(open(sys.argv[1])):
@@ -54,21 +56,10 @@ json.dump(results, open(sys.argv[1], "w"))
 """
 
 
-def limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (6 << 30, 6 << 30))
-
-
 def run(commands: list[list[str]], folder: Path) -> list[tuple[str, int, str, int]]:
     """For each command its name, exit code, standard error and how much of standard input it has read."""
     (folder / "commands.json").write_text(json.dumps(commands))
-    ended = subprocess.run(
-        [sys.executable, "-c", RUN, str(folder / "commands.json")],
-        env=ENVIRONMENT,
-        preexec_fn=limit_memory,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    ended = forked.run("-c", RUN, str(folder / "commands.json"), environment=ENVIRONMENT)
     assert ended.returncode == 0, ended.stderr
     return [tuple(result) for result in json.loads((folder / "commands.json").read_text())]
 

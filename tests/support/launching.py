@@ -6,10 +6,9 @@ That `accelerate launch` makes the same of them is tested in tests/test_launch.p
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 
+from tests.support.forked import Forked
 from tests.support.page import free_port
 
 
@@ -20,6 +19,7 @@ def run_together(*arguments: str, environment: Mapping[str, str], count: int = 2
         AssertionError: one of them failed.
     """
     together = {
+        **os.environ,
         **environment,
         "ACCELERATE_USE_CPU": "true",
         "WORLD_SIZE": str(count),
@@ -28,15 +28,8 @@ def run_together(*arguments: str, environment: Mapping[str, str], count: int = 2
         "MASTER_PORT": str(free_port()),
     }
     processes = [
-        subprocess.Popen(
-            [sys.executable, *arguments],
-            env={**os.environ, **together, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(count)
+        Forked(*arguments, environment={**together, "RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in range(count)
     ]
-    written = [process.communicate() for process in processes]
-    assert all(process.returncode == 0 for process in processes), "\n".join(error[-2000:] for _, error in written)
-    return "".join(output for output, _ in written), "".join(error for _, error in written)
+    ended = [process.wait() for process in processes]
+    assert all(one.returncode == 0 for one in ended), "\n".join(one.stderr[-2000:] for one in ended)
+    return "".join(one.stdout for one in ended), "".join(one.stderr for one in ended)

@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,6 +16,8 @@ from hybridner.spans import Record, Span
 from hybridner.training import recipe_from_dict, run_recipe
 from hybridner.training.crossval import run_crossval
 from hybridner.training.example_index import index_examples
+from tests.support.forked import Forked
+from tests.support.launching import run_together
 from tests.training.test_run import environment, recipe_data
 
 LABELS = ("State", "Place")
@@ -106,17 +104,13 @@ def test_finished_folds_are_kept_and_those_of_another_recipe_refused(finished: P
 def test_a_killed_run_goes_on_and_gives_the_same(finished: Path, tmp_path: Path) -> None:
     data = crossval_data(tmp_path)
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(data))
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1", "--num_machines", "1"]
-    command += ["--mixed_precision", "no", "--dynamo_backend", "no", "-m", "hybridner", "crossval", str(tmp_path / "recipe.yaml")]
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, env=environment(), stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 240
-        while not (tmp_path / "run" / "crossval" / "0-of-3.parquet").exists():
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            assert time.monotonic() < deadline, "no fold was finished"
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    process = Forked("-m", "hybridner", "crossval", str(tmp_path / "recipe.yaml"), environment=environment())
+    deadline = time.monotonic() + 240
+    while not (tmp_path / "run" / "crossval" / "0-of-3.parquet").exists():
+        assert process.poll() is None, process.wait().stderr
+        assert time.monotonic() < deadline, "no fold was finished"
+        time.sleep(0.05)
+    process.kill()
     assert not (tmp_path / "run" / "oof.parquet").exists()
     run_crossval(recipe_from_dict(data))
     again, known = (Predictions.load(folder / "run" / "oof.parquet") for folder in (tmp_path, finished))
@@ -129,11 +123,5 @@ def test_two_processes_with_nothing_left_to_train_know_of_each_other(finished: P
     """It is no Trainer that tells them; one of them assembles and speaks for both."""
     recipe = finished / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(crossval_data(finished)))
-    launch = [
-        *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"),
-        *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
-        *("-m", "hybridner", command, str(recipe)),
-    ]
-    result = subprocess.run(launch, env=environment(), capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-2000:]
-    assert result.stdout.count(said) == 1
+    written, _ = run_together("-m", "hybridner", command, str(recipe), environment=environment())
+    assert written.count(said) == 1

@@ -3,9 +3,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -22,6 +19,8 @@ from hybridner.spans import Record, Span
 from hybridner.training import HybridNerTrainingArguments, recipe_from_dict, run_recipe
 from hybridner.training.assembling import is_simplified
 from hybridner.training.run import training_arguments
+from tests.support.forked import Forked, run
+from tests.support.launching import run_together
 from tests.support.tiny import ENCODER, small_records
 
 #: Most runs here are too short to learn anything.
@@ -104,20 +103,20 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: 
 
 
 def test_a_killed_run_goes_on_and_ends_where_it_would_have(tmp_path: Path) -> None:
-    data = recipe_data(tmp_path, ("spanner",), epochs=40, early_stopping_patience=40)
+    data = recipe_data(tmp_path, ("spanner",), epochs=25, early_stopping_patience=25)
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(data))
-    command = [sys.executable, "-m", "hybridner", "train", str(recipe)]
+    command = ("-m", "hybridner", "train", str(recipe))
     checkpoints = tmp_path / "run" / "spanner" / "checkpoints"
-    with subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120
-        while not list(checkpoints.glob("checkpoint-*/trainer_state.json")):
-            assert process.poll() is None, "training ended before it could be killed"
-            assert time.monotonic() < deadline, "no checkpoint was written"
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
+    process = Forked(*command, environment=environment())
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("checkpoint-*/trainer_state.json")):
+        assert process.poll() is None, "training ended before it could be killed"
+        assert time.monotonic() < deadline, "no checkpoint was written"
+        time.sleep(0.01)
+    process.kill()
     assert not (tmp_path / "run" / "spanner" / "training.json").exists()
-    again = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    again = run(*command, environment=environment())
     assert again.returncode == 0, again.stderr
     whole = recipe_from_dict({**data, "training": {**data["training"], "output": str(tmp_path / "whole")}})
     run_recipe(whole)
@@ -125,20 +124,13 @@ def test_a_killed_run_goes_on_and_ends_where_it_would_have(tmp_path: Path) -> No
     for name, tensor in uninterrupted.items():
         torch.testing.assert_close(killed[name], tensor, msg=name)
     report = json.loads((tmp_path / "run" / "spanner" / "training.json").read_text())
-    assert len([entry for entry in report["history"] if "eval_f1" in entry]) == 40
+    assert len([entry for entry in report["history"] if "eval_f1" in entry]) == 25
 
 
 def test_two_processes_train_together(tmp_path: Path) -> None:
-    """Two CPU processes: Accelerate starts them as it would start GPUs, ACCELERATE_USE_CPU keeps them off these."""
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(recipe_data(tmp_path, epochs=10, batch_size=2)))
-    command = [
-        *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"),
-        *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
-        *("-m", "hybridner", "train", str(recipe)),
-    ]
-    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-2000:]
+    run_together("-m", "hybridner", "train", str(recipe), environment=environment())
     report = json.loads((tmp_path / "run" / "spanner" / "training.json").read_text())
     assert report["processes"] == 2
     assert report["best_dev_f1"] > 0.9
@@ -148,8 +140,7 @@ def test_two_processes_train_together(tmp_path: Path) -> None:
 def test_training_on_a_wrong_recipe_ends_with_one_line(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("data: {train: x}\nmembers: {}\ntraining: {output: y, epohs: 3}\n")
-    command = [sys.executable, "-m", "hybridner", "train", str(recipe)]
-    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    result = run("-m", "hybridner", "train", str(recipe), environment=environment())
     assert result.returncode == 1
     assert "training.epohs: unknown key; did you mean 'epochs'" in result.stderr
     assert "Traceback" not in result.stderr

@@ -1,0 +1,83 @@
+"""Processes of their own that need not import torch again: a server that has imported it forks them.
+
+They can be killed and have their own environment, folder and output, as those that `subprocess` starts. What is read from the
+environment while libraries are imported (HF_HUB_OFFLINE, HF_ENDPOINT) they take over from the tests.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from multiprocessing import forkserver
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tests.support.preloaded"])
+
+
+class Forked:
+    """``python ARGUMENTS``, where these begin with ``-m MODULE`` or ``-c CODE``.
+
+    Args:
+        arguments: as Python takes them.
+        environment: the whole of it; by default that of the tests.
+    """
+
+    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        _start_server()
+        self._written = tempfile.TemporaryDirectory()
+        self._paths = [os.path.join(self._written.name, name) for name in ("out", "err")]
+        settings = dict(os.environ if environment is None else environment)
+        self._process = _CONTEXT.Process(target=_run, args=(arguments, settings, os.getcwd(), self._paths))
+        self._process.start()
+
+    def poll(self) -> int | None:
+        """The exit code, None while it runs."""
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        """At once, as by `kill -9`."""
+        self._process.kill()
+        self._process.join()
+
+    def wait(self) -> subprocess.CompletedProcess[str]:
+        """What it has written, once it has ended."""
+        self._process.join()
+        out, err = (Path(path).read_text(encoding="utf-8") if os.path.exists(path) else "" for path in self._paths)
+        self._written.cleanup()
+        return subprocess.CompletedProcess([], self._process.exitcode or 0, out, err)
+
+
+def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """What `Forked` writes and ends with."""
+    return Forked(*arguments, environment=environment).wait()
+
+
+def _start_server() -> None:
+    """Where it can import the tests, whatever folder a test works in."""
+    folder = os.getcwd()
+    os.chdir(ROOT)
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.chdir(folder)
+
+
+def _run(arguments: tuple[str, ...], environment: dict[str, str], folder: str, paths: list[str]) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for stream, path in enumerate(paths, 1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+    kind, program, *others = arguments
+    sys.argv = [program if kind == "-m" else kind, *others]
+    if kind == "-m":
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    else:
+        exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
