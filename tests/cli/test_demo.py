@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from transformers import pipeline
 
 from hybridner.cli.main import main
+from tests.support.forked import run
 
 SENTENCE = "2023年，俄罗斯在叙利亚部署了克拉苏哈-4S干扰机。"
 
@@ -30,10 +29,11 @@ def test_the_demo_shows_what_the_bundled_model_finds(
     assert not list(tmp_path.iterdir()), "nothing is left behind"
 
 
-def test_the_demo_trains_assembles_saves_and_reads(tmp_path: Path) -> None:
+def test_the_demo_trains_assembles_saves_and_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    command = [sys.executable, "-m", "hybridner", "demo", "--train", "--epochs", "1"]
-    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    monkeypatch.chdir(tmp_path)
+    command = ("-m", "hybridner", "demo", "--train", "--epochs", "1")
+    result = run(*command, environment=environment)
     assert result.returncode == 0, result.stderr[-2000:]
     composite = tmp_path / "hybridner-demo" / "composite"
     assert str(composite) in result.stdout
@@ -45,6 +45,6 @@ def test_the_demo_trains_assembles_saves_and_reads(tmp_path: Path) -> None:
     report = json.loads((composite.parent / "spanner" / "training.json").read_text())
     assert report["best_dev_f1"] > 0.1
     # a second demo finds everything done
-    again = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    again = run(*command, environment=environment)
     assert again.returncode == 0
     assert "'loss'" not in again.stdout

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -35,8 +32,8 @@ from tests.llm.scripted_server import (
     verifier,
     wait_until,
 )
+from tests.support.forked import Forked
 
-ROOT = Path(__file__).parents[2]
 SPANS = 2_000
 BATCH = 250
 FAULTS = [
@@ -151,16 +148,13 @@ def test_a_killed_process_goes_on_from_the_cache(
         return chat("LOC") if number < 100 or killed.is_set() else HANG
 
     server = serve(stalls)
-    arguments = [sys.executable, "-c", WORK, server.url, str(path), json.dumps(labels.to_dict())]
-    surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
-    first = subprocess.Popen(arguments, cwd=ROOT, env=surroundings, stdout=subprocess.PIPE)
+    first = Forked("-c", WORK, server.url, str(path), json.dumps(labels.to_dict()))
     try:
         wait_until(lambda: len(server.requests) >= 108 or first.poll() is not None, 60)
         wait_until(lambda: len(AnswerCache(path)) == 100)
     finally:
-        first.send_signal(signal.SIGKILL)
-        first.communicate()
-    assert first.returncode == -signal.SIGKILL
+        first.kill()
+    assert first.poll() == -signal.SIGKILL
     killed.set()
     before = len(server.requests)
     with LlmStage(
@@ -181,8 +175,7 @@ def test_processes_on_one_cache_send_each_question_once(
     server, path = serve(slow), tmp_path / "cache.sqlite"
     # On a busy machine a process may stand still for longer than a claim lasts.
     work = f"import hybridner.llm.cache\nhybridner.llm.cache.LEASE = 120.0\n{WORK}"
-    arguments = [sys.executable, "-c", work, server.url, str(path), json.dumps(labels.to_dict())]
-    processes = [subprocess.Popen(arguments, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}) for _ in range(3)]
-    assert [process.wait() for process in processes] == [0, 0, 0]
+    processes = [Forked("-c", work, server.url, str(path), json.dumps(labels.to_dict())) for _ in range(3)]
+    assert [process.wait().returncode for process in processes] == [0, 0, 0]
     assert len(server.asked()) == len(set(server.asked())) == 200
     assert len(AnswerCache(path)) == 200

@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import threading
+import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.support.forked import Forked
 
 
 class RunningService:
     """`hybridner serve` with these arguments, on a free port."""
 
     def __init__(self, *arguments: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "hybridner", "serve", *arguments, "--port", "0", "--threads", "2"]
-        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-        self.lines: list[str] = []
-        self._is_up = threading.Event()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        assert self._is_up.wait(120), "no word of the service"
-        assert self.process.poll() is None, "".join(self.lines)
+        self.process = Forked("-m", "hybridner", "serve", *arguments, "--port", "0", "--threads", "2")
+        deadline = time.monotonic() + 120
+        while "startup complete" not in self.process.stderr:
+            assert self.process.poll() is None, self.process.stderr
+            assert time.monotonic() < deadline, "no word of the service"
+            time.sleep(0.01)
         self.port = int(next(event["port"] for event in self.events() if event["event"] == "listening"))
 
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if "startup complete" in line:
-                self._is_up.set()
-        self._is_up.set()
+    @property
+    def log(self) -> str:
+        """All that it has written so far."""
+        return self.process.stderr
 
     def events(self) -> list[dict[str, Any]]:
         """The log; every line of it is an object."""
-        return [json.loads(line) for line in list(self.lines)]
+        return [json.loads(line) for line in self.log.splitlines(keepends=True) if line.endswith("\n")]
 
     def ask(self, path: str, body: object = None, headers: dict[str, str] | None = None) -> tuple[int, Any, dict[str, str]]:
         """Status, body and headers (in lower case) of an answer; a body that is no bytes is sent as JSON."""
@@ -57,6 +47,4 @@ class RunningService:
     def stop(self) -> int:
         """Its exit status after SIGTERM."""
         self.process.terminate()
-        code = self.process.wait(60)
-        self._reader.join()
-        return code
+        return self.process.wait(60).returncode

@@ -129,7 +129,7 @@ def test_an_llm_that_fails_costs_no_entity(
     doubtful = [entity for row in found for entity in row if entity["uncertainty"] > 0.6]
     assert doubtful
     assert all(entity["llm_error"] and entity["needs_review"] and entity["source"] == "local" for entity in doubtful)
-    assert KEY not in json.dumps(found) + "".join(service.lines)
+    assert KEY not in json.dumps(found) + service.log
     assert service.ask("/ready")[0] == 200
 
 

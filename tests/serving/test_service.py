@@ -174,7 +174,7 @@ def test_the_log_tells_everything_but_the_texts(service: RunningService) -> None
     assert (one["route"], one["status"], one["texts"], one["characters"]) == ("/predict", 200, 2, 12)
     assert two.keys() == facts
     assert two["status"] == 422
-    log = "".join(service.lines)
+    log = service.log
     for word in (secret, secret.encode("unicode_escape").decode(), "secret-address", "no\\tid"):
         assert word not in log
 
@@ -182,13 +182,13 @@ def test_the_log_tells_everything_but_the_texts(service: RunningService) -> None
 def test_told_to_stop_it_answers_first(composite_folder: Path, pipe: HybridNerPipeline) -> None:
     service = RunningService(str(composite_folder), "--batch", "1")
     with ThreadPoolExecutor(1) as client:
-        pending = client.submit(service.ask, "/predict", {"inputs": [TEXT * 10] * 60})
+        pending = client.submit(service.ask, "/predict", {"inputs": [TEXT * 4] * 20})
         while figure(service, "hybridner_batch_texts_sum") < 2:
             time.sleep(0.01)
         assert service.stop() == 0
         status, answer, _ = pending.result()
     assert status == 200
-    assert rounded(answer) == rounded(pipe([TEXT * 10] * 60))
+    assert rounded(answer) == rounded(pipe([TEXT * 4])) * 20
     assert service.events()[-1]["event"] == "stopped"
     with pytest.raises(OSError, match="refused"):
         service.ask("/health")

@@ -9,9 +9,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Mapping
 from multiprocessing import forkserver
 from pathlib import Path
@@ -31,8 +33,11 @@ class Forked:
 
     def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         _start_server()
-        self._written = tempfile.TemporaryDirectory()
-        self._paths = [os.path.join(self._written.name, name) for name in ("out", "err")]
+        written = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, written, ignore_errors=True)
+        self._paths = [os.path.join(written, name) for name in ("out", "err")]
+        for path in self._paths:
+            Path(path).touch()
         settings = dict(os.environ if environment is None else environment)
         self._process = _CONTEXT.Process(target=_run, args=(arguments, settings, os.getcwd(), self._paths))
         self._process.start()
@@ -46,12 +51,32 @@ class Forked:
         self._process.kill()
         self._process.join()
 
-    def wait(self) -> subprocess.CompletedProcess[str]:
-        """What it has written, once it has ended."""
-        self._process.join()
-        out, err = (Path(path).read_text(encoding="utf-8") if os.path.exists(path) else "" for path in self._paths)
-        self._written.cleanup()
-        return subprocess.CompletedProcess([], self._process.exitcode or 0, out, err)
+    def terminate(self) -> None:
+        """Ask it to end, as by `kill`."""
+        self._process.terminate()
+
+    def wait(self, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+        """What it has written, once it has ended.
+
+        Raises:
+            AssertionError: it has not, after so many seconds.
+        """
+        self._process.join(timeout)
+        assert self._process.exitcode is not None, f"it still runs after {timeout} seconds"
+        return subprocess.CompletedProcess([], self._process.exitcode, self.stdout, self.stderr)
+
+    @property
+    def stdout(self) -> str:
+        """What it has written so far."""
+        return self._read(0)
+
+    @property
+    def stderr(self) -> str:
+        """What it has written so far."""
+        return self._read(1)
+
+    def _read(self, stream: int) -> str:
+        return Path(self._paths[stream]).read_text(encoding="utf-8")
 
 
 def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -74,7 +99,7 @@ def _run(arguments: tuple[str, ...], environment: dict[str, str], folder: str, p
     os.environ.clear()
     os.environ.update(environment)
     for stream, path in enumerate(paths, 1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), stream)
     kind, program, *others = arguments
     sys.argv = [program if kind == "-m" else kind, *others]
     if kind == "-m":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datasets  # noqa: F401
+import openai  # noqa: F401
 import pytest  # noqa: F401
 import torch
 
