@@ -11,8 +11,8 @@ from tests.hub.client import Client
 from tests.hub.hub_server import HubServer
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[HubServer]:
+@pytest.fixture(scope="session")
+def running() -> Iterator[HubServer]:
     with HubServer() as server:
         yield server
         server.shutdown()
@@ -20,15 +20,22 @@ def server() -> Iterator[HubServer]:
 
 
 @pytest.fixture(scope="module")
+def server(running: HubServer) -> HubServer:
+    """A Hub with nothing on it."""
+    running.clear()
+    return running
+
+
+@pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The settings and the cache of the user of these tests."""
     return tmp_path_factory.mktemp("home")
 
 
-@pytest.fixture(scope="module")
-def client(server: HubServer, home: Path) -> Iterator[Client]:
+@pytest.fixture(scope="session")
+def client(running: HubServer, home: Path) -> Iterator[Client]:
     """A process with hybridner imported and no token of its own."""
-    with Client(server.url, home) as client:
+    with Client(running.url, home) as client:
         client.run("import hybridner")
         yield client
 

@@ -74,6 +74,11 @@ class HubServer(ThreadingHTTPServer):
         if not isinstance(sys.exc_info()[1], OSError):
             self.faults.append(traceback.format_exc())
 
+    def clear(self) -> None:
+        """Forget all repositories and requests."""
+        for kept in (self.repos, self.blobs, self.requests):
+            kept.clear()
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"

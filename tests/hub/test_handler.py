@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,9 @@ from typing import Any
 import pytest
 
 from hybridner import HybridNerModel, HybridNerPipeline
-from tests.hub.client import ROOT, Client
+from tests.hub.client import Client
 from tests.hub.hub_server import WRITE, HubServer
+from tests.support.forked import run
 from tests.support.tiny import TEXT
 
 #: What an endpoint does with a repository: import its handler, make one with the folder, and hand it the body of each request.
@@ -24,8 +23,8 @@ spec = importlib.util.spec_from_file_location("handler", folder + "/handler.py")
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 handler = module.EndpointHandler(path=folder)
-for line in sys.stdin:
-    print(json.dumps(handler(json.loads(line))))
+for request in json.loads(sys.argv[2]):
+    print(json.dumps(handler(request)))
 """
 
 
@@ -43,14 +42,9 @@ def pushed_folder(server: HubServer, client: Client, composite_folder: Path, tmp
 @pytest.fixture(scope="module")
 def ask(pushed_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Any]]:
     def ask(*requests: Any) -> list[Any]:
-        answer = subprocess.run(
-            [sys.executable, "-c", ENDPOINT, str(pushed_folder)],
-            input="".join(json.dumps(request) + "\n" for request in requests),
-            env={"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-            cwd=tmp_path_factory.mktemp("elsewhere"),
-            capture_output=True,
-            text=True,
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(tmp_path_factory.mktemp("elsewhere"))
+            answer = run("-c", ENDPOINT, str(pushed_folder), json.dumps(requests))
         assert answer.returncode == 0, answer.stderr
         return [json.loads(line) for line in answer.stdout.splitlines()]
 
