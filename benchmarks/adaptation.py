@@ -12,6 +12,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,20 +120,20 @@ def main() -> None:
                 tried = replace(settings, encoder_learning_rate=rate, seed=0)
                 kept(
                     folder / f"tune-{method}-{rate}.json",
-                    lambda m=method, s=tried: one_run(m, base, drawn(0, TUNING_SIZE), held_out, labels, s),  # type: ignore[misc]
+                    partial(lambda m, s: one_run(m, base, drawn(0, TUNING_SIZE), held_out, labels, s), method, tried),
                 )
         return
-    rates = dict(zip(("lora", "full"), options.rates, strict=True))
+    chosen_rates = dict(zip(("lora", "full"), options.rates, strict=True))
     systems = (*base.member_names, "score")
     runs: dict[str, dict[str, list[dict[str, Any]]]] = {method: {} for method in MAKERS}
     # Seeds outermost and methods side by side, so that a machine whose speed drifts favours neither.
     for seed in options.seeds:
         for size in options.sizes:
             for method in MAKERS:
-                chosen = replace(settings, encoder_learning_rate=rates[method], seed=seed)
+                chosen = replace(settings, encoder_learning_rate=chosen_rates[method], seed=seed)
                 run = kept(
                     folder / f"{method}-{size}-{seed}.json",
-                    lambda m=method, n=size, s=chosen: one_run(m, base, drawn(s.seed, n), dev, labels, s),  # type: ignore[misc]
+                    partial(lambda m, n, s: one_run(m, base, drawn(s.seed, n), dev, labels, s), method, size, chosen),
                 )
                 runs[method].setdefault(str(size), []).append(run)
     tables = {
@@ -146,7 +147,7 @@ def main() -> None:
             "train": Path(options.train).parent.name + "/" + Path(options.train).name,
             "dev": {"file": Path(options.dev).parent.name + "/" + Path(options.dev).name, "sentences": len(dev)},
             "seeds": options.seeds,
-            "rates": {**rates, "heads": HEAD_RATE},
+            "rates": {**chosen_rates, "heads": HEAD_RATE},
             "mixed_precision": "bf16",
             "by_system": tables,
         },

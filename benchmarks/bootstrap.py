@@ -16,6 +16,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from hybridner.data.corpora.catalog import label_set
 from hybridner.data.feedback import Review, ReviewedEntity
 from hybridner.data.sncm.corpus import read_corpus_splits
 from hybridner.evaluation import evaluate_systems
-from hybridner.hybrid import HybridNerModel
+from hybridner.hybrid import CompositeModel, HybridNerModel
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import LabelSet, Record, Span
 from hybridner.training.recipe import MemberSection
@@ -65,7 +66,7 @@ def silver_of(answers: Path, name: str, train: Sequence[Record]) -> tuple[list[R
     return silver, gold
 
 
-def f1(model: HybridNerModel, records: Sequence[Record]) -> float:
+def f1(model: CompositeModel, records: Sequence[Record]) -> float:
     return round(100 * evaluate_systems(model, records, ["score"])["strategy:score"].micro.f1, 2)
 
 
@@ -161,7 +162,7 @@ def main() -> None:
         options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(options.set, options.seed, name, json.dumps(values), flush=True)
 
-    def measure(name: str, model: Callable[[], HybridNerModel]) -> None:
+    def measure(name: str, model: Callable[[], CompositeModel]) -> None:
         if name in conditions or (options.only and name not in options.only):
             return
         began = time.monotonic()
@@ -196,15 +197,15 @@ def main() -> None:
     order = doubtful_and_diverse([record.text for record in silver], judged.expected_errors(len(silver)), max(SIZES))
     for size in SIZES:
         own = [gold[number] for number in order[:size]]
-        measure(f"{size} reviewed, others weighted", lambda c=order[:size]: fit(reviewed(doubtful, gold, c)))  # type: ignore[misc]
+        measure(f"{size} reviewed, others weighted", partial(lambda c: fit(reviewed(doubtful, gold, c)), order[:size]))
         measure(
             f"{size} reviewed three times, others weighted",
-            lambda c=order[:size], o=own: fit([*reviewed(doubtful, gold, c), *o, *o]),  # type: ignore[misc]
+            partial(lambda c, o: fit([*reviewed(doubtful, gold, c), *o, *o]), order[:size], own),
         )
         others = [record for number, record in enumerate(silver) if number not in set(order[:size])]
         reviews = [Review(r.text, tuple(ReviewedEntity(s, "added") for s in r.entities), True) for r in own]
         if not options.frozen:
-            measure(f"{size} reviewed, learn", lambda r=reviews, o=others: learn_members(base, r, o)[0])  # type: ignore[misc]
+            measure(f"{size} reviewed, learn", partial(lambda r, o: learn_members(base, r, o)[0], reviews, others))
         keep(
             f"the {size} reviewed",
             {

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 
 from benchmarks.side_by_side import RESULTS, kept, report
 from hybridner import HybridNerModel
@@ -26,8 +27,8 @@ from hybridner.adaptation.selection import next_to_annotate
 from hybridner.calibration.reliability import reliability
 from hybridner.data import read_records
 from hybridner.data.feedback import Review, ReviewedEntity
-from hybridner.ensemble.ballot import log_softmax
 from hybridner.evaluation import evaluate_systems
+from hybridner.hybrid import CompositeModel
 from hybridner.hybrid.engine import predict_records
 from hybridner.llm.routing import route
 from hybridner.spans import Record
@@ -36,7 +37,7 @@ POOL = 1200
 CURVE_EPOCHS = 10
 
 
-def f1(model: HybridNerModel, records: Sequence[Record]) -> float:
+def f1(model: CompositeModel, records: Sequence[Record]) -> float:
     return 100 * evaluate_systems(model, records, [model.config.strategy])[f"strategy:{model.config.strategy}"].micro.f1
 
 
@@ -49,7 +50,7 @@ def trust(model: HybridNerModel, records: Sequence[Record]) -> dict[str, float]:
     """How far SpanNER's confidence can be trusted, and what the model's own threshold routes and catches."""
     predictions = predict_records(model, records)
     logits, gold = predictions.ballot.logits / model.config.temperature, predictions.gold
-    logs = log_softmax(logits)
+    logs = log_softmax(logits, axis=1)
     rows = [list(found.candidates) for found in model.predict([record.text for record in records], batch_size=32)]
     routed = {(item.text, item.index) for item in route(rows, model.config.review_threshold)}
     found = [
@@ -99,7 +100,8 @@ def curve(
 ) -> dict[str, Any]:
     """F1 on dev after annotating more and more of the pool; each choice is made by the model trained on the ones before."""
     dice = random.Random(seed)
-    rest, taken, model = list(pool), [], base
+    rest, model = list(pool), base
+    taken: list[Record] = []
     settings = AdaptationSettings(epochs=CURVE_EPOCHS, seed=seed, mixed_precision="bf16")
     points = []
     for size in sizes:

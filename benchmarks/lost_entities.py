@@ -17,7 +17,7 @@ from typing import Any
 
 from hybridner.data import read_records
 from hybridner.ensemble import Candidate
-from hybridner.hybrid import HybridNerModel
+from hybridner.hybrid import CompositeModel
 from hybridner.hybrid.loading import load_composite
 from hybridner.spans import Record, Span
 
@@ -39,11 +39,11 @@ def fate(span: Span, candidates: list[Candidate], members: int) -> tuple[str, st
     return ("outvoted" if right else "proposed by nobody with this label"), votes
 
 
-def analyse(model: HybridNerModel, records: list[Record], strategy: str) -> dict[str, Any]:
+def analyse(model: CompositeModel, records: list[Record], strategy: str) -> dict[str, Any]:
     rows = [
         list(found.candidates) for found in model.predict([record.text for record in records], batch_size=32, strategy=strategy)
     ]
-    members = len(model.members)
+    members = len(model.member_names)
     fates: Counter[str] = Counter()
     votes: dict[str, Counter[str]] = {}
     lengths: dict[str, list[int]] = {}

@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from typing import Any
 import torch
 
 from benchmarks.side_by_side import RESULTS, machine
-from hybridner import HybridNerModel, HybridNerPipeline
+from hybridner import HybridNerPipeline
 from hybridner.data import read_records
 from hybridner.evaluation import score_spans
 from hybridner.export import GRAPH_FILE, export_onnx
+from hybridner.hybrid import CompositeModel
 from hybridner.hybrid.loading import load_composite
 from hybridner.hybrid.reading import window_batches
 from hybridner.spans import Record, Span
@@ -39,7 +41,7 @@ def exported(source: str, work: Path) -> dict[str, Path]:
     return folders
 
 
-def found(model: HybridNerModel, texts: Sequence[str]) -> list[list[Span]]:
+def found(model: CompositeModel, texts: Sequence[str]) -> list[list[Span]]:
     pipe = HybridNerPipeline(model, device="cpu", batch_size=BATCH)
     return [[Span(e["start"], e["end"], e["entity_group"]) for e in row] for row in pipe(texts)]
 
@@ -50,7 +52,7 @@ def size(folder: Path) -> float:
     return sum((folder / name).stat().st_size for name in files if (folder / name).exists()) / 1e6
 
 
-def forward_passes(model: HybridNerModel, texts: Sequence[str]) -> Callable[[], None]:
+def forward_passes(model: CompositeModel, texts: Sequence[str]) -> Callable[[], None]:
     """All encoders and heads on the batches that the pipeline would make of these texts, without decoding."""
     batches = list(window_batches(texts, model.vocabularies, model.max_characters, BATCH))
 
@@ -91,7 +93,7 @@ def measure(source: str, records: Sequence[Record], work: Path, timed: int, thre
     spans = {kind: found(model, texts) for kind, model in models.items()}
     figures: dict[str, Any] = {
         "members": len(models["torch fp32"].member_names),
-        "encoders": len(models["torch fp32"].encoders),
+        "encoders": len(models["torch fp32"].encoder_settings()),
         "texts": len(texts),
         "entities": sum(len(entities) for entities in gold),
         "same_entities_as_torch": {
@@ -109,7 +111,7 @@ def measure(source: str, records: Sequence[Record], work: Path, timed: int, thre
         pipes = {kind: HybridNerPipeline(model, device="cpu", batch_size=BATCH) for kind, model in models.items()}
         figures["speed"][str(number)] = {
             "forward": in_turns({kind: forward_passes(model, some) for kind, model in models.items()}, ROUNDS),
-            "pipeline": in_turns({kind: (lambda pipe=pipe: pipe(some)) for kind, pipe in pipes.items()}, ROUNDS),
+            "pipeline": in_turns({kind: partial(pipe, some) for kind, pipe in pipes.items()}, ROUNDS),
         }
     return figures
 

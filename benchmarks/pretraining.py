@@ -84,6 +84,7 @@ class Exits(nn.Module):
         """Losses and accuracies [depths], the highest first; `taught`: how much of a lower exit's loss comes from the highest."""
         states = self.encoder(batch.ids, output_hidden_states=True).hidden_states
         table = self.encoder.get_input_embeddings().weight
+        assert isinstance(table, Tensor)
         losses, rights, highest = [], [], None
         for depth, head in zip(self.depths, self.heads, strict=True):
             logits = functional.linear(head(states[depth].flatten(0, 1)[batch.places]), table).float() + self.bias

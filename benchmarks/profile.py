@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +52,7 @@ class Stopwatch:
     """Processor time by step; what a step calls that is a step itself counts there alone."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._open: list[str] = []
         self._since = time.process_time()
 
@@ -125,7 +125,7 @@ def shares(pipe: HybridNerPipeline, texts: list[str]) -> dict[str, Any]:
         "share_of_the_model": model / total,
         "steps": {
             name: {"microseconds_per_text": 1e6 * seconds / len(texts), "share": seconds / total}
-            for name, seconds in middle.most_common()
+            for name, seconds in sorted(middle.items(), key=lambda item: -item[1])
         },
     }
 

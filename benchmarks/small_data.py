@@ -94,7 +94,9 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--table", action="store_true", help="only print the table of what has been measured")
     options = parser.parse_args()
-    known = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {"machine": machine(), "runs": []}
+    known: dict[str, Any] = {"machine": machine(), "runs": []}
+    if FILE.exists():
+        known = json.loads(FILE.read_text(encoding="utf-8"))
     # The smallest first: they cost least and say most.
     for size, case, seed in () if options.table else product(options.sizes, options.sets, options.seeds):
         name, train_file, test_file = case.split("=")

@@ -52,7 +52,7 @@ def main() -> None:
     torch.set_num_threads(1)
     os.environ.update(HF_HUB_OFFLINE="1", OPENAI_API_KEY="none", TOKENIZERS_PARALLELISM="false")
     commit = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    place = options.folder / f"{commit}-{options.seed}-{options.scale:g}"
+    place: Path = options.folder / f"{commit}-{options.seed}-{options.scale:g}"
 
     def run(name: str) -> dict[str, Any]:
         began = time.monotonic()

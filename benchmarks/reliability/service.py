@@ -50,8 +50,8 @@ def requests(folder: Path, seed: int, count: int) -> Tally:
                 tally.wrong("executed" if "root:" in str(answer[1]) else "tracebacks", f"{str(plan)[:300]}: {answer}")
     finally:
         service.stop()
-    if told := "".join(service.lines).count("Traceback"):
-        tally.wrong("tracebacks", "in the log: " + "".join(service.lines)[-800:], told)
+    if told := service.log.count("Traceback"):
+        tally.wrong("tracebacks", "in the log: " + service.log[-800:], told)
     return tally
 
 

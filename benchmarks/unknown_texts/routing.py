@@ -118,7 +118,7 @@ def avoided_errors(recorded: Recorded) -> Floats:
     folds = np.array([one.fold for one in recorded.answers])
     accuracy = np.array([right[(folds != fold) & (kinds == kind)].mean() for fold, kind in zip(folds, kinds, strict=True)])
     errors = _single(_error)(recorded)
-    return errors * accuracy - (1 - errors) * (1 - accuracy)
+    return np.asarray(errors * accuracy - (1 - errors) * (1 - accuracy))
 
 
 def value(recorded: Recorded) -> Floats:

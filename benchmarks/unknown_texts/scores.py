@@ -119,8 +119,8 @@ def all_scores(features: Mapping[str, TextFeatures]) -> dict[str, Score]:
         other = np.concatenate([general[:, layer], nonsense[:, layer]])
         scores[f"logistic regression, layer {layer}"] = logistic(known[:, layer], other, layer)
     for layer in range(known.shape[1]):
-        parts = (part[:, layer] for part in (known, general, nonsense))
-        scores[f"discriminant, layer {layer}"] = discriminant(*parts, layer)
+        inside, outside, senseless = (part[:, layer] for part in (known, general, nonsense))
+        scores[f"discriminant, layer {layer}"] = discriminant(inside, outside, senseless, layer)
     scores["discriminant, built-in background"] = discriminant(known[:, -1], built_in[:, -1], nonsense[:, -1], -1)
     scores["energy of SpanNER"] = lambda found: found.energy
     scores["unknown characters"] = lambda found: found.unknown
