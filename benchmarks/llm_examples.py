@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.side_by_side import report
 from hybridner.ensemble import (
@@ -32,6 +33,8 @@ from hybridner.llm.similarity import CharacterVectors, span_features
 from hybridner.spans import NON_ENTITY
 
 THRESHOLD = 0.3
+#: Examples that are looked at, the most similar ones.
+_NEAREST = 200
 
 
 def gold_examples(predictions: Predictions) -> list[Example]:
@@ -49,23 +52,38 @@ def hard_examples(predictions: Predictions) -> list[Example]:
     return found
 
 
-def knowledge(examples: Sequence[Example], questions: Sequence[tuple[Example, str]], k: int) -> dict[str, float]:
-    """Shares of the questions (a span with its true label, and the composite's label), in percent."""
+def by_characters(examples: Sequence[Example], spans: Iterable[Example]) -> Iterator[list[int]]:
+    """For each span the numbers of the examples, those with the most similar characters first."""
     vectors = CharacterVectors([span_features(e.text, e.start, e.end) for e in examples])
-    vote = present = contradicted = 0
-    for span, _ in questions:
+    for span in spans:
         near = vectors.similarities(span_features(span.text, span.start, span.end))
-        shown = choose_examples(examples, np.argsort(-near, kind="stable")[:200].tolist(), k, span.text)
-        labels = Counter(example.label for example in shown)
-        vote += bool(labels) and labels.most_common(1)[0][0] == span.label
-        present += span.label in labels
-        contradicted += len({e.label for e in shown if e.words == span.words}) > 1
-    total = len(questions) / 100
-    return {
-        "vote of the shown is right": round(vote / total, 1),
-        "true label is shown": round(present / total, 1),
-        "same words under two labels": round(contradicted / total, 1),
+        yield [int(number) for number in np.argsort(-near, kind="stable")]
+
+
+def shown_labels(
+    examples: Sequence[Example], spans: Sequence[Example], orders: Iterable[Sequence[int]], k: int
+) -> dict[str, NDArray[np.bool_]]:
+    """What k examples in an order of likeness know about each span, which has its true label."""
+    found: dict[str, list[bool]] = {
+        "vote of the shown is right": [],
+        "true label is shown": [],
+        "same words under two labels": [],
     }
+    for span, order in zip(spans, orders, strict=True):
+        shown = choose_examples(examples, order[:_NEAREST], k, span.text)
+        labels = Counter(example.label for example in shown)
+        known = (
+            bool(labels) and labels.most_common(1)[0][0] == span.label,
+            span.label in labels,
+            len({e.label for e in shown if e.words == span.words}) > 1,
+        )
+        for values, value in zip(found.values(), known, strict=True):
+            values.append(value)
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def percent(known: Mapping[str, NDArray[np.bool_]]) -> dict[str, float]:
+    return {name: round(100 * float(values.mean()), 1) for name, values in known.items()}
 
 
 def main() -> None:
@@ -85,24 +103,29 @@ def main() -> None:
         label = truth[row["text"]].get((row["start"], row["end"]), NON_ENTITY)
         right[row["condition"]] += label == (NON_ENTITY if row["answer"] == "Non-Entity" else row["answer"])
     asked = [row for row in rows if row["condition"] == "zero-shot"]
-    questions = []
+    spans = []
     for row in asked:
         label = truth[row["text"]].get((row["start"], row["end"]), NON_ENTITY)
-        questions.append((Example(row["text"], row["start"], row["end"], label), row["local"]))
+        spans.append(Example(row["text"], row["start"], row["end"], label))
+    local = [row["local"].replace("Non-Entity", NON_ENTITY) for row in asked]
     folds = concat_predictions([Predictions.load(path) for path in options.folds])
     gold, hard = gold_examples(folds), hard_examples(folds)
+
+    def knowledge(examples: Sequence[Example]) -> dict[str, float]:
+        return percent(shown_labels(examples, spans, by_characters(examples, spans), options.k))
+
     report(
         "llm_examples",
         {
             "set": "CLUENER, routed spans of the test set, one seed; examples by characters alone",
-            "routed_spans": len(questions),
+            "routed_spans": len(spans),
             "k": options.k,
             "examples": {"gold": len(gold), "doubtful, no entity": len(hard)},
-            "gold only": knowledge(gold, questions, options.k),
-            "gold and doubtful candidates": knowledge([*gold, *hard], questions, options.k),
-            "recorded answers right": {name: round(100 * n / len(questions), 1) for name, n in right.items()},
+            "gold only": knowledge(gold),
+            "gold and doubtful candidates": knowledge([*gold, *hard]),
+            "recorded answers right": {name: round(100 * n / len(spans), 1) for name, n in right.items()},
             "composite right": round(
-                100 * sum(local.replace("Non-Entity", "O") == span.label for span, local in questions) / len(questions), 1
+                100 * sum(label == span.label for label, span in zip(local, spans, strict=True)) / len(spans), 1
             ),
         },
     )

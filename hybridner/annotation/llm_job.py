@@ -20,6 +20,7 @@ from hybridner.llm import (
     as_verifier,
     load_prices,
 )
+from hybridner.llm.guidelines import LANGUAGES
 from hybridner.llm.prices import Usage
 from hybridner.validation import validate
 
@@ -27,6 +28,8 @@ from hybridner.validation import validate
 _ANSWERS = "answers"
 #: Settings that may change when a job goes on: they decide how far it gets, not what is right.
 _FREE = ("budget", "time_limit", "on_llm_error")
+#: Settings that name a file.
+_FILES = ("guidelines", "template")
 
 Llm = str | Mapping[str, Any] | Verifier
 
@@ -39,8 +42,11 @@ def describe_llm(llm: Llm, settings: Mapping[str, Any], examples: str | None = N
         name: value.to_dict() if isinstance(value, (ConfusionMatrix, MemberReliability)) else value
         for name, value in kept.items()
     }
-    shown = {} if examples is None else {"examples": _digest(examples)}
-    return {"model": verifier.model, "parameters": dict(verifier.parameters), "settings": kept, **shown}
+    files = {"examples": examples, **{name: kept[name] for name in _FILES if kept.get(name) not in (None, *LANGUAGES)}}
+    # A file may change under its name: answers to questions that show something else do not belong to the same job.
+    shown = {name: _digest(path) for name, path in files.items() if path is not None}
+    settings = {name: value for name, value in kept.items() if name not in files}
+    return {"model": verifier.model, "parameters": dict(verifier.parameters), "settings": settings, **shown}
 
 
 class JobLlm:
@@ -96,7 +102,7 @@ def answers_file(folder: Path, process: int) -> Path:
     return folder / _ANSWERS / f"process-{process:05d}.sqlite"
 
 
-def _digest(path: str) -> str:
+def _digest(path: str | Path) -> str:
     try:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
     except OSError as error:

@@ -20,7 +20,7 @@ from hybridner.data.formats.json_records import write_lines
 from hybridner.ensemble import Predictions
 from hybridner.errors import DataError, RecipeError
 from hybridner.files import atomic_folder, read_json, write_json
-from hybridner.llm import AnswerCache, Budget, ExtractionPlan, Extractor, LlmSettings, Verifier
+from hybridner.llm import AnswerCache, Budget, ExtractionPlan, Extractor, LlmSettings, SentenceFinder, Verifier
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import LabelSet, Record, Span
 from hybridner.training.members import check_encoders
@@ -90,6 +90,7 @@ class Bootstrap:
         labels: the entity types, defined.
         texts: raw texts.
         settings: how.
+        examples: finds labelled sentences to show the LLM, where there are any.
         say: told what is going on.
 
     Raises:
@@ -101,6 +102,7 @@ class Bootstrap:
     labels: LabelSet
     texts: Sequence[str]
     settings: BootstrapSettings
+    examples: SentenceFinder | None = None
     say: Callable[[str], None] = print
     sample: list[str] = field(init=False, repr=False)
 
@@ -224,7 +226,9 @@ class Bootstrap:
                 changes = {"template": template, "budget": _share(settings.budget), "time_limit": None}
                 if self.settings.guidelines is not None:
                     changes["guidelines"] = self.settings.guidelines
-                with Extractor(verifier, self.labels, settings.model_copy(update=changes), cache=cache) as extractor:
+                with Extractor(
+                    verifier, self.labels, settings.model_copy(update=changes), cache=cache, examples=self.examples
+                ) as extractor:
                     results.append(do(extractor))
         return results
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from hybridner.llm import (
 from hybridner.spans import NON_ENTITY, Span
 
 _SEED = 42
+_NOTHING_ASKED = "none of these sentences has a doubtful span; ask about more sentences, or lower the threshold"
 
 
 class LlmCalibration:
@@ -40,6 +42,9 @@ class LlmCalibration:
         sentences: how many to ask about, drawn at random (always the same); some fifty will do.
         cache: answers kept on disk, so that nothing is asked twice.
         examples: file of `hybridner examples`, or an `ExampleIndex`: what each question shows; never its own sentence.
+
+    Candidates, threshold and decoding are those of the model when `plan` or `fit` is called. There is no time limit for all
+    questions together, unless `settings` give one.
 
     Raises:
         DataError: no sentence to ask about.
@@ -71,10 +76,8 @@ class LlmCalibration:
         self._examples = None if examples is None else ExampleIndex.of(examples, model)
         order = random.Random(_SEED).sample(range(len(predictions)), min(sentences, len(predictions)))
         self._records = predictions.select_records(sorted(order))
-        self._candidates = decide_predictions(self._records, model.decision_settings)
-        # Of every sentence, whatever it promises: what the LLM leaves out counts as well.
-        shared = {"threshold": model.config.review_threshold, "decoding": model.config.decoding, **settings}
-        self._settings = LlmSettings(**{**shared, "min_gain": 0.0})
+        self._given = settings
+        self._stage(self._settings).close()
 
     def plan(self) -> Plan:
         """What would be asked, with calls, tokens and price; no request is sent."""
@@ -100,9 +103,22 @@ class LlmCalibration:
         if settings.stage != "member":
             rows = self._ask(settings)
             matrix, report["verify"] = self._fit_matrix(rows, settings.fusion)
-            fitted["confusion"] = matrix.to_dict()
+            # Where the LLM's votes left no span in doubt there is nothing to learn, and the stated accuracy stands.
+            if report["verify"]["spans"]:
+                fitted["confusion"] = matrix.to_dict()
         self.model.config.llm_reliability = {**(self.model.config.llm_reliability or {}), self._verifier.model: fitted}
         return report
+
+    @property
+    def _settings(self) -> LlmSettings:
+        config = self.model.config
+        shared = {"threshold": config.review_threshold, "decoding": config.decoding, "time_limit": None, **self._given}
+        # Of every sentence, whatever it promises: what the LLM leaves out counts as well.
+        return LlmSettings(**{**shared, "min_gain": 0.0})
+
+    @cached_property
+    def _candidates(self) -> list[list[Candidate]]:
+        return decide_predictions(self._records, self.model.decision_settings)
 
     @property
     def _texts(self) -> list[str]:
@@ -126,7 +142,7 @@ class LlmCalibration:
             rows = stage.run(self._texts, self._candidates, self._finder(settings))
         if not any(item.provenance.llm_label is not None for row in rows for item in row):
             reasons = dict.fromkeys(item.provenance.llm_error for row in rows for item in row if item.provenance.llm_error)
-            raise DataError(f"the LLM gave no answer to fit its reliability on: {'; '.join(reasons) or 'nothing was asked'}")
+            raise DataError(f"the LLM gave no answer to fit its reliability on: {'; '.join(reasons) or _NOTHING_ASKED}")
         return rows
 
     def _fit_member(self, rows: Sequence[Sequence[VerifiedCandidate]]) -> tuple[MemberReliability, dict[str, Any]]:

@@ -40,6 +40,8 @@ class LlmFile:
 def read_llm_file(path: str) -> LlmFile:
     """Read a file of `verifier` (model, base_url, ...) and, if you like, `settings` and `examples`.
 
+    Files that it names (guidelines, template, examples) may lie where the command runs or beside it.
+
     Raises:
         DataError: the file cannot be read, or holds anything else, or a key.
         LlmError: a confusion matrix, or a member's reliability, that cannot be.
@@ -63,4 +65,13 @@ def read_llm_file(path: str) -> LlmFile:
     for name, kind in (("confusion", ConfusionMatrix), ("member", MemberReliability)):
         if isinstance(settings.get(name), Mapping):
             settings[name] = kind.from_dict(settings[name])
-    return LlmFile(verifier, settings, examples)
+    for name in ("guidelines", "template"):
+        if isinstance(settings.get(name), str):
+            settings[name] = _find(settings[name], path)
+    return LlmFile(verifier, settings, None if examples is None else _find(examples, path))
+
+
+def _find(name: str, path: str) -> str:
+    """The file of this name: here, or else beside the file that names it."""
+    beside = Path(path).parent / name
+    return str(beside) if not Path(name).exists() and beside.is_file() else name

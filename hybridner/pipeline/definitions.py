@@ -165,11 +165,11 @@ class DefinitionsPipeline(HybridNerPipeline):
                 )
         given = {name: value for name, value in options.items() if value is not None}
         if "llm_examples" in given:
-            given["llm_examples"] = _sentences(given["llm_examples"])
+            given["llm_examples"] = find_sentences(given["llm_examples"])
         return given
 
 
-def _sentences(source: Any) -> SentenceFinder:
+def find_sentences(source: Any) -> SentenceFinder:
     """Finds examples in labelled records, in a labelled file, or in an index of examples."""
     if isinstance(source, ExampleIndex):
         return SentenceExamples(source.sentences)

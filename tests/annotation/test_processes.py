@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from hybridner import HybridNerPipeline
 from hybridner.annotation import AnnotationConfig, Fields, FileSource, annotate
-from hybridner.annotation.llm_job import left, share
+from hybridner.annotation.llm_job import describe_llm, left, share
 from hybridner.annotation.records import Item, Reject
 from hybridner.annotation.sources import Finished, Piece
+from hybridner.errors import DataError
 from hybridner.llm import Budget, LlmError, Price
 from hybridner.llm.prices import Usage
 from tests.llm.scripted_server import KEY, ScriptedServer, chat
@@ -137,3 +138,20 @@ def test_never_less_than_nothing_is_left(calls: int, used: int, tokens: int) -> 
     assert rest.calls == max(0, calls - used)
     assert rest.tokens is None
     assert rest.cost == pytest.approx(max(0.0, 1e-3 - 5e-6 * tokens))
+
+
+def test_a_job_is_another_one_when_what_the_llm_is_shown_has_changed(tmp_path: Path) -> None:
+    names = ("guidelines", "template", "examples")
+    for name in names:
+        (tmp_path / name).write_text("before", encoding="utf-8")
+    guidelines, template, examples = (str(tmp_path / name) for name in names)
+    settings = {"guidelines": guidelines, "template": template, "budget": {"calls": 1}}
+    before = describe_llm("some-model", settings, examples)
+    for name in names:
+        (tmp_path / name).write_text("after", encoding="utf-8")
+        assert describe_llm("some-model", settings, examples) != before
+        (tmp_path / name).write_text("before", encoding="utf-8")
+    assert describe_llm("some-model", {**settings, "budget": {"calls": 2}}, examples) == before
+    assert describe_llm("some-model", {"template": "zh"}) != describe_llm("some-model", {"template": "en"})
+    with pytest.raises(DataError, match="none"):
+        describe_llm("some-model", {"guidelines": str(tmp_path / "none")})

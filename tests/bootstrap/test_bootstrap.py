@@ -14,7 +14,7 @@ from hybridner.bootstrap import Bootstrap, BootstrapSettings
 from hybridner.bootstrap.job import OOF, REPORT, REVIEW, SAMPLE, SILVER
 from hybridner.bootstrap.sampling import diverse_sentences
 from hybridner.cli.main import main
-from hybridner.data import read_records
+from hybridner.data import read_records, write_jsonl
 from hybridner.data.labels import as_label_set
 from hybridner.ensemble import Predictions
 from hybridner.llm import LlmSettings, as_verifier
@@ -120,6 +120,21 @@ def test_a_job_goes_on_after_an_llm_that_died(
     job = Bootstrap(tmp_path / "run", as_label_set(tmp_path / "labels.yaml"), TEXTS, settings)
     silver = job.annotate(as_verifier({"model": "some-model", "base_url": better.url, "max_retries": 0}), LlmSettings())
     assert len(silver) == 24
+
+
+def test_files_that_lie_beside_the_llms_own_are_shown_to_it(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def tokens(settings: str = "{}") -> int:
+        use("http://127.0.0.1:9/v1", tmp_path, settings)
+        assert main(files) == 0
+        return int(re.findall(r"about (\d+) tokens in", capsys.readouterr().out)[0])
+
+    plain = tokens()
+    (tmp_path / "habits.txt").write_text("- 国名后的军队标入。\n", encoding="utf-8")
+    guided = tokens("{guidelines: habits.txt}")
+    write_jsonl(small_records(), tmp_path / "gold.jsonl")
+    assert plain < guided < tokens("{guidelines: habits.txt}\nexamples: gold.jsonl")
 
 
 def test_what_cannot_work_is_said_before_anything_is_asked(

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from hybridner.calibration import LlmCalibration
-from hybridner.errors import DataError
+from hybridner.cli.main import main
+from hybridner.data import write_jsonl
+from hybridner.ensemble import FixedThreshold
+from hybridner.errors import DataError, LlmError
 from hybridner.hybrid import ExampleIndex, HybridNerModel, predict_records
 from hybridner.llm import AnswerCache, MemberReliability
 from hybridner.pipeline import HybridNerPipeline
@@ -112,3 +115,29 @@ def test_questions_show_examples_but_never_their_own_sentence(
         shown, _, sentence = question.rpartition("Sentence: “")
         assert "Example" in shown
         assert sentence.split("”\n")[0] not in shown
+
+
+def test_what_cannot_work_shows_before_anything_is_asked(
+    own: HybridNerModel, server: ScriptedServer, composite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predictions = predict_records(own, RECORDS)
+    for settings in ({"guidelines": str(tmp_path / "none.txt")}, {"template": "none"}, {"fusoin": "bayes"}):
+        with pytest.raises(LlmError, match=r"none|fusoin"):
+            LlmCalibration(own, predictions, verifier(server), settings)
+    write_jsonl(RECORDS, tmp_path / "data.jsonl")
+    command = ["calibrate", str(composite_folder), str(tmp_path / "data.jsonl"), "--output", str(tmp_path / "out")]
+    for option in (["--dry-run"], ["--llm-cache", str(tmp_path / "a.sqlite")]):
+        assert main([*command, *option]) == 1
+        assert f"{option[0]}: is of use only with an LLM" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert not server.requests
+
+
+def test_where_the_votes_settle_everything_nothing_is_learned_about_spans(own: HybridNerModel, server: ScriptedServer) -> None:
+    predictions = predict_records(own, RECORDS)
+    own.config.review_threshold = FixedThreshold(1.0)
+    report = LlmCalibration(own, predictions, verifier(server), {"stage": "both", "min_context_chars": 0}, 3).fit()
+    assert report["verify"] == {"spans": 0, "right": 0}
+    assert own.config.llm_reliability["some-model"].keys() == {"member"}
+    with pytest.raises(DataError, match="none of these sentences has a doubtful span; ask about more"):
+        LlmCalibration(own, predictions, verifier(server), {"stage": "verify"}, 3).fit()

@@ -76,7 +76,7 @@ def test_a_request_that_cannot_be_answered_is_told_why(ask: Callable[..., list[A
         "parameters.treshold: unknown key; did you mean 'threshold'?": {"inputs": "a", "parameters": {"treshold": 0.3}},
         "parameters.llm_cache: unknown key": {"inputs": "a", "parameters": {"llm_cache": "/etc/passwd"}},
         "parameters.llm: expected true or false": {"inputs": "a", "parameters": {"llm": {"base_url": "http://127.0.0.1:1/"}}},
-            "parameters.llm: no LLM stands behind": {"inputs": "a", "parameters": {"llm": True}},
+        "parameters.llm: no LLM stands behind": {"inputs": "a", "parameters": {"llm": True}},
         "parameters.threshold: expected a number": {"inputs": "a", "parameters": {"threshold": "high"}},
         "parameters.decoding: expected 'flat' or 'nested'": {"inputs": "a", "parameters": {"decoding": "upwards"}},
         "options: unknown key": {"inputs": "a", "options": {}},

@@ -54,12 +54,14 @@ def run(options: argparse.Namespace) -> int:
     from hybridner.errors import DataError
     from hybridner.llm import LlmSettings, as_verifier
     from hybridner.llm.llm_file import read_llm_file
+    from hybridner.pipeline.definitions import find_sentences
 
     labels = as_label_set(options.labels)
     llm = read_llm_file(options.llm)
     chosen = {name: getattr(options, name) for name in ("sentences", "review", "layers", "epochs", "seed", "guidelines")}
     texts = list(read_texts([], options.text))
-    job = Bootstrap(Path(options.output), labels, texts, BootstrapSettings(options.encoder, **chosen))
+    examples = None if llm.examples is None else find_sentences(llm.examples)
+    job = Bootstrap(Path(options.output), labels, texts, BootstrapSettings(options.encoder, **chosen), examples)
     verifier, settings = as_verifier(llm.verifier), LlmSettings(**llm.settings)
     plans = job.plan(verifier, settings)
     for number, plan in enumerate(plans, 1):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from hybridner.cli.arguments import LLM_FILE, require_llm
 from hybridner.cli.console import Terminal
 from hybridner.cli.terminal import say
 from hybridner.errors import DataError, MissingPackageError, ModelError
@@ -23,7 +24,7 @@ DESCRIPTION = (
     "Fit what is fitted after training: the weights of the combining strategies, the temperature of SpanNER's "
     "scores, and the threshold above which an entity is doubtful."
 )
-EPILOG = """\
+EPILOG = f"""\
 examples:
   hybridner calibrate runs/mine/composite runs/mine/oof.parquet --share 0.2
   hybridner calibrate runs/mine/composite dev.jsonl --strategy best --uncertainty best --accuracy 0.8
@@ -33,7 +34,9 @@ examples:
 
 DATA is what `hybridner crossval` made, or a labelled file that no member was trained on. Everything is fitted on all of it; every
 figure shown, and every choice made by a figure, is cross-fitted.
-"""
+
+How far an LLM is to be trusted depends on what it is shown: ask it with the template, guidelines and examples that it gets later.
+{LLM_FILE}"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +108,7 @@ def run(options: argparse.Namespace) -> int:
         raise ModelError(f"{options.model} is no folder; give --output for the calibrated composite")
     if (options.answers is None) != (options.answers_of is None):
         raise DataError("--answers and --answers-of go together: the answers, and whose they are", "calibrate")
+    require_llm(options, ("llm_cache", "dry_run"))
     targets = {name: getattr(options, name) for name in ("share", "calls", "accuracy", "error_recall")}
     wanted = any(value is not None for value in targets.values())
     target = Target(**targets, by_label=options.by_label) if wanted or options.by_label else None
@@ -113,9 +117,10 @@ def run(options: argparse.Namespace) -> int:
     if options.gazetteer:
         model.use_gazetteer(load_gazetteer(options.gazetteer, model.config.labels.names))
     predictions = _predictions(options.data, model)
+    # What cannot work shows before anything is fitted.
+    llm = _llm_calibration(model, predictions, options) if options.llm else None
     report = calibrate(model, predictions, choices)
-    if options.llm:
-        llm = _llm_calibration(model, predictions, options)
+    if llm is not None:
         if options.dry_run:
             say(llm.plan())
             return 0
@@ -222,6 +227,8 @@ def print_report(console: Terminal, report: dict[str, Any]) -> None:
             )
         if verify := llm.get("verify"):
             console.print(f"  about doubtful spans: right on {verify['right']} of {verify['spans']}")
+            if not verify["spans"]:
+                console.print("  no span was left in doubt, so that about them the stated accuracy holds")
     if known := report.get("answers"):
         console.print(f"{known['llm']}: {known['answers']} answers, {100 * known['accuracy']:.1f} % of them right")
         for value, share in {**known["kind"], **known["label"]}.items():
