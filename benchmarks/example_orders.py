@@ -46,6 +46,7 @@ class Question:
 def doubtful(model: HybridNerModel, records: Sequence[Record]) -> list[Question]:
     """The candidates of these records that would be routed, by the model's own threshold."""
     found: list[Question] = []
+    assert model.spanner is not None
     states = span_states(model, [record.text for record in records], 32)
     for record, prediction, known in zip(records, model.predict([record.text for record in records]), states, strict=True):
         gold = {(span.start, span.end): span.label for span in record.entities}

@@ -23,10 +23,10 @@ from hybridner.data import label_set
 from hybridner.ensemble import Candidate, Predictions, concat_predictions, decide_predictions
 from hybridner.llm import ConfusionMatrix, LlmSettings, MemberReliability, expected_gain, join_member
 from hybridner.llm.fusion import fuse_bayes, resolve_again
-from hybridner.llm.member_calls import estimate_extraction
+from hybridner.llm.piece_calls import estimate_extraction
 from hybridner.llm.plan import estimate_usage
 from hybridner.llm.prices import Usage
-from hybridner.llm.stage import build_prompters
+from hybridner.llm.session import build_prompters
 from hybridner.spans import LabelSet, Span
 
 _SPLITS, _FEW = 20, 50

@@ -13,8 +13,8 @@ from hybridner.llm import AnswerCache, Example, LlmSettings
 from hybridner.llm.dispatcher import QuestionDispatcher
 from hybridner.llm.example_choice import choose_examples
 from hybridner.llm.report import UsageStats
+from hybridner.llm.session import build_prompters
 from hybridner.llm.similarity import CharacterVectors, span_features
-from hybridner.llm.stage import build_prompters
 from hybridner.llm.verifier import Answer, Question, Verifier, VerifierError
 from hybridner.spans import LabelSet
 

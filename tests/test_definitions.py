@@ -11,7 +11,7 @@ from transformers import pipeline
 import hybridner
 from hybridner.data import write_jsonl
 from hybridner.errors import DataError, InputError, LlmError, ModelError
-from hybridner.llm import ExtractionPlan
+from hybridner.llm import Plan
 from hybridner.pipeline.definitions import DefinitionsPipeline
 from hybridner.spans import Label, LabelSet
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, chat, problem
@@ -85,16 +85,16 @@ def test_what_was_answered_before_costs_nothing(llm: dict, server: ScriptedServe
         assert spans(ner(TEXT)) == FOUND
     assert len(server.requests) == 1
     plan = ner([TEXT, "别的话。"], dry_run=True)
-    assert isinstance(plan, ExtractionPlan)
-    assert (plan.usage.calls, [call.cached for call in plan.calls]) == (1, [True, False])
-    assert "1 calls (1 more from the cache)" in str(plan)
+    assert isinstance(plan, Plan)
+    assert (plan.usage.calls, [call.cached for call in plan.pieces]) == (1, [True, False])
+    assert "1 calls (and 1 without one)" in str(plan)
     assert len(server.requests) == 1
 
 
 def test_the_budget_holds_and_says_so(llm: dict, server: ScriptedServer) -> None:
     ner = pipeline("hybrid-ner", labels=LABELS, llm=llm, llm_settings={"budget": {"calls": 2}})
     texts = [TEXT, TEXT[:-1] + "！", TEXT[:-1] + "？"]
-    assert len(ner(texts, dry_run=True).over_budget) == 1
+    assert len(ner(texts, dry_run=True).pieces_over_budget) == 1
     with pytest.warns(UserWarning, match="1 texts were not answered in whole: not asked: the budget is used up"):
         found = ner(texts)
     assert [spans(entities) for entities in found] == [FOUND, FOUND, []]

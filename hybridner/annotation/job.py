@@ -27,6 +27,7 @@ from hybridner.errors import DataError, HybridNerError, LlmError
 from hybridner.files import written_to
 from hybridner.hybrid.entity_dicts import EntityList
 from hybridner.launch import processes
+from hybridner.llm.extraction import CUT
 from hybridner.llm.extractor import OVER_BUDGET
 from hybridner.mapping import entities_array, entities_type, fingerprint
 from hybridner.pipeline import HybridNerPipeline
@@ -211,10 +212,15 @@ def _work(
 def _answered(results: Sequence[EntityList | Exception]) -> list[EntityList | Exception]:
     """What an LLM alone found in each text; one that it did not answer about is an error.
 
+    Of an answer that was cut what was read stays, for review.
+
     Raises:
         LlmError: the budget is used up, or not one text was answered: the piece is left for when the job goes on.
     """
-    found = [LlmError(one.error) if isinstance(one, EntityList) and one.error else one for one in results]
+    found = [
+        LlmError(one.error) if isinstance(one, EntityList) and one.error and not (one and one.error == CUT) else one
+        for one in results
+    ]
     failed = [str(one) for one in found if isinstance(one, Exception)]
     spent = [problem for problem in failed if OVER_BUDGET in problem]
     if spent or (failed and len(failed) == len(found)):

@@ -106,7 +106,7 @@ def _digest(path: str | Path) -> str:
     try:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror or error}", path) from error
+        raise DataError(f"cannot be read: {error.strerror or error}", str(path)) from error
 
 
 def spent(folder: Path) -> Usage:

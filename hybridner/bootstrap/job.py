@@ -20,7 +20,7 @@ from hybridner.data.formats.json_records import write_lines
 from hybridner.ensemble import Predictions
 from hybridner.errors import DataError, RecipeError
 from hybridner.files import atomic_folder, read_json, write_json
-from hybridner.llm import AnswerCache, Budget, ExtractionPlan, Extractor, LlmSettings, SentenceFinder, Verifier
+from hybridner.llm import AnswerCache, Budget, Extractor, LlmSettings, Plan, SentenceFinder, Verifier
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import LabelSet, Record, Span
 from hybridner.training.members import check_encoders
@@ -123,7 +123,7 @@ class Bootstrap:
             raise DataError(f"the texts hold {found} different sentences of 8 to 200 characters; give at least {FEWEST}")
         write_json(kept, {"about": about, "sentences": self.sample})
 
-    def plan(self, verifier: Verifier, settings: LlmSettings) -> list[ExtractionPlan]:
+    def plan(self, verifier: Verifier, settings: LlmSettings) -> list[Plan]:
         """What annotating with each prompt will ask and cost; nothing where that is done."""
         if (self.output / SILVER).exists():
             return []

@@ -53,7 +53,7 @@ class LlmCalibration:
     Examples:
         >>> from hybridner.hybrid import predict_records
         >>> from hybridner.llm import as_verifier
-        >>> labelled = [Record(text, (Span(0, 3, "Adversary States"),), str(number)) for number in range(8)]
+        >>> labelled = [Record(f"{text}{number}", (Span(0, 3, "Adversary States"),)) for number in range(8)]
         >>> verifier = as_verifier({"model": "deepseek-flash", "base_url": "http://127.0.0.1:8901/v1"})
         >>> calibration = LlmCalibration(model, predict_records(model, labelled), verifier, {"stage": "member"}, sentences=5)
         >>> calibration.plan().usage.calls

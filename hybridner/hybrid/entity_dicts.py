@@ -86,7 +86,7 @@ def verified_entity(text: str, item: VerifiedCandidate, needs_review: bool) -> E
     }
 
 
-def extracted_entity(text: str, span: Span, score: float, model: str) -> Entity:
+def extracted_entity(text: str, span: Span, score: float, model: str, needs_review: bool = False) -> Entity:
     """An entity that an LLM has found by itself, with the same keys.
 
     Args:
@@ -94,6 +94,7 @@ def extracted_entity(text: str, span: Span, score: float, model: str) -> Entity:
         span: of the entity.
         score: how reliable the LLM is said to be.
         model: its name.
+        needs_review: whether what it wrote about this text is not whole.
     """
     return {
         "entity_group": span.label,
@@ -104,7 +105,7 @@ def extracted_entity(text: str, span: Span, score: float, model: str) -> Entity:
         "uncertainty": 1.0 - score,
         "source": "llm",
         "votes": {},
-        "needs_review": False,
+        "needs_review": needs_review,
         "llm_label": span.label,
         "llm_model": model,
     }

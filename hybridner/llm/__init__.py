@@ -6,7 +6,7 @@ from hybridner.llm.cache import AnswerCache, question_key
 from hybridner.llm.confusion import ConfusionMatrix
 from hybridner.llm.example_choice import SentenceExamples
 from hybridner.llm.extraction import Extraction, ExtractionErrors, SentenceFinder, count_errors
-from hybridner.llm.extractor import ExtractionPlan, Extractor, extract
+from hybridner.llm.extractor import Extractor, extract
 from hybridner.llm.fusion import FUSIONS, resolve_again
 from hybridner.llm.guidelines import load_guidelines
 from hybridner.llm.member import JoinedCandidate, MemberReliability, expected_gain, join_member
@@ -34,7 +34,6 @@ __all__ = [
     "ExampleFinder",
     "Extraction",
     "ExtractionErrors",
-    "ExtractionPlan",
     "Extractor",
     "FailureKind",
     "JoinedCandidate",

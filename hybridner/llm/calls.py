@@ -45,9 +45,8 @@ class CallRunner:
         try:
             answer, cached = await self._dispatcher.complete(question)
             if not cached:
-                used = (
-                    usage_from_answer(answer) if answer.prompt_tokens + answer.completion_tokens > 0 else estimate_usage(question)
-                )
+                counted = usage_from_answer(answer)
+                used = counted if counted.tokens else reserved if reserved.calls else estimate_usage(question)
             return answer, cached
         except VerifierError as error:
             used = Usage(0, error.prompt_tokens, error.completion_tokens)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -23,6 +24,8 @@ _T = TypeVar("_T")
 
 #: Seconds between two looks for the answer that another process is getting; the first and the longest.
 _FIRST_POLL, _LONGEST_POLL = 0.02, 0.5
+#: Answers that are kept where there is no cache.
+_REMEMBERED = 10_000
 
 
 class _Call:
@@ -38,7 +41,7 @@ class QuestionDispatcher:
     """Answers questions through cache and verifier; to be used from one event loop.
 
     The same question is sent once, however many ask it at the same time: the others wait for its answer. Processes that share the
-    file of the cache do so too.
+    file of the cache do so too. Without a cache the last answers are kept in memory.
 
     Args:
         verifier: who is asked.
@@ -59,7 +62,15 @@ class QuestionDispatcher:
         self._under_way: dict[str, _Call] = {}
         self._gate = anyio.Semaphore(verifier.concurrency)
         self._is_cache_broken = False
+        self._remembered: OrderedDict[str, Answer] = OrderedDict()
         self._replayed: set[str] = set()
+
+    def keeps(self, key: str) -> bool:
+        """Whether the answer to the question with this key is there without a call."""
+        try:
+            return key in self._remembered or (self.cache is not None and self.cache.get(key) is not None)
+        except sqlite3.Error:
+            return False  # a cache that fails costs a call, and nothing else
 
     async def complete(self, question: Question) -> tuple[Answer, bool]:
         """The answer, and whether it came without a call of its own.
@@ -112,7 +123,7 @@ class QuestionDispatcher:
         if isinstance(outcome, VerifierError):
             self.stats.record_failure(outcome.attempts)
             raise outcome
-        await self._in_cache(lambda cache: cache.put(key, outcome), None)
+        await self._keep(key, outcome)
         self.stats.record_answer(outcome, estimate_prompt(question.messages))
         return outcome
 
@@ -154,7 +165,14 @@ class QuestionDispatcher:
         return answer
 
     async def _kept(self, key: str) -> Answer | None:
-        return await self._in_cache(lambda cache: cache.get(key), None)
+        return self._remembered.get(key) or await self._in_cache(lambda cache: cache.get(key), None)
+
+    async def _keep(self, key: str, answer: Answer) -> None:
+        if self.cache is None:
+            self._remembered[key] = answer
+            if len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        await self._in_cache(lambda cache: cache.put(key, answer), None)
 
     async def _in_cache(self, work: Callable[[AnswerCache], _T], otherwise: _T) -> _T:
         """Do something with the cache, in a thread, for a disk may be slow; `otherwise` without a cache that works."""

@@ -14,6 +14,7 @@ from hybridner.spans import NON_ENTITY, Record, Span
 SentenceFinder = Callable[[str], Sequence[Record]]
 """Finds labelled sentences like a text, to be shown to the LLM before it."""
 
+CUT = "the answer was cut at the token limit; the entities before the cut were read"
 _LIST_MARK = re.compile(r"[-*•]|\d{1,3}[.)、]")
 _AROUND = "“”\"'‘’「」『』《》`,，。.;；、!！?？ \t"
 
@@ -28,7 +29,7 @@ class Extraction:
         unfound: (label, words) whose words are not in the text (any more): invented, rewritten or listed too often.
         unreadable: lines of the answer that are no "category: entity".
         truncated: whether the answer was cut at the token limit; its last line is left out then.
-        error: why there is no answer, about the whole text or a part of it.
+        error: why there is no answer, about the whole text or a part of it; a cut answer is one about a part.
 
     Examples:
         >>> Extraction((Span(0, 2, "State"),), unfound=(("Place", "莫斯科"),)).unfound
@@ -94,8 +95,9 @@ def read_extraction(text: str, content: str, reader: AnswerReader, *, truncated:
     lines = [part for line in plain_answer(content).splitlines() for part in _entries(line, reader)]
     if truncated:
         lines = lines[:-1]
+    error = CUT if truncated else None
     if len(lines) == 1 and reader.read_label(lines[0]) == NON_ENTITY:
-        return Extraction(truncated=truncated)
+        return Extraction(truncated=truncated, error=error)
     folded = _FoldedText.of(text)
     spans: set[Span] = set()
     used: dict[str, int] = {}
@@ -113,7 +115,7 @@ def read_extraction(text: str, content: str, reader: AnswerReader, *, truncated:
             continue
         altered += not exact
         spans.add(Span(*place, label))
-    return Extraction(tuple(sorted(spans)), altered, tuple(unfound), unreadable, truncated)
+    return Extraction(tuple(sorted(spans)), altered, tuple(unfound), unreadable, truncated, error)
 
 
 def _entries(line: str, reader: AnswerReader) -> list[str]:

@@ -2,89 +2,28 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from hybridner.errors import LlmError
-from hybridner.llm.answers import AnswerReader
-from hybridner.llm.background import BackgroundLoop, run_all
-from hybridner.llm.cache import AnswerCache, question_key
-from hybridner.llm.dispatcher import QuestionDispatcher
-from hybridner.llm.extraction import Extraction, SentenceFinder, join_extractions, read_extraction
-from hybridner.llm.guidelines import load_guidelines
-from hybridner.llm.prices import BudgetTracker, Price, Usage, estimate_prompt, load_prices, usage_from_answer
-from hybridner.llm.prompts import Prompter, PromptTemplate
-from hybridner.llm.report import LlmReport, UsageStats
+from hybridner.llm.cache import AnswerCache
+from hybridner.llm.extraction import Extraction, SentenceFinder, join_extractions
+from hybridner.llm.piece_calls import plan_pieces, read_pieces
+from hybridner.llm.plan import KnownAnswers, Piece, Plan
+from hybridner.llm.prices import BudgetTracker, Price
+from hybridner.llm.report import LlmReport
+from hybridner.llm.session import LlmSession
 from hybridner.llm.settings import LlmSettings
-from hybridner.llm.verifier import Question, Verifier, VerifierError
+from hybridner.llm.verifier import Verifier
 from hybridner.spans import LabelSet
 from hybridner.text import cut_windows
 
-#: For the estimate: tokens of one line of an answer, and characters of text for each of them.
-_LINE_TOKENS, _CHARACTERS_PER_LINE = 10, 15
+#: For the estimate: characters of text for each entity.
+_CHARACTERS_PER_ENTITY = 15
 OVER_BUDGET = "not asked: the budget is used up"
 
 
-@dataclass(frozen=True, slots=True)
-class PieceQuestion:
-    """A question about characters from `start` of text number `text`, and its estimated use (nothing when it is cached)."""
-
-    text: int
-    start: int
-    shown: str
-    question: Question
-    cached: bool
-    estimate: Usage
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractionPlan:
-    """What would be asked, before any request is sent.
-
-    Attributes:
-        calls: in the order of the texts.
-        over_budget: those that no budget is left for.
-        price: of the model, where it is known.
-
-    Examples:
-        >>> verifier = as_verifier({"model": "deepseek-flash", "base_url": "http://127.0.0.1:8901/v1"})
-        >>> with Extractor(verifier, LabelSet.of(["武器", "国家"])) as extractor:
-        ...     plan = extractor.plan([text, "北约的无人机"])
-        >>> plan.usage.calls, plan.left_out, plan.cost is None
-        (2, 0, False)
-    """
-
-    calls: tuple[PieceQuestion, ...]
-    over_budget: tuple[PieceQuestion, ...]
-    price: Price | None
-
-    @property
-    def usage(self) -> Usage:
-        """Estimated calls and tokens; answers from the cache count nothing."""
-        return sum((call.estimate for call in self.calls), Usage())
-
-    @property
-    def left_out(self) -> int:
-        """How many pieces no budget is left for."""
-        return len(self.over_budget)
-
-    @property
-    def cost(self) -> float | None:
-        """Estimated price in `price.currency`; None without a price."""
-        return self.price.of(self.usage) if self.price else None
-
-    def __str__(self) -> str:
-        usage, cached = self.usage, sum(call.cached for call in self.calls)
-        money = f"about {self.cost:.4f} {self.price.currency}" if self.price else "price unknown"
-        return (
-            f"{usage.calls} calls ({cached} more from the cache), about {usage.prompt_tokens} tokens in and "
-            f"{usage.completion_tokens} out, {money}; {len(self.over_budget)} pieces of text over budget"
-        )
-
-
-class Extractor:
+class Extractor(LlmSession):
     """Asks for the entities of whole texts. One object serves many batches; `close` it, or use it in a `with` block.
 
     Args:
@@ -116,20 +55,10 @@ class Extractor:
         prices: Mapping[str, Price] | None = None,
         examples: SentenceFinder | None = None,
     ) -> None:
-        self.verifier, self.cache = verifier, cache
-        self.settings = settings = settings or LlmSettings()
-        template = PromptTemplate.load(settings.template)
-        guidelines = load_guidelines(settings.guidelines, template.language) if settings.guidelines is not None else ""
-        self._prompter = Prompter(labels, template, guidelines=guidelines)
-        self._reader = AnswerReader(labels, template.non_entity)
+        super().__init__(verifier, labels, settings, cache, prices)
         self._examples = examples
-        self._price = (load_prices() if prices is None else prices).get(verifier.model)
-        self._budget = BudgetTracker(settings.budget, self._price)
-        self._stats = UsageStats()
-        self._dispatcher = QuestionDispatcher(verifier, cache, self._stats)
-        self._loop = BackgroundLoop()
 
-    def plan(self, texts: Sequence[str]) -> ExtractionPlan:
+    def plan(self, texts: Sequence[str]) -> Plan:
         """What `run` would ask now; no request is sent and no budget used (a dry run)."""
         return self._plan(texts, self._budget.copy())
 
@@ -139,106 +68,42 @@ class Extractor:
         Raises:
             LlmError: a question failed, with ``on_llm_error="raise"`` only.
         """
-        plan = self._plan(texts, self._budget)
-        found: dict[tuple[int, int], Extraction] = {}
-        late = f"not answered within the time limit of {self.settings.time_limit} s"
-        for call in plan.calls:
-            found[call.text, call.start] = Extraction(error=late)
-        for call in plan.over_budget:
-            found[call.text, call.start] = Extraction(error=OVER_BUDGET)
-        if plan.calls:
-            self._loop.start(self._ask_all, plan.calls, found).result()
+        plan, limit = self._plan(texts, self._budget), self.settings.time_limit
+        found = {piece: Extraction(error=OVER_BUDGET) for piece in plan.pieces_over_budget}
+        if plan.pieces:
+            read = self._loop.start(read_pieces, plan.pieces, texts, self._runner, self._reader, limit).result()
+            found |= {piece: reading.extraction for piece, reading in read.items()}
+        self._stats.add(texts=len(texts), texts_routed=len({call.piece.text for call in plan.pieces}))
         results = _by_text(found, len(texts))
-        self._stats.add(
-            texts=len(texts),
-            texts_routed=len({call.text for call in plan.calls}),
-            entities=0,
-            unparsed=sum(result.unreadable for result in results),
-        )
         problems = dict.fromkeys(result.error for result in results if result.error)
         if problems and self.settings.on_llm_error == "raise":
             raise LlmError(f"the LLM did not answer about all texts: {'; '.join(map(str, problems))}")
         return results
 
-    def report(self) -> LlmReport:
-        """Cost and latency since the extractor was made."""
-        return self._stats.report(self._price)
-
-    def close(self) -> None:
-        """Cancel what is under way and let go of connections; the cache stays open for its owner."""
-        self._loop.close(self.verifier.close)
-
-    def __enter__(self) -> Extractor:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _plan(self, texts: Sequence[str], budget: BudgetTracker) -> ExtractionPlan:
-        calls: list[PieceQuestion] = []
-        over: list[PieceQuestion] = []
-        limit = self.settings.budget.calls_per_text
-        for number, text in enumerate(texts):
-            asked = 0
-            for window in cut_windows(text, self.settings.max_context_chars, 0):
-                call = self._piece(number, window.start, text[window.start : window.end])
-                if not call.shown.strip():
-                    continue
-                if call.cached:
-                    calls.append(call)
-                elif (limit is None or asked < limit) and budget.reserve(call.estimate):
-                    asked += 1
-                    calls.append(call)
-                else:
-                    over.append(call)
-        return ExtractionPlan(tuple(calls), tuple(over), self._price)
-
-    def _piece(self, number: int, start: int, shown: str) -> PieceQuestion:
-        question = self._prompter.build_extraction(shown, self._examples(shown) if self._examples is not None else ())
-        try:
-            cached = self.cache is not None and self.cache.get(question_key(self.verifier, question)) is not None
-        except sqlite3.Error:
-            cached = False  # a cache that fails costs a call, and nothing else
-        answer = _LINE_TOKENS * (1 + len(shown) // _CHARACTERS_PER_LINE)
-        estimate = Usage() if cached else Usage(1, estimate_prompt(question.messages), answer)
-        return PieceQuestion(number, start, shown, question, cached, estimate)
-
-    async def _ask_all(self, calls: Sequence[PieceQuestion], found: dict[tuple[int, int], Extraction]) -> None:
-        fatal: list[VerifierError] = []
-
-        async def work(call: PieceQuestion) -> None:
-            used = Usage()
-            try:
-                # Where every next question would fail in the same way, asking on would only take time.
-                if fatal:
-                    self._stats.record_failure()
-                    raise fatal[0]
-                answer, cached = await self._dispatcher.complete(call.question)
-                if not cached:
-                    counted = usage_from_answer(answer)
-                    used = counted if counted.tokens else call.estimate
-            except VerifierError as error:
-                if error.fatal and not fatal:
-                    fatal.append(error)
-                found[call.text, call.start] = Extraction(error=str(error))
-            else:
-                found[call.text, call.start] = read_extraction(
-                    call.shown, answer.content, self._reader, truncated=answer.truncated
-                )
-            finally:
-                self._budget.settle(call.estimate, used)
-
-        queue = iter(calls)
-        workers = min(len(calls), self.verifier.concurrency)
-        await run_all(queue, work, workers=workers, time_limit=self.settings.time_limit)
-        for call in queue:
-            self._budget.settle(call.estimate, Usage())
+    def _plan(self, texts: Sequence[str], budget: BudgetTracker) -> Plan:
+        pieces = [
+            Piece(number, window.start, window.end)
+            for number, text in enumerate(texts)
+            for window in cut_windows(text, self.settings.max_context_chars, 0)
+            if text[window.start : window.end].strip()
+        ]
+        calls, over = plan_pieces(
+            pieces,
+            texts,
+            lambda piece: (piece.end - piece.start) // _CHARACTERS_PER_ENTITY,
+            prompter=self.prompter,
+            known=KnownAnswers(self.verifier, self._dispatcher.keeps),
+            budget=budget,
+            calls_per_text=self.settings.budget.calls_per_text,
+            examples=self._examples,
+        )
+        return Plan((), (), self.price, tuple(calls), tuple(over))
 
 
-def _by_text(found: Mapping[tuple[int, int], Extraction], texts: int) -> list[Extraction]:
+def _by_text(found: Mapping[Piece, Extraction], texts: int) -> list[Extraction]:
     parts: list[list[tuple[int, Extraction]]] = [[] for _ in range(texts)]
-    for (number, start), part in sorted(found.items()):
-        parts[number].append((start, part))
+    for piece in sorted(found, key=lambda piece: (piece.text, piece.start)):
+        parts[piece.text].append((piece.start, found[piece]))
     return [join_extractions(pieces) for pieces in parts]
 
 

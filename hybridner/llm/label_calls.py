@@ -66,7 +66,9 @@ async def _ask(
             raise
         labels: tuple[str | None, ...] = (None,) * call.question.count
     else:
-        labels = await to_thread.run_sync(reader.read_labels, answer.content, call.question.count)
+        # The last line of an answer that broke off may be the beginning of another label.
+        content = answer.content.rpartition("\n")[0] if answer.truncated else answer.content
+        labels = await to_thread.run_sync(reader.read_labels, content, call.question.count)
     runner.stats.add(several=len(labels), several_unread=labels.count(None))
     readings = []
     for number, (label, single) in enumerate(zip(labels, call.singly, strict=True)):

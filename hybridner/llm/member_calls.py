@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from anyio import to_thread
+from collections.abc import Mapping, Sequence
 
 from hybridner.ensemble import Candidate
-from hybridner.llm.answers import AnswerReader
-from hybridner.llm.cache import AnswerCache, question_key
-from hybridner.llm.calls import CallRunner
 from hybridner.llm.context import Context, split_pieces
-from hybridner.llm.extraction import read_extraction
 from hybridner.llm.member import MemberReliability, expected_gain
-from hybridner.llm.plan import Piece, PieceCall, is_cached
-from hybridner.llm.prices import BudgetTracker, Usage, estimate_prompt
-from hybridner.llm.prompts import Prompter
-from hybridner.llm.provenance import Outcome
-from hybridner.llm.verifier import Question, Verifier
-from hybridner.spans import Record, Span
-
-#: Tokens of one line of an extraction, for the estimate.
-LINE_TOKENS = 10
+from hybridner.llm.piece_calls import PieceReading
+from hybridner.llm.plan import Piece
+from hybridner.llm.provenance import Outcome, Status
+from hybridner.spans import Span
 
 
 def find_pieces(
@@ -48,70 +37,18 @@ def inside(candidates: Sequence[Candidate], context: Context | Piece) -> list[Ca
     return [candidate for candidate in candidates if context.start <= candidate.start and candidate.end <= context.end]
 
 
-def plan_pieces(
-    pieces: Sequence[Piece],
-    texts: Sequence[str],
-    candidates: Sequence[Sequence[Candidate]],
-    *,
-    prompter: Prompter,
-    verifier: Verifier,
-    cache: AnswerCache | None,
-    budget: BudgetTracker,
-    calls_per_text: int | None,
-    examples: Callable[[str], Sequence[Record]] | None,
-) -> tuple[list[PieceCall], list[Piece]]:
-    """A call for each piece, with its cost set aside in the budget; and the pieces that no budget is left for."""
-    calls: list[PieceCall] = []
-    over: list[Piece] = []
-    asked = [0] * len(texts)
-    attempts = 1 + getattr(verifier, "max_retries", 0)
-    for piece in pieces:
-        shown = texts[piece.text][piece.start : piece.end]
-        question = prompter.build_extraction(shown, examples(shown) if examples is not None else ())
-        if is_cached(cache, question_key(verifier, question)):
-            calls.append(PieceCall(question, piece, True, Usage(), Usage()))
-            continue
-        entities = sum(candidate.is_entity for candidate in inside(candidates[piece.text], piece))
-        estimate = estimate_extraction(question, entities)
-        full = calls_per_text is not None and asked[piece.text] >= calls_per_text
-        if full or not budget.reserve(estimate):
-            over.append(piece)
-            continue
-        asked[piece.text] += 1
-        calls.append(PieceCall(question, piece, False, estimate, sum([estimate] * attempts, Usage())))
-    return calls, over
-
-
-def estimate_extraction(question: Question, entities: int) -> Usage:
-    """About what an extraction will use, where so many entities are expected."""
-    return Usage(1, estimate_prompt(question.messages), LINE_TOKENS * (1 + entities))
-
-
-async def ask_pieces(
-    calls: Sequence[PieceCall],
-    over: Sequence[Piece],
-    runner: CallRunner,
-    reader: AnswerReader,
-    texts: Sequence[str],
-    limit: float | None,
-) -> dict[Piece, Outcome]:
+def outcomes_of(readings: Mapping[Piece, PieceReading]) -> dict[Piece, Outcome]:
     """What the LLM found in each piece, with offsets into its text."""
-    outcomes = {piece: Outcome.over_budget() for piece in over}
+    return {piece: _outcome(piece, reading) for piece, reading in readings.items()}
 
-    async def work(call: PieceCall) -> None:
-        piece = call.piece
-        answer, cached = await runner.ask(call.question, call.estimate)
-        shown = texts[piece.text][piece.start : piece.end]
-        read = await to_thread.run_sync(lambda: read_extraction(shown, answer.content, reader, truncated=answer.truncated))
-        runner.stats.add(unparsed=read.unreadable)
-        # Silence counts as evidence against an entity: not that of an answer that broke off or runs wild.
-        if read.truncated or (not read.spans and (read.unreadable or read.unfound)):
-            problem = "was cut at the token limit" if read.truncated else "lists no entity that is in the text"
-            outcomes[piece] = Outcome.unparsed(answer, f"the answer {problem}")
-            return
-        found = tuple(Span(span.start + piece.start, span.end + piece.start, span.label) for span in read.spans)
-        outcomes[piece] = Outcome("cached" if cached else "asked", found=found, model=answer.model, features=answer.features)
 
-    for call, error in await runner.run(calls, work, limit):
-        outcomes[call.piece] = Outcome.failed(error)
-    return outcomes
+def _outcome(piece: Piece, reading: PieceReading) -> Outcome:
+    if reading.answer is None:
+        assert reading.failure is not None
+        return Outcome.failed(reading.failure)
+    read, answer = reading.extraction, reading.answer
+    if not read.spans and (read.truncated or read.unreadable or read.unfound):
+        return Outcome.unparsed(answer, read.error or "the answer lists no entity that is in the text")
+    found = tuple(Span(span.start + piece.start, span.end + piece.start, span.label) for span in read.spans)
+    status: Status = "cached" if reading.cached else "asked"
+    return Outcome(status, found=found, model=answer.model, features=answer.features, cut=read.error)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hybridner.ensemble import Kind
-from hybridner.llm.cache import AnswerCache
+from hybridner.llm.cache import question_key
 from hybridner.llm.prices import Price, Usage, estimate_prompt
-from hybridner.llm.verifier import Question
+from hybridner.llm.verifier import Question, Verifier
 
 #: Tokens of the answer for one span, for the estimate.
 _ANSWER_TOKENS = 8
@@ -26,7 +26,9 @@ class RoutedCandidate:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """One question, the routed candidates it asks about (in its order), and its estimated use (nothing when it is cached).
+    """One question, the routed candidates it asks about (in its order), and its estimated use.
+
+    Nothing is used when it is cached, or asked by a call before it.
 
     Attributes:
         bound: the use where every attempt but the last gives no usable answer and what cannot be read is asked once more.
@@ -50,18 +52,19 @@ class Piece:
     Attributes:
         text: number of the text.
         start, end: characters [start, end) of it.
-        gain: how many more right decisions reading it is expected to bring.
+        gain: how many more right decisions reading it is expected to bring; 0 where every text is read.
     """
 
     text: int
     start: int
     end: int
-    gain: float
+    gain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class PieceCall:
-    """One question about a piece, and its estimated use (nothing when it is cached); `bound` with every repeat."""
+    """One question about a piece, and its estimated use (nothing when it is cached, or asked by a call before it); `bound` with
+    every repeat."""
 
     question: Question
     piece: Piece
@@ -86,7 +89,7 @@ class Plan:
 
     Examples:
         >>> llm = {"model": "deepseek-flash", "base_url": "http://127.0.0.1:8901/v1"}
-        >>> plan = pipe([text, text], llm=llm, threshold=0.0, llm_settings={"budget": {"calls": 1}}, dry_run=True)
+        >>> plan = pipe([text, text[6:]], llm=llm, threshold=0.0, llm_settings={"budget": {"calls": 1}}, dry_run=True)
         >>> plan.usage.calls, plan.left_out
         (1, 2)
     """
@@ -104,8 +107,13 @@ class Plan:
         return [*self.calls, *self.pieces]
 
     @property
+    def questions(self) -> list[tuple[Question, Usage]]:
+        """The questions to be asked, with their estimated use, but for the probe."""
+        return [(call.question, call.estimate) for call in self._all if not call.cached]
+
+    @property
     def usage(self) -> Usage:
-        """Estimated calls and tokens; answers from the cache count nothing."""
+        """Estimated calls and tokens; answers from the cache, and questions asked more than once, count nothing."""
         return sum((call.estimate for call in self._all), self.probe)
 
     @property
@@ -126,21 +134,42 @@ class Plan:
     def __str__(self) -> str:
         usage, spans = self.usage, sum(len(call.routed) for call in self.calls if not call.vote)
         cached = sum(call.cached for call in self._all)
-        asked = [f"{spans} spans"] * bool(self.calls or not self.pieces) + [f"{len(self.pieces)} sentences"] * bool(self.pieces)
-        over = [f"{len(self.over_budget)} spans"] + [f"{len(self.pieces_over_budget)} sentences"] * bool(self.pieces)
+        has_pieces = bool(self.pieces or self.pieces_over_budget)
+        has_spans = bool(self.calls or self.over_budget or not has_pieces)
+        asked = [f"{spans} spans"] * has_spans + [f"{len(self.pieces)} sentences"] * has_pieces
+        over = [f"{len(self.over_budget)} spans"] * has_spans + [f"{len(self.pieces_over_budget)} sentences"] * has_pieces
         money = f"about {self.cost:.4f} {self.price.currency}" if self.price else "price unknown"
         return (
-            f"{' and '.join(asked)} in {usage.calls} calls ({cached} more from the cache), about {usage.prompt_tokens} tokens "
+            f"{' and '.join(asked)} in {usage.calls} calls (and {cached} without one), about {usage.prompt_tokens} tokens "
             f"in and {usage.completion_tokens} out, {money} (with every repeat at most {self.max_usage.calls} requests and "
             f"{self.max_usage.tokens} tokens); {' and '.join(over)} over budget"
         )
 
 
-def is_cached(cache: AnswerCache | None, key: str) -> bool:
-    try:
-        return cache is not None and cache.get(key) is not None
-    except sqlite3.Error:
-        return False  # a cache that fails costs a call, and nothing else
+class KnownAnswers:
+    """The questions that need no call: their answers are kept, or they were planned before.
+
+    Args:
+        verifier: who would be asked.
+        is_kept: whether the answer to the question with this key is kept.
+    """
+
+    def __init__(self, verifier: Verifier, is_kept: Callable[[str], bool]) -> None:
+        self._verifier, self._is_kept = verifier, is_kept
+        self._planned: set[str] = set()
+
+    @property
+    def attempts(self) -> int:
+        """How often a question may be sent; verifiers that send it again by themselves say so."""
+        return 1 + getattr(self._verifier, "max_retries", 0)
+
+    def add(self, question: Question) -> None:
+        """A question that is going to be asked."""
+        self._planned.add(question_key(self._verifier, question))
+
+    def __contains__(self, question: Question) -> bool:
+        key = question_key(self._verifier, question)
+        return key in self._planned or self._is_kept(key)
 
 
 def estimate_usage(question: Question) -> Usage:

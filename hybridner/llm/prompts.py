@@ -11,6 +11,7 @@ from hybridner.errors import LlmError
 from hybridner.files import read_text
 from hybridner.llm.context import Context, mark_span, select_context, to_single_line
 from hybridner.llm.guidelines import LANGUAGES
+from hybridner.llm.prices import estimate_tokens
 from hybridner.llm.verifier import Message, Question
 from hybridner.spans import NON_ENTITY, Label, LabelSet, Record
 
@@ -35,8 +36,9 @@ _SETTINGS = ("version", "language", "non_entity", "default_domain")
 _NEAR = 6
 #: Characters of an example's sentence that are shown at most: every example costs them with every question.
 _EXAMPLE_CHARS = 120
-#: Tokens that an extraction may take; a list of entities is longer than one label.
-_EXTRACTION_TOKENS = 1024
+#: Of a list of entities: tokens of a line beside its label and words, characters of text for a line where entities are densest,
+#: and lines that there may be in the shortest text.
+_AROUND_TOKENS, _DENSEST, _FEWEST_LINES = 4, 3, 4
 #: Tokens of one line of the compact form; more spans than the default limit holds get a larger one.
 _LINE_TOKENS = 24
 
@@ -218,7 +220,13 @@ class Prompter:
         """Ask for all entities of a text, after whole labelled sentences as examples."""
         shown = [self._sentence_example(record) for record in examples]
         shown.append(self._fill("extract", Input_Sentence=to_single_line(text)))
-        return Question((self._extract_system, Message("user", "\n\n".join(shown))), max_tokens=_EXTRACTION_TOKENS)
+        messages = (self._extract_system, Message("user", "\n\n".join(shown)))
+        return Question(messages, max_tokens=self._extraction_tokens(text))
+
+    def _extraction_tokens(self, text: str) -> int:
+        """Tokens that the longest list of a text's entities may take: its words once, and a line around each of very many."""
+        line = max(map(estimate_tokens, self.labels.names)) + _AROUND_TOKENS
+        return estimate_tokens(text) + line * (_FEWEST_LINES + len(text) // _DENSEST)
 
     def _examples(self, examples: Sequence[Example]) -> list[str]:
         """Each example; those of the same words under different labels together, where the last of them stands, and said so."""

@@ -92,6 +92,7 @@ class Outcome:
         label: the LLM's label, None without a readable one.
         confidence: [K + 1] its own probabilities of the labels, where there are any.
         found: of a piece: what it extracted, with offsets into the text.
+        cut: of a piece: that the answer broke off, for people to read; then it says nothing about spans that it does not list.
     """
 
     status: Status
@@ -102,6 +103,7 @@ class Outcome:
     features: tuple[str, ...] = ()
     error: str | None = None
     failure: FailureKind | None = None
+    cut: str | None = None
 
     @classmethod
     def failed(cls, problem: VerifierError) -> Outcome:

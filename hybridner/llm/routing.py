@@ -6,13 +6,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain
 
 from hybridner.ensemble import KINDS, Candidate, Kind, Threshold, as_threshold, find_doubtful
-from hybridner.llm.cache import AnswerCache, question_key
 from hybridner.llm.confusion import ConfusionMatrix
-from hybridner.llm.plan import Plan, PlannedCall, RoutedCandidate, estimate_usage, is_cached
+from hybridner.llm.plan import KnownAnswers, Plan, PlannedCall, RoutedCandidate, estimate_usage
 from hybridner.llm.prices import BudgetTracker, Price, Usage
 from hybridner.llm.prompts import Example, Prompter
 from hybridner.llm.value import answer_value
-from hybridner.llm.verifier import Question, Verifier
+from hybridner.llm.verifier import Question
 
 ExampleFinder = Callable[[int, Candidate], Sequence[Example]]
 """Finds examples for one candidate, given the number of its text; called only for candidates that are routed."""
@@ -67,8 +66,7 @@ def plan_calls(
     routed: Sequence[RoutedCandidate],
     *,
     prompters: Sequence[Prompter],
-    verifier: Verifier,
-    cache: AnswerCache | None,
+    known: KnownAnswers,
     budget_tracker: BudgetTracker,
     price: Price | None,
     spans_per_call: int,
@@ -93,11 +91,12 @@ def plan_calls(
             question = prompter.build_question(text, spans, context, list(dict.fromkeys(chain.from_iterable(shown))))
             pairs = zip(spans, shown, strict=True) if len(spans) > 1 else ()
             singly = tuple(prompter.build_question(text, [span], context, own) for span, own in pairs)
-            call = _call(question, singly, group, vote, prompter, verifier, cache)
+            call = _call(question, singly, group, vote, prompter, known)
             full = calls_per_text is not None and asked[number] >= calls_per_text
             if not call.cached and (full or not budget_tracker.reserve(call.estimate)):
                 over += group if vote == 0 else ()
                 break
+            known.add(question)
             asked[number] += not call.cached
             calls.append(call)
             if singly:
@@ -135,15 +134,12 @@ def _call(
     group: tuple[RoutedCandidate, ...],
     vote: int,
     prompter: Prompter,
-    verifier: Verifier,
-    cache: AnswerCache | None,
+    known: KnownAnswers,
 ) -> PlannedCall:
-    if is_cached(cache, question_key(verifier, question)):
+    if question in known:
         return PlannedCall(question, group, True, Usage(), Usage(), singly, vote)
     estimate = estimate_usage(question)
     single = singly or (question,)
     again = [estimate_usage(prompter.build_retry(one, one.options[0])) for one in single]
-    # Verifiers that send a question again by themselves say how often.
-    attempts = 1 + getattr(verifier, "max_retries", 0)
-    bound = sum([estimate, *map(estimate_usage, singly), *again] * attempts, Usage())
+    bound = sum([estimate, *map(estimate_usage, singly), *again] * known.attempts, Usage())
     return PlannedCall(question, group, False, estimate, bound, singly, vote)

@@ -7,41 +7,34 @@ import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Any
 
 from anyio import to_thread
 
 from hybridner.ensemble import Candidate, find_doubtful
 from hybridner.errors import LlmError
-from hybridner.llm.answers import AnswerReader
-from hybridner.llm.background import BackgroundLoop
 from hybridner.llm.cache import AnswerCache
-from hybridner.llm.calls import CallRunner
 from hybridner.llm.confusion import ConfusionMatrix
-from hybridner.llm.dispatcher import QuestionDispatcher
 from hybridner.llm.extraction import SentenceFinder
 from hybridner.llm.fusion import FUSIONS, FusionResult, resolve_again
-from hybridner.llm.guidelines import load_guidelines
 from hybridner.llm.label_calls import Outcomes, ask_labels
 from hybridner.llm.member import JoinedCandidate, MemberReliability, join_member
-from hybridner.llm.member_calls import ask_pieces, estimate_extraction, find_pieces, plan_pieces
-from hybridner.llm.openai_verifier import OpenAIVerifier
-from hybridner.llm.plan import Piece, Plan
-from hybridner.llm.prices import BudgetTracker, Price, Usage, load_prices
-from hybridner.llm.prompts import Prompter, PromptTemplate
+from hybridner.llm.member_calls import find_pieces, inside, outcomes_of
+from hybridner.llm.piece_calls import estimate_extraction, plan_pieces, read_pieces
+from hybridner.llm.plan import KnownAnswers, Piece, Plan
+from hybridner.llm.prices import BudgetTracker, Price, Usage
 from hybridner.llm.provenance import Outcome, VerifiedCandidate, raise_for, trace
-from hybridner.llm.report import LlmReport, UsageStats
 from hybridner.llm.routing import ExampleFinder, plan_calls, route_doubtful
+from hybridner.llm.session import LlmSession
 from hybridner.llm.settings import LlmSettings
-from hybridner.llm.verifier import Verifier
+from hybridner.llm.verifier import FailureKind, Verifier
 from hybridner.spans import LabelSet
 
 _Rows = Sequence[Sequence[Candidate]]
 _Doubts = Sequence[Sequence[bool]]
 
 
-class LlmStage:
+class LlmStage(LlmSession):
     """Routes, asks, reads, fuses. One object serves many batches; `close` it, or use it in a `with` block.
 
     With ``settings.stage`` "verify" the LLM is asked for the label of doubtful spans; as a "member" it reads whole sentences, and
@@ -76,30 +69,13 @@ class LlmStage:
         prices: Mapping[str, Price] | None = None,
         sentences: SentenceFinder | None = None,
     ) -> None:
-        self.verifier = verifier
-        self.labels = labels
-        self.settings = settings = settings or LlmSettings()
-        self.cache = cache
-        if cache is not None and isinstance(verifier, OpenAIVerifier):
-            verifier.memory = cache
-        self.price = (load_prices() if prices is None else prices).get(verifier.model)
-        self.prompters = build_prompters(labels, settings)
+        super().__init__(verifier, labels, settings, cache, prices)
         self._sentences = sentences
-        self._reader = AnswerReader(labels, self.prompter.template.non_entity)
-        names = labels.with_outside
-        self._matrix = settings.confusion or ConfusionMatrix.from_accuracy(settings.accuracy, names)
-        self._reliability = settings.member or MemberReliability.from_accuracy(settings.accuracy, names)
+        names, accuracy = labels.with_outside, self.settings.accuracy
+        self._matrix = self.settings.confusion or ConfusionMatrix.from_accuracy(accuracy, names)
+        self._reliability = self.settings.member or MemberReliability.from_accuracy(accuracy, names)
         if (self._matrix.labels, self._reliability.matrix.labels) != (names, names):
             raise LlmError("the confusion matrix was fitted for other labels than these, or in another order")
-        self._budget = BudgetTracker(settings.budget, self.price)
-        self._stats = UsageStats()
-        self._runner = CallRunner(QuestionDispatcher(verifier, cache, self._stats), self._budget, self._stats)
-        self._loop = BackgroundLoop()
-
-    @property
-    def prompter(self) -> Prompter:
-        """Writes the questions; of two prompts, the first."""
-        return self.prompters[0]
 
     def with_settings(self, **changes: Any) -> LlmStage:
         """This stage under other settings for some texts, with the same budget, connections and counts.
@@ -153,25 +129,6 @@ class LlmStage:
         """As `submit`, and wait for the result."""
         return self.submit(texts, candidates, examples).result()
 
-    def report(self) -> LlmReport:
-        """Cost and latency since the stage was made."""
-        return self._stats.report(self.price)
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Keys of questions that a replay lacked."""
-        return self._stats.missing
-
-    def close(self) -> None:
-        """Cancel what is under way and let go of connections; the cache stays open for its owner."""
-        self._loop.close(self.verifier.close)
-
-    def __enter__(self) -> LlmStage:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self.close()
-
     def _plan_pieces(self, texts: Sequence[str], candidates: _Rows, budget: BudgetTracker) -> Plan:
         if len(texts) != len(candidates):
             raise LlmError(f"{len(texts)} texts but candidates of {len(candidates)}")
@@ -188,10 +145,9 @@ class LlmStage:
         calls, over = plan_pieces(
             wanted,
             texts,
-            candidates,
+            lambda piece: sum(candidate.is_entity for candidate in inside(candidates[piece.text], piece)),
             prompter=self.prompter,
-            verifier=self.verifier,
-            cache=self.cache,
+            known=KnownAnswers(self.verifier, self._dispatcher.keeps),
             budget=budget,
             calls_per_text=self.settings.budget.calls_per_text,
             examples=self._sentences,
@@ -213,8 +169,7 @@ class LlmStage:
             candidates,
             route_doubtful(candidates, doubtful, self.settings.kinds, self._matrix if self.settings.routing == "value" else None),
             prompters=self.prompters,
-            verifier=self.verifier,
-            cache=self.cache,
+            known=KnownAnswers(self.verifier, self._dispatcher.keeps),
             budget_tracker=budget,
             price=self.price,
             # An LLM that does not keep the form of such answers is asked about one span at a time from then on.
@@ -252,7 +207,8 @@ class LlmStage:
         examples: ExampleFinder | None,
     ) -> list[list[VerifiedCandidate]]:
         limit, started = self.settings.time_limit, time.monotonic()
-        read = await ask_pieces(pieces.pieces, pieces.pieces_over_budget, self._runner, self._reader, texts, limit)
+        readings = await read_pieces(pieces.pieces, texts, self._runner, self._reader, limit)
+        read = {**outcomes_of(readings), **{piece: Outcome.over_budget() for piece in pieces.pieces_over_budget}}
         joined = await to_thread.run_sync(self._join, candidates, read)
         if labels is None:
             labels = await to_thread.run_sync(self._plan_again, texts, joined, examples)
@@ -274,7 +230,9 @@ class LlmStage:
         for number, row in enumerate(candidates):
             mine = answered.get(number, ())
             found = [span for _, outcome in mine for span in outcome.found]
-            places = [(piece.start, piece.end) for piece, _ in mine]
+            # Silence counts as evidence against an entity: not that of an answer that broke off.
+            whole = [(piece.start, piece.end) for piece, outcome in mine if outcome.cut is None]
+            places = whole + [(span.start, span.end) for _, outcome in mine if outcome.cut for span in outcome.found]
             rows.append(join_member(row, found, places, self._reliability, self.settings.decoding))
         return rows
 
@@ -333,28 +291,12 @@ class LlmStage:
         return results
 
 
-def build_prompters(labels: LabelSet, settings: LlmSettings) -> tuple[Prompter, ...]:
-    """One for each prompt that a span is asked about with. The second lists the labels the other way round: an answer that owes
-    something to the order of the list changes with it."""
-    template = PromptTemplate.load(settings.template)
-    guidelines = load_guidelines(settings.guidelines, template.language) if settings.guidelines else ""
-    orders = [labels, LabelSet(labels.labels[::-1], labels.domain)][: settings.votes]
-    return tuple(
-        Prompter(
-            order,
-            template,
-            min_context_chars=settings.min_context_chars,
-            max_context_chars=settings.max_context_chars,
-            guidelines=guidelines,
-        )
-        for order in orders
-    )
-
-
 def _member_outcome(item: JoinedCandidate, pieces: Sequence[tuple[Piece, Outcome]]) -> Outcome | None:
     """What the LLM as a member made of a candidate: the outcome of the piece it lies in, with its own label."""
     start, end = item.candidate.start, item.candidate.end
     for piece, outcome in pieces:
         if piece.start <= start and end <= piece.end:
+            if outcome.cut is not None and item.said is None:
+                return replace(outcome, status="unparsed", found=(), error=outcome.cut, failure=FailureKind.UNREADABLE)
             return replace(outcome, label=item.said, found=())
     return None

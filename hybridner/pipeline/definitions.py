@@ -68,7 +68,8 @@ class DefinitionsPipeline(HybridNerPipeline):
 
     Entities are dicts with the keys of `HybridNerPipeline`, with exact offsets: words that the LLM did not copy from the text are
     left out and counted. Their score is the LLM's stated accuracy (``llm_settings={"accuracy": ...}``), as there is no other. The
-    list of a text that the LLM did not answer about, or not in whole, says why in its attribute `error`.
+    list of a text that the LLM did not answer about, or not in whole, says why in its attribute `error`; of an answer that was
+    cut at the token limit it holds what was read before the cut, with `needs_review`.
 
     All parameters but `labels` can be given here, or per call to override them.
 
@@ -78,7 +79,7 @@ class DefinitionsPipeline(HybridNerPipeline):
             accuracy, decoding and on_llm_error count.
         llm_examples: labelled sentences to show the most similar ones of: records, a labelled file, or what `hybridner examples`
             made.
-        dry_run: give back a `hybridner.llm.ExtractionPlan` of calls, tokens and price, and ask nobody.
+        dry_run: give back a `hybridner.llm.Plan` of calls, tokens and price, and ask nobody.
 
     Attributes:
         llm_report: cost and latency of the last call.
@@ -181,5 +182,6 @@ def find_sentences(source: Any) -> SentenceFinder:
 
 def _entities(text: str, found: Extraction, settings: LlmSettings, model: str) -> EntityList:
     chosen = RESOLVERS[settings.decoding]([(span.start, span.end) for span in found.spans], [1.0] * len(found.spans))
-    entities = (extracted_entity(text, found.spans[number], settings.accuracy, model) for number in sorted(chosen))
+    spans = [found.spans[number] for number in sorted(chosen)]
+    entities = (extracted_entity(text, span, settings.accuracy, model, found.truncated) for span in spans)
     return EntityList(entities, error=found.error)

@@ -71,7 +71,7 @@ def test_from_raw_text_to_a_model_a_queue_and_a_better_model(
     assert main(files) == 0
     assert not server.requests
     shown = capsys.readouterr().out
-    assert shown.count("24 calls (0 more from the cache)") == 2
+    assert shown.count("24 calls (and 0 without one)") == 2
     assert "give --yes" in shown
 
     assert main([*files, "--yes"]) == 0

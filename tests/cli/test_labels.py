@@ -62,7 +62,7 @@ def places(entities: list[dict[str, Any]]) -> list[tuple[int, int, str]]:
 def test_predict_with_labels_alone(llm: Llm, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["predict", "--labels", llm.labels, "--llm", llm.file]
     assert main([*arguments, "--file", llm.texts, "--dry-run"]) == 0
-    assert capsys.readouterr().out.startswith("3 calls")
+    assert capsys.readouterr().out.startswith("3 sentences in 3 calls")
     assert llm.asked == 0
     assert main([*arguments, "--file", llm.texts, "--json"]) == 0
     shown = capsys.readouterr()
@@ -125,6 +125,37 @@ def test_annotate_goes_on_with_a_larger_budget(llm: Llm, tmp_path: Path, capsys:
     assert main(arguments) == 0
     assert llm.asked == 3, "answers are kept"
     assert [places(row["entities"]) for row in rows(out)] == FOUND
+
+
+def test_a_text_that_stands_there_twice_is_planned_and_asked_about_once(
+    llm: Llm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(llm.texts).write_text("".join(f"{text}\n" for text in TEXTS * 2), encoding="utf-8")
+    arguments = ["annotate", "--labels", llm.labels, "--llm", llm.file, llm.texts, "--output", str(tmp_path / "out")]
+    arguments += ["--records-per-shard", "2"]
+    assert main([*arguments, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("3 calls")
+    assert main(arguments) == 0
+    assert llm.asked == 3
+    assert [places(row["entities"]) for row in rows(tmp_path / "out")] == FOUND * 2
+
+
+def test_annotate_keeps_what_was_read_of_an_answer_that_was_cut(
+    llm: Llm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    llm.answer = lambda body: chat("国家: 俄罗斯\n武", "length")
+    arguments = ["annotate", "--labels", llm.labels, "--llm", llm.file, llm.texts, "--output", str(tmp_path / "out")]
+    with pytest.warns(UserWarning, match="not answered in whole: the answer was cut at the token limit"):
+        assert main(arguments) == 0
+    kept = rows(tmp_path / "out")
+    assert [row["text"] for row in kept] == [text for text in TEXTS if "俄罗斯" in text]
+    assert all(entity["needs_review"] for row in kept for entity in row["entities"])
+    assert f"({len(kept)} to review), {3 - len(kept)} records set aside" in capsys.readouterr().out
+    with pytest.warns(UserWarning, match="cut"):
+        assert main(["predict", "--labels", llm.labels, "--llm", llm.file, TEXTS[0], "--json"]) == 1
+    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert "cut at the token limit" in line["error"]
+    assert places(line["entities"]) == [(0, 3, "国家")]
 
 
 def test_annotate_sets_aside_what_is_not_answered(llm: Llm, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

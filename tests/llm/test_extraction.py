@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridner.llm import AnswerCache, AnswerReader, ExtractionErrors, count_errors, extract
+from hybridner.llm import AnswerCache, AnswerReader, ExtractionErrors, Extractor, Prompter, PromptTemplate, count_errors, extract
 from hybridner.llm.extraction import read_extraction
+from hybridner.llm.prices import estimate_tokens
 from hybridner.spans import Label, LabelSet, Span
 from tests.llm.scripted_server import HANG, Reply, ScriptedServer, chat, problem, verifier
 
@@ -94,7 +95,7 @@ def test_over_http_with_the_same_cache_and_report(serve: Callable[[Any], Scripte
     assert found[2].unfound == (("LOC", "北京"),)
     assert (report.calls, report.failed, report.texts) == (2, 1, 3)
     assert "this run" in report.to_markdown()
-    assert server.requests[0]["max_tokens"] == 1024
+    assert server.requests[0]["max_tokens"] == 128, "what a label may take is enough"
     again, report = extract(texts, LABELS, verifier(server), cache=AnswerCache(tmp_path / "c.sqlite", "replay"))
     assert (again[0], again[2], report.calls) == (found[0], found[2], 2)
     assert len(server.requests) == 3
@@ -105,3 +106,25 @@ def test_no_text_and_a_time_limit(serve: Callable[[Any], ScriptedServer]) -> Non
     assert extract([], LABELS, verifier(server))[0] == []
     found, _ = extract(["北京"], LABELS, verifier(server), time_limit=0.3)
     assert "time limit of 0.3 s" in str(found[0].error)
+
+
+def test_the_answer_may_be_as_long_as_the_text_asks_for(serve: Callable[[Any], ScriptedServer]) -> None:
+    server = serve(chat("Non-Entity"))
+    texts = ["张三在北京。" * times for times in (1, 20, 60)]
+    with Extractor(verifier(server, concurrency=1), LABELS) as extractor:
+        extractor.run(texts)
+    limits = [request["max_tokens"] for request in server.requests]
+    assert limits[0] == 128 < limits[1] < limits[2]
+    # Every place of it an entity, and all of them listed.
+    longest = Prompter(LABELS, PromptTemplate.load("en")).build_extraction(texts[2]).max_tokens
+    listed = "\n".join(["LOC: 张三", "LOC: 北京"] * 60)
+    assert longest is not None
+    assert longest > estimate_tokens(listed)
+
+
+def test_an_answer_that_was_cut_is_told_and_what_it_says_is_kept(serve: Callable[[Any], ScriptedServer]) -> None:
+    server = serve(chat("PER: 张三\nLOC: 北", "length"))
+    with Extractor(verifier(server), LABELS) as extractor:
+        (found,) = extractor.run(["张三在北京。"])
+    assert found.spans == (Span(0, 2, "PER"),)
+    assert found.error == "the answer was cut at the token limit; the entities before the cut were read"

@@ -305,7 +305,7 @@ FAULTS = [
     chat(""),
     chat("no idea"),
     chat("LOC: 德国"),
-    chat("PER: 干扰机\nL", "length"),
+    chat("PER: 德国\nL", "length"),
 ]
 
 
@@ -317,6 +317,16 @@ def test_a_dead_or_lying_llm_costs_no_entity(fault: Reply, serve: Serve, labels:
     assert all(v.provenance.failure is not None and v.provenance.llm_error for v in verified)
 
 
+def test_an_answer_that_was_cut_counts_for_what_it_says_and_not_for_its_silence(serve: Serve, labels: LabelSet) -> None:
+    verified, _ = run(serve(chat("LOC: 叙利亚\nPER: 干扰机\nL", "length")), labels)
+    said = {v.candidate.start: v.provenance for v in verified}
+    labelled = [(known.member_label, known.status) for known in said.values()]
+    assert labelled == [(None, "unparsed"), ("LOC", "asked"), ("PER", "asked")]
+    assert verified[0].candidate == RUSSIA
+    assert said[6].llm_error == "the answer was cut at the token limit; the entities before the cut were read"
+    assert (said[6].failure, said[10].llm_error, said[10].failure) == (FailureKind.UNREADABLE, None, None)
+
+
 def test_no_server_no_loss(labels: LabelSet, refused: str) -> None:
     verified, _ = run(refused, labels, client={"max_retries": 0})
     assert [v.candidate for v in verified] == ROW
@@ -326,7 +336,7 @@ def test_no_server_no_loss(labels: LabelSet, refused: str) -> None:
 
 
 def test_only_sentences_worth_a_call_are_read_best_first(serve: Serve, labels: LabelSet) -> None:
-    text = TEXT + "今天天气很好，大家都出去玩了，没有什么可说的事情了。" + TEXT
+    text = TEXT.replace("2023", "2022") + "今天天气很好，大家都出去玩了，没有什么可说的事情了。" + TEXT
     shifted = [replace(c, start=c.start + len(text) - len(TEXT), end=c.end + len(text) - len(TEXT)) for c in ROW]
     settings = LlmSettings(stage="member", member=GOOD, min_gain=0.35, min_context_chars=0, budget=Budget(calls=1))
     server = serve(chat("LOC: 俄罗斯"))

@@ -96,22 +96,36 @@ def test_the_most_uncertain_spans_get_the_budget(labels: LabelSet) -> None:
         statuses = [row[0].provenance.status for row in llm.run(*many(6))]
         assert statuses == ["asked"] * 3 + ["over_budget"] * 3
         # The budget is one for all batches.
-        assert [row[0].provenance.status for row in llm.run(*many(2))] == ["over_budget"] * 2
+        others = [part[6:] for part in many(8)]
+        assert [row[0].provenance.status for row in llm.run(*others)] == ["over_budget"] * 2
         # And for texts under other settings, which do not stay.
         other = llm.with_settings(threshold=FixedThreshold(1.0), decoding="nested")
-        assert [row[0].provenance.status for row in other.run(*many(2))] == ["local"] * 2
+        assert [row[0].provenance.status for row in other.run(*others)] == ["local"] * 2
         other = llm.with_settings(threshold=FixedThreshold(0.0), time_limit=9.0)
-        assert [row[0].provenance.status for row in other.run(*many(2))] == ["over_budget"] * 2
+        assert [row[0].provenance.status for row in other.run(*others)] == ["over_budget"] * 2
         assert (llm.settings.decoding, llm.report().texts) == ("flat", 12)
 
 
 def test_calls_per_text(labels: LabelSet) -> None:
-    text = "俄罗斯和叙利亚和伊拉克"
     row = [candidate(0, 3, u=0.4), candidate(4, 7, u=0.6), candidate(8, 11, u=0.5)]
     with stage(labels, budget=Budget(calls_per_text=2)) as llm:
-        results = llm.run([text, text], [row, row])
+        results = llm.run(["俄罗斯和叙利亚和伊拉克", "俄罗斯与叙利亚与伊拉克"], [row, row])
     for verified in results:
         assert [v.provenance.status == "over_budget" for v in verified] == [True, False, False]
+
+
+def test_the_same_question_is_counted_and_asked_once(labels: LabelSet) -> None:
+    verifier = Counting()
+    texts, rows = many(2)
+    with stage(labels, verifier, budget=Budget(calls=2)) as llm:
+        plan = llm.plan(texts * 3, rows * 3)
+        assert (plan.usage.calls, len(plan.over_budget)) == (2, 0)
+        assert str(plan).startswith("6 spans in 2 calls (and 4 without one)")
+        for _ in range(2):
+            statuses = [row[0].provenance.status for row in llm.run(texts * 3, rows * 3)]
+            assert set(statuses) <= {"asked", "cached"}
+        report = llm.report()
+    assert (len(verifier.asked), report.calls, report.cached) == (2, 2, 10)
 
 
 @pytest.mark.parametrize("budget", [Budget(tokens=2300), Budget(cost=0.0023)])
