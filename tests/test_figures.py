@@ -13,9 +13,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 #: Numbers that look like measurements and are none: settings, versions, definitions, promises. Of each page, the words around.
 NO_MEASUREMENT = {
-    "README.md": ("Python 3.10 to 3.13", "Apache 2.0", "CC-BY-4.0", "Apache-2.0"),
-    "README_zh.md": ("Python 3.10 至 3.13", "Apache 2.0", "CC-BY-4.0", "Apache-2.0"),
-    "install.md": ("Python 3.10 to 3.13",),
+    "README.md": ("Python 3.11 to 3.13", "Apache 2.0", "CC-BY-4.0", "Apache-2.0"),
+    "README_zh.md": ("Python 3.11 至 3.13", "Apache 2.0", "CC-BY-4.0", "Apache-2.0"),
+    "install.md": ("Python 3.11 to 3.13",),
     "concepts.md": (
         "0.99 means less typical than 99 %",
         "a score above 0.95 comes once",

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -175,7 +175,7 @@ def _circumstances(state: PartialState) -> dict[str, Any]:
     return {
         "process": state.process_index,
         "processes": state.num_processes,
-        "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "began": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {package: version(package) for package in ("hybridner", "torch", "transformers")},
     }
 

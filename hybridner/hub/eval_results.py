@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def measure_model(
         "per_label": {label: prf.to_dict() for label, prf in overall.per_label.items()},
         "reliability": reliability([c.score for c, _ in found], correct),
         "thresholds": threshold_curve([c.uncertainty for c, _ in found], correct),
-        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 

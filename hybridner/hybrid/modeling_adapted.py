@@ -11,13 +11,12 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoModel
-from typing_extensions import Self
 
 from hybridner.bundled import BUNDLED, BUNDLED_FOLDER
 from hybridner.errors import ModelError

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
-from typing_extensions import Self
 
 from hybridner.errors import ModelError
 from hybridner.hybrid.configuration_hybrid import HybridNerConfig

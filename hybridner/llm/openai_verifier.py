@@ -290,7 +290,7 @@ class OpenAIVerifier:
                 ),
                 timeout,
             )
-        except (asyncio.TimeoutError, openai.APITimeoutError):
+        except (TimeoutError, openai.APITimeoutError):
             raise AttemptError(f"no answer within {timeout:g} s", FailureKind.TIMED_OUT) from None
         except openai.APIStatusError as error:
             raise error_from_status(error.status_code, error.message, error.response.headers, error.body) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import ConfigDict
@@ -81,7 +81,7 @@ class Answer:
     features: tuple[str, ...] = ()
 
 
-class FailureKind(str, Enum):
+class FailureKind(StrEnum):
     """Why a routed span has no label of the LLM."""
 
     #: The key, the account or the model's name is refused.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 from transformers import AutoConfig
 from transformers.modeling_outputs import BaseModelOutput
-from typing_extensions import Self
 
 from hybridner.errors import ModelError
 from hybridner.models.configuration_member import MemberConfig

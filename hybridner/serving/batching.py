@@ -129,7 +129,7 @@ class Batcher(Generic[Options, Result]):
         self._arrived.set()
         try:
             return await asyncio.wait_for(job.answer, timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise TooSlowError(f"not read within {timeout:g} seconds; send fewer or shorter texts, or try again later") from None
         finally:
             # Whoever asked has been answered, has given up or has gone.
@@ -170,7 +170,7 @@ class Batcher(Generic[Options, Result]):
             self._arrived.clear()
             try:
                 await asyncio.wait_for(self._arrived.wait(), _PAUSE)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 return
 
     def _take(self) -> list[tuple[_Job[Options, Result], int]]:

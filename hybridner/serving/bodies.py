@@ -20,7 +20,7 @@ async def receive_body(request: Request, max_bytes: int, seconds: float) -> byte
     """
     try:
         return await asyncio.wait_for(_receive(request, max_bytes), seconds)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         raise TooSlowError(f"the body of the request did not come within {seconds:g} seconds") from None
 
 
