@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ from transformers.pipelines.pt_utils import KeyDataset
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.ensemble import FixedThreshold
 from hybridner.errors import HybridNerError, InputError, ModelError
+from tests.support.forked import Forked
 from tests.support.tiny import TEXT
 
 KEYS = {"entity_group", "word", "start", "end", "score", "uncertainty", "source", "votes", "needs_review"}
@@ -196,8 +195,7 @@ print("as expected")
 @pytest.mark.parametrize("backend", ["", "onnx"])
 def test_a_pipeline_that_was_used_works_in_forked_workers(composite_folder: Path, backend: str) -> None:
     """Without care torch's threads, which a fork does not have, would be waited for for ever."""
-    command = [sys.executable, "-c", MAP, str(composite_folder), backend, TEXT]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = Forked("-c", MAP, str(composite_folder), backend, TEXT).wait(300)
     assert done.stdout.strip().endswith("as expected"), done.stderr
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ from hybridner.cli.main import command_parser
 from hybridner.errors import MissingPackageError, ModelError
 from hybridner.space import PUBLIC_HOSTS, Limits
 from hybridner.space.serving import MODEL_VARIABLE
+from tests.support.forked import run
 from tests.support.page import ROOT, quiet_environment
 from tests.support.tiny import TEXT
 
@@ -85,9 +85,7 @@ def test_without_gradio_the_entry_says_how_to_get_it() -> None:
         "import hybridner.space.result_data\n"
         f"runpy.run_path({str(ROOT / 'space' / 'app.py')!r}, run_name='__main__')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    done = run("-c", program, environment=environment)
     assert done.returncode == 1
     assert "hybridner[space]" in done.stderr
     assert "Traceback" not in done.stderr

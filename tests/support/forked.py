@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Mapping
 from multiprocessing import forkserver
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -105,4 +106,5 @@ def _run(arguments: tuple[str, ...], environment: dict[str, str], folder: str, p
     if kind == "-m":
         runpy.run_module(program, run_name="__main__", alter_sys=True)
     else:
-        exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
+        module = sys.modules["__main__"] = ModuleType("__main__")
+        exec(compile(program, "<string>", "exec"), vars(module))
