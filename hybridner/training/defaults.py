@@ -1,6 +1,6 @@
 """How long and at which rates to train where the user does not say.
 
-Measured with an encoder of 384 units and 6 layers on 50 to 500 sentences (benchmarks/results/small_data.md): ten
+Measured with an encoder of 384 units and 6 layers on 50 to 1,000 sentences (benchmarks/results/small_data.md): ten
 passes over 100 sentences are 50 steps, after which SpanNER knows next to nothing; with at least 500 steps it is no worse than the
 taggers.
 """
