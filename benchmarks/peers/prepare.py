@@ -1,6 +1,6 @@
 """Lay down what all systems are given: the same sentences, the same labels, the same encoder weights.
 
-usage: python -m benchmarks.peers.prepare RECIPE TEST ENCODER LAYERS FOLDER [--test-limit 500]
+usage: python -m benchmarks.peers.prepare RECIPE TEST ENCODER LAYERS FOLDER
 """
 
 from __future__ import annotations
@@ -32,11 +32,10 @@ def main() -> None:
         parser.add_argument(name)
     parser.add_argument("layers", type=int)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--test-limit", type=int, default=500)
     options = parser.parse_args()
     data = load_data(load_recipe(options.recipe))
     options.folder.mkdir(parents=True, exist_ok=True)
-    test = read_records(options.test)[: options.test_limit]
+    test = read_records(options.test)
     for name, records in (("train", data.train), ("dev", data.dev), ("test", test)):
         write(records, options.folder / f"{name}.jsonl")
     titles = {label.name: label.title or label.name for label in data.labels.labels}
@@ -45,7 +44,7 @@ def main() -> None:
     AutoModel.from_pretrained(options.encoder, num_hidden_layers=options.layers, dtype=torch.float32).save_pretrained(encoder)
     AutoTokenizer.from_pretrained(options.encoder).save_pretrained(encoder)
     print(
-        f"{len(data.train)} sentences to train on, {len(data.dev)} to stop by (ours only), {len(test)} to test on: "
+        f"{len(data.train)} sentences to train on, {len(data.dev)} to choose epochs or thresholds by, {len(test)} to test on: "
         f"{options.folder}"
     )
 
