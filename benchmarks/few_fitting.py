@@ -7,16 +7,16 @@ Test parts are not read. Each size is drawn several times; the figures are means
 
 from __future__ import annotations
 
-import argparse
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from benchmarks.side_by_side import report
+from benchmarks.study_turns import turns_of
 from hybridner.calibration import fit_settings
 from hybridner.evaluation import score_spans, systems_of
-from hybridner.study import Study, Turn, find_turns
+from hybridner.study import Turn
 
 SIZES = (20, 50, 100, 300)
 DRAWS = 5
@@ -55,13 +55,9 @@ def measure(turn: Turn, size: int) -> dict[str, Any] | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("predictions")
-    parser.add_argument("--study", default="benchmarks/study.yaml")
-    options = parser.parse_args()
-    study = Study.load(options.study)
+    study, turns = turns_of(__doc__)
     figures: dict[str, Any] = {"encoder": study.encoder, "draws": DRAWS, "sets": {}}
-    for turn in find_turns(study, options.predictions):
+    for turn in turns:
         found = {str(size): figure for size in SIZES if (figure := measure(turn, size)) is not None}
         figures["sets"][f"{turn.name}-{turn.seed}"] = {"fitted_on": turn.metadata().fitted_on, "sizes": found}
         print(turn.name, turn.seed, {n: {k: round(100 * v, 2) for k, v in f["f1"].items()} for n, f in found.items()}, flush=True)

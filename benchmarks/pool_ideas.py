@@ -9,7 +9,6 @@ characters know of each other (Sarawagi and Cohen, 2004); a, b and the cut are f
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -19,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.side_by_side import report
+from benchmarks.study_turns import turns_of
 from hybridner.calibration import fit_settings
 from hybridner.data import assign_folds
 from hybridner.ensemble import COMBINERS, Predictions
 from hybridner.ensemble.ballot import Floats, Integers
 from hybridner.spans import RESOLVERS
-from hybridner.study import Study, Turn, find_turns
+from hybridner.study import Turn
 
 #: Sentences of each fitting part, drawn with the seed 0, and of those that the semi-Markov numbers are fitted on.
 MOST, MOST_MARKOV, FOLDS = 1200, 300, 5
@@ -153,13 +153,9 @@ def measure(turn: Turn) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("predictions")
-    parser.add_argument("--study", default="benchmarks/study.yaml")
-    options = parser.parse_args()
-    study = Study.load(options.study)
+    study, turns = turns_of(__doc__)
     found: dict[str, dict[str, Any]] = {}
-    for turn in find_turns(study, options.predictions):
+    for turn in turns:
         found.setdefault(turn.name, {})[str(turn.seed)] = measure(turn)
         print(turn.name, turn.seed, found[turn.name][str(turn.seed)], flush=True)
     means = {name: _means([run["f1"] for run in seeds.values()]) for name, seeds in found.items()}

@@ -57,6 +57,25 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def read_mapping(path: Path, advice: str) -> dict[str, Any]:
+    """The mapping that a JSON file of ours holds.
+
+    Args:
+        path: the file.
+        advice: what to do where it is damaged.
+
+    Raises:
+        DataError: it cannot be read, or holds something else.
+    """
+    try:
+        content = read_json(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"is damaged ({error}); {advice}", str(path)) from error
+    if not isinstance(content, dict):
+        raise DataError(f"is damaged (it holds no mapping); {advice}", str(path))
+    return content
+
+
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """A name to write under, in the same folder (which is made); at the end the file is on the disk and takes its own name.

@@ -19,7 +19,7 @@ from hybridner.bootstrap.silver import Agreement, agreement, combine, read_silve
 from hybridner.data.formats.json_records import write_lines
 from hybridner.ensemble import Predictions
 from hybridner.errors import DataError, RecipeError
-from hybridner.files import atomic_folder, read_json, write_json
+from hybridner.files import atomic_folder, read_mapping, write_json
 from hybridner.llm import AnswerCache, Budget, Extractor, LlmSettings, Plan, SentenceFinder, Verifier
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import LabelSet, Record, Span
@@ -34,6 +34,7 @@ FEWEST = 20
 FOLDS = 5
 #: Reviewed sentences count so often: they alone show where the annotators draw lines.
 REVIEWED_TIMES = 3
+_ANEW = "delete it to begin anew"
 #: About so many sentences are read in training.
 _READ = 6000
 
@@ -112,7 +113,7 @@ class Bootstrap:
         about = {"labels": self.labels.to_dict(), "texts": digest, **asdict(self.settings)}
         kept = self.output / SAMPLE
         if kept.exists():
-            known = _read_json(kept)
+            known = read_mapping(kept, _ANEW)
             if known.get("about") != json.loads(json.dumps(about)):
                 raise RecipeError(f"{self.output} holds a job of other labels, texts or settings; choose another --output")
             self.sample = validate(list[str], known.get("sentences"), DataError, f"{kept}, sentences")
@@ -234,7 +235,7 @@ class Bootstrap:
 
     def _report(self, **values: Any) -> None:
         path = self.output / REPORT
-        write_json(path, {**(_read_json(path) if path.exists() else {}), **values})
+        write_json(path, {**(read_mapping(path, _ANEW) if path.exists() else {}), **values})
 
 
 def _is_unsure(record: Record, span: Span) -> bool:
@@ -252,16 +253,6 @@ def _share(budget: Budget) -> Budget:
 def _in_words(found: Agreement, problems: list[str]) -> str:
     text = f"{found.sentences} sentences annotated twice: {found.same} entities by both prompts, agreement F1 {found.f1:.3f}"
     return f"{text}; {found.unanswered} left out ({'; '.join(problems)})" if found.unanswered else text
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = read_json(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot be read: {error}; delete it to begin anew", str(path)) from error
-    if not isinstance(content, dict):
-        raise DataError("holds no mapping; delete it to begin anew", str(path))
-    return content
 
 
 def _digest(records: Sequence[Record]) -> str:

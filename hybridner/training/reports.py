@@ -13,8 +13,7 @@ import torch
 import transformers
 from accelerate import PartialState
 
-from hybridner.errors import DataError
-from hybridner.files import read_json, write_json
+from hybridner.files import read_mapping, write_json
 from hybridner.hybrid import HybridNerModel
 from hybridner.models import MemberModel
 from hybridner.spans import Record
@@ -37,14 +36,7 @@ def read_report(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: it is damaged.
     """
-    path = folder / REPORT
-    try:
-        report = read_json(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"is damaged ({error}); remove it, and what it reports about is trained again", str(path)) from error
-    if not isinstance(report, dict):
-        raise DataError("is no report of a training; remove it, and what it reports about is trained again", str(path))
-    return report
+    return read_mapping(folder / REPORT, "remove it, and what it reports about is trained again")
 
 
 def unrepresentable_share(member: MemberModel, records: Sequence[Record], max_characters: int) -> float:
