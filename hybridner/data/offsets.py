@@ -64,6 +64,12 @@ def agrees(text: str, place: Place, offsets: Offsets) -> bool:
     return word is None or is_same_word(text[translated[0] : translated[1]], word)
 
 
+def agree_exactly(text: str, places: Sequence[Place], offsets: Offsets) -> bool:
+    """Whether every word of a text stands at its place to the last space when offsets are counted so."""
+    found = [(to_characters(text, start, end, offsets), word) for start, end, word in places]
+    return all(place is not None and text[place[0] : place[1]] == word for place, word in found)
+
+
 def fitting_offsets(text: str, places: Sequence[Place]) -> list[Offsets]:
     """The ways of counting under which every word of a text stands at its place."""
     return [offsets for offsets in OFFSETS if all(agrees(text, place, offsets) for place in places)]

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hybridner.data.formats.base import AnnotatedRecord, Conventions, EntityScore, RawEntity, RawRecord
-from hybridner.data.offsets import MEANING, Offsets, Place, agrees, fitting_offsets, is_astral, is_shifted, to_characters
+from hybridner.data.offsets import (
+    MEANING,
+    Offsets,
+    Place,
+    agree_exactly,
+    agrees,
+    fitting_offsets,
+    is_astral,
+    is_shifted,
+    to_characters,
+)
 from hybridner.data.options import ReadOptions
 from hybridner.errors import DataError
 from hybridner.spans import Record, Span, checked_record
@@ -105,7 +115,11 @@ def _offsets(text: str, entities: Sequence[RawEntity], where: str, options: Read
             options.repairs.add("utf16_offsets", where)
             return "utf-16"
         raise _wrong_word(text, place, offsets, fitting, f"{where}, {entity.place or f'entity {number}'}")
-    if options.offsets is None and offsets == "exclusive" and conventions.utf16 and not with_words and is_astral(text):
+    may_be_utf16 = options.offsets is None and offsets == "exclusive" and is_astral(text)
+    if may_be_utf16 and agree_exactly(text, with_words, "utf-16") and not agree_exactly(text, with_words, offsets):
+        options.repairs.add("utf16_offsets", where)
+        return "utf-16"
+    if may_be_utf16 and conventions.utf16 and not with_words:
         fits = fitting_offsets(text, places)
         if "utf-16" in fits and "exclusive" not in fits:
             options.repairs.add("utf16_offsets", where)
