@@ -1,6 +1,6 @@
 """The runs of benchmarks.bootstrap put together: results/bootstrap-SET-SEED.json into results/bootstrap.json and a Markdown table.
 
-    python -m benchmarks.bootstrap_table
+python -m benchmarks.bootstrap_table
 """
 
 from __future__ import annotations

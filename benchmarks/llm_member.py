@@ -231,14 +231,19 @@ def load(options: argparse.Namespace) -> Sample:
     return Sample(sentences, labels, decoding)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `load` needs."""
     parser.add_argument("predictions", type=Path, help="folder of predictions, SET-42-test.parquet among them")
     parser.add_argument("answers", type=Path, help="folder of recorded answers: extractions.jsonl, labels.jsonl")
     parser.add_argument("--set", required=True)
     parser.add_argument("--labels", help="label set, where it is not called as the set")
     parser.add_argument("--fit", nargs="+", required=True, help="predictions that the combiner is fitted on")
     parser.add_argument("--strategy", default="pool")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
     options = parser.parse_args()
     sample = load(options)
     figures = measure(sample)

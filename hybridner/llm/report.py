@@ -39,6 +39,7 @@ class LlmReport:
         cost, all_cost, currency: price of both, None where the price is not known.
         cached: questions that were answered without a call.
         unparsed: answers that were none of the labels.
+        truncated: answers that were cut at the token limit; what was read before the cut counts.
         cached_prompt_tokens: of `prompt_tokens`, those that the servers had in their own prompt caches.
         p50, p95: seconds of one call, median and 95th percentile (of the last 100,000 calls).
 
@@ -62,6 +63,7 @@ class LlmReport:
     attempts: int
     failed: int
     unparsed: int
+    truncated: int
     prompt_tokens: int
     completion_tokens: int
     cached_prompt_tokens: int
@@ -104,7 +106,7 @@ class LlmReport:
             ("calls / tokens saved by asking about several spans at once", f"{self.saved_calls} / {self.saved_tokens}", "–"),
             ("calls", f"{self.calls} (+ {self.cached} without a call)", f"{self.all_calls}"),
             ("requests, with repeats", f"{self.attempts}", "–"),
-            ("failed / unparsed", f"{self.failed} / {self.unparsed}", "–"),
+            ("failed / unparsed / cut at the token limit", f"{self.failed} / {self.unparsed} / {self.truncated}", "–"),
             ("tokens in", f"{self.prompt_tokens}", f"{self.all_prompt_tokens}"),
             ("of them in the server's prompt cache", f"{self.cached_prompt_tokens}", "as large a share"),
             ("tokens out", f"{self.completion_tokens}", f"{self.all_completion_tokens}"),
@@ -140,6 +142,7 @@ class UsageStats:
         """A call brought this answer; its prompt was estimated to have so many tokens."""
         with self._lock:
             self._counts["attempts"] += answer.attempts
+            self._counts["truncated"] += answer.truncated
             self._spent += usage_from_answer(answer)
             self._seconds += answer.latency
             self._latencies.append(answer.latency)
@@ -207,6 +210,7 @@ class UsageStats:
                 attempts=counts["attempts"],
                 failed=counts["failed"],
                 unparsed=counts["unparsed"],
+                truncated=counts["truncated"],
                 prompt_tokens=spent.prompt_tokens,
                 completion_tokens=spent.completion_tokens,
                 cached_prompt_tokens=spent.cached_prompt_tokens,

@@ -22,6 +22,7 @@ _LLM_COUNTS = {
     "cached": ("cached", "Questions that needed no call"),
     "failed": ("failed", "Questions without an answer"),
     "unparsed": ("unparsed", "Answers that were none of the labels"),
+    "truncated": ("truncated", "Answers that were cut at the token limit"),
     "attempts": ("attempts", "Requests sent to the LLM, repeats included"),
     "prompt_tokens": ("prompt_tokens", "Tokens sent to the LLM, as its server counts"),
     "completion_tokens": ("completion_tokens", "Tokens that the LLM wrote, as its server counts"),

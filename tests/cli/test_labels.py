@@ -153,7 +153,9 @@ def test_annotate_keeps_what_was_read_of_an_answer_that_was_cut(
     assert f"({len(kept)} to review), {3 - len(kept)} records set aside" in capsys.readouterr().out
     with pytest.warns(UserWarning, match="cut"):
         assert main(["predict", "--labels", llm.labels, "--llm", llm.file, TEXTS[0], "--json"]) == 1
-    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    shown = capsys.readouterr()
+    (line,) = map(json.loads, shown.out.splitlines())
+    assert "; 1 answers cut at the token limit" in shown.err
     assert "cut at the token limit" in line["error"]
     assert places(line["entities"]) == [(0, 3, "国家")]
 

@@ -118,6 +118,8 @@ def _summary(pipe: HybridNerPipeline) -> str:
         f"LLM: {asked}, {report.calls:,} calls (+ {report.cached:,} answered without one), "
         f"{report.failed:,} failed, {report.prompt_tokens:,} tokens in, {report.completion_tokens:,} out"
     )
+    if report.truncated:
+        line += f"; {report.truncated:,} answers cut at the token limit"
     if isinstance(pipe, DefinitionsPipeline) and (pipe.counts.unfound or pipe.counts.unreadable):
         line += f"; left out: {pipe.counts.unfound:,} entities that are not in their text, {pipe.counts.unreadable:,} other lines"
     return line
