@@ -1,4 +1,4 @@
-"""The runs of benchmarks.bootstrap put together: results/bootstrap-SET-SEED.json into results/bootstrap.json and a Markdown table.
+"""The runs of benchmarks.bootstrap together: results/bootstrap-SET-SEED.json into results/bootstrap.json and a Markdown table.
 
 python -m benchmarks.bootstrap_table
 """
