@@ -146,6 +146,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[50, 100, 200], help="of what is annotated; none: no curve")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--runs", default="runs/feedback", help="folder of the single steps")
+    parser.add_argument("--hardware", help="what the kept steps were made on, when not this machine")
     options = parser.parse_args()
 
     base = HybridNerModel.from_pretrained(options.base).to("cuda" if torch.cuda.is_available() else "cpu")
@@ -184,12 +185,13 @@ def main() -> None:
             "before": before,
             "calibration_by_reviews": trusted,
             "members": {
-                name: {key: round(statistics.mean(run[name][key] for run in learned), 2) for key in ("new", "old", "cpu_seconds")}
+                name: {key: round(statistics.mean(run[name][key] for run in learned), 2) for key in ("new", "old")}
                 | {"of_seeds": [[round(run[name][key], 2) for key in ("new", "old")] for run in learned]}
                 for name in ("with replay", "without replay")
             },
             "curves": curves,
         },
+        options.hardware,
     )
     if options.sizes:
         draw(curves, before["new"], RESULTS / "feedback.png")

@@ -48,9 +48,9 @@ def machine() -> dict[str, Any]:
     }
 
 
-def report(name: str, figures: dict[str, Any]) -> None:
-    """Print the figures and keep them in results/NAME.json."""
-    whole = {"machine": machine(), **figures}
+def report(name: str, figures: dict[str, Any], hardware: str | None = None) -> None:
+    """Print the figures and keep them in results/NAME.json; `hardware` is what runs made elsewhere were made on."""
+    whole = {"machine": hardware or machine(), **figures}
     text = json.dumps(whole, indent=2)
     print(text)
     RESULTS.mkdir(exist_ok=True)

@@ -1,6 +1,6 @@
 """What few labelled sentences bring: members and strategies after training on 50 to 1,000 of them, a fifth for early stopping.
 
-usage: python -m benchmarks.small_data ENCODER NAME=TRAIN=TEST... [--sizes 50 100 200 500 1000] [--seeds 42 43 44] [--layers 6]
+usage: python -m benchmarks.small_data ENCODER NAME=TRAIN=TEST... [--sizes 50 100 200 500 1000] [--seeds 42 43 44] [--separate]
 
 Every finished training joins results/small_data.json at once, and what is there is not trained again, so that a stopped
 measurement goes on, here or on another machine. `--table` trains nothing and says which cells are missing.
@@ -31,6 +31,7 @@ FILE = RESULTS / "small_data.json"
 SIZES, SEEDS = (50, 100, 200, 500, 1000), (42, 43, 44)
 #: The defaults of `hybridner train`; earlier runs trained in other ways have other words here.
 HOW = "at least 500 steps"
+SEPARATE = f"{HOW}, an encoder for each member"
 TAGGERS = [name for name in MEMBER_CLASSES if name != "spanner"]
 STRATEGIES = ("majority", "score", "mean")
 
@@ -41,7 +42,9 @@ def draw(records: Sequence[Record], size: int, seed: int) -> list[Record]:
     return [Record(records[n].text, records[n].entities, id=str(k)) for k, n in enumerate(sorted(order[:size]))]
 
 
-def train(encoder: str, layers: int, pool: Sequence[Record], test: Sequence[Record], size: int, seed: int) -> dict[str, Any]:
+def train(
+    encoder: str, layers: int, pool: Sequence[Record], test: Sequence[Record], size: int, seed: int, shared: bool
+) -> dict[str, Any]:
     """F1 on test, in percent, of all members and strategies; rates, passes and steps as `hybridner train` has them by itself."""
     records, dev = split_records(draw(pool, size, seed), 0.2, seed)
     with tempfile.TemporaryDirectory() as scratch:
@@ -52,7 +55,7 @@ def train(encoder: str, layers: int, pool: Sequence[Record], test: Sequence[Reco
         recipe = {
             "data": {"train": f"{folder}/train.jsonl", "dev": f"{folder}/dev.jsonl", "labels": f"{folder}/labels.yaml"},
             "members": {name: {"type": name, "encoder": encoder, "num_hidden_layers": layers} for name in MEMBER_CLASSES},
-            "training": {"output": f"{folder}/run", "seed": seed, "shared_encoder": True, "mixed_precision": "auto"},
+            "training": {"output": f"{folder}/run", "seed": seed, "shared_encoder": shared, "mixed_precision": "auto"},
         }
         model = HybridNerModel.from_pretrained(run_recipe(recipe_from_dict(recipe)))
     scores = evaluate_systems(model, test, STRATEGIES)
@@ -92,6 +95,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--separate", action="store_true", help="an encoder for each member instead of one for all")
     parser.add_argument("--table", action="store_true", help="only print the table of what has been measured")
     options = parser.parse_args()
     known: dict[str, Any] = {"machine": machine(), "runs": []}
@@ -100,10 +104,11 @@ def main() -> None:
     # The smallest first: they cost least and say most.
     for size, case, seed in () if options.table else product(options.sizes, options.sets, options.seeds):
         name, train_file, test_file = case.split("=")
-        cell = {"set": name, "sentences": size, "how": HOW, "seed": seed}
+        cell = {"set": name, "sentences": size, "how": SEPARATE if options.separate else HOW, "seed": seed}
         if any(cell.items() <= run.items() for run in known["runs"]):
             continue
-        figures = train(options.encoder, options.layers, read_records(train_file), read_records(test_file), size, seed)
+        files = read_records(train_file), read_records(test_file)
+        figures = train(options.encoder, options.layers, *files, size, seed, not options.separate)
         known["runs"].append({**cell, **figures})
         print(known["runs"][-1], flush=True)
         FILE.write_text(json.dumps(known, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -23,7 +23,7 @@ examples:
 
 The adapter holds low-rank changes to the encoders (LoRA), heads and the label set: a few megabytes. It loads like any composite
 and fetches its base by the name given here, so keep the base where it is, or publish it first. 50 to 500 sentences will do.
---full trains all weights and writes an ordinary composite: larger, and where the encoder is small a little better.
+--full trains all weights and writes an ordinary composite: larger, and with some 500 sentences a little better.
 """
 
 
