@@ -177,6 +177,14 @@ def test_what_an_answer_about_several_spans_does_not_say_is_asked_singly(serve: 
         assert len(server.requests) == 3
 
 
+def test_the_last_line_of_an_answer_that_was_cut_may_be_half_a_label(serve: Serve, labels: LabelSet) -> None:
+    cut = chat("1: PER\n2: LOC", "length")
+    server = serve(lambda body, _: cut if "1. “" in body["messages"][1]["content"] else chat("ORG"))
+    russia, syria, _ = run(server, labels, fusion="replace", spans_per_call=4)
+    assert (russia.provenance.llm_label, syria.provenance.llm_label) == ("PER", "ORG")
+    assert len(server.requests) == 2
+
+
 def test_an_llm_that_does_not_keep_the_form_is_asked_one_span_at_a_time(serve: Serve, labels: LabelSet) -> None:
     server = serve(chat("PER"))
     texts = [f"{number}年，俄罗斯在叙利亚部署了干扰机。" for number in range(2000, 2012)]
