@@ -45,7 +45,7 @@ def fit_settings(predictions: Predictions, stackers: Sequence[str] = (), decodin
 def cross_fit(predictions: Predictions, stackers: Sequence[str] = (), decoding: str = "flat") -> Parts:
     """The predictions in folds, each with what was fitted on all the others: figures on them are honest.
 
-    The folds are those of the predictions, or new ones where these have none.
+    The folds are those of the predictions, or five new ones (section 3.1) where these have none.
 
     Args:
         predictions: labelled, of sentences that no member was trained for.

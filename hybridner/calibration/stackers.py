@@ -19,7 +19,7 @@ _MOST_SVM_CANDIDATES = 8_000
 
 
 def fit_stacker(kind: str, predictions: Predictions, seed: int = 42) -> TrainedStacker:
-    """Train a stacker on predictions that no member was trained for.
+    """Train a stacker (section 2.3.2) on predictions that no member was trained for.
 
     Args:
         kind: "svm" (RBF kernel, Platt-scaled; on at most 8,000 candidates, drawn at random), "forest" or "xgboost".

@@ -23,7 +23,7 @@ GRID = tuple(step / 50 for step in range(51))
 
 @dataclass(frozen=True)
 class Target:
-    """What τ is chosen for; exactly one of share, calls, accuracy and error_recall is given.
+    """What τ is chosen for on validation data (section 2.4.4); exactly one of share, calls, accuracy and error_recall is given.
 
     Attributes:
         share: routed spans (entities, lost proposals and near misses together) for each entity found, such as 0.2.

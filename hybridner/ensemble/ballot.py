@@ -19,7 +19,8 @@ ABSTAIN = -1
 
 @dataclass(frozen=True)
 class Ballot:
-    """C candidate spans, m members, K entity types; in every K + 1 axis index 0 is O.
+    """C candidate spans, m members, K entity types; in every K + 1 axis index 0 is O. The columns of
+    `votes` are the multisets Ŷ(s) of section 2.4.3, `logits` the logarithms of its scores (equation 6).
 
     Attributes:
         spans: [C, 3] row of the text in its batch, start, end (exclusive); sorted.

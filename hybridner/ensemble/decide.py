@@ -56,7 +56,7 @@ def decide(
     settings: DecisionSettings,
     familiarity: SpanFamiliarity | None = None,
 ) -> list[list[Candidate]]:
-    """Label every candidate and choose the entities of each text.
+    """Label every candidate (equations 5 and 7: the label of the highest P(l | s)) and choose the entities of each text.
 
     Args:
         ballot: candidates of a batch, with SpanNER's scores as they are.

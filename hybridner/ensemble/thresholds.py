@@ -41,7 +41,7 @@ class Threshold(Protocol):
 
 @dataclass(frozen=True)
 class FixedThreshold:
-    """One τ for all spans, or some labels with a τ of their own.
+    """One τ for all spans (section 2.4.4), or some labels with a τ of their own.
 
     Attributes:
         default: τ in [0, 1]; 1 doubts nothing.
@@ -107,7 +107,7 @@ def as_threshold(value: Threshold | float) -> Threshold:
 
 
 def find_doubtful(candidates: Iterable[Candidate], threshold: Threshold, kinds: Collection[Kind] = KINDS) -> list[bool]:
-    """Whether each candidate is doubtful.
+    """Whether each candidate is doubtful: u(s) > τ (section 2.4.4).
 
     The threshold moves on past those of these kinds.
 

@@ -29,7 +29,8 @@ class Stacker(Protocol):
 
 @dataclass(frozen=True)
 class CombinerWeights:
-    """What strategies beyond the plain ones need, over m members and K entity types; `hybridner.calibration` fits it.
+    """What strategies beyond the plain ones need, over m members and K entity types; `hybridner.calibration` fits it (section
+    3.2).
 
     Attributes:
         priors: [K + 1] share of each label among candidates.

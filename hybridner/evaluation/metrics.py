@@ -12,7 +12,8 @@ from hybridner.spans import Span
 
 @dataclass(frozen=True)
 class PrecisionRecallF1:
-    """Counts and what follows from them; ratios lie in 0..1 and are 0 where nothing was to be counted.
+    """Counts and what follows from them (section 2.1.2): P = correct / predicted, R = correct / gold, F1 = 2PR / (P + R).
+    Ratios lie in 0..1 and are 0 where nothing was to be counted.
 
     Attributes:
         correct: predicted spans that are gold.
@@ -100,7 +101,8 @@ class SpanScores:
 
 
 def score_spans(gold: Sequence[Iterable[Span]], predicted: Sequence[Iterable[Span]]) -> SpanScores:
-    """Compare predictions with gold, text by text; nested spans are fine, the same span twice counts once.
+    """Compare predictions with gold, text by text (section 2.1.2): a span is right when start, end and label are. Nested spans
+    are fine, the same span twice counts once.
 
     Args:
         gold, predicted: one collection of spans per text, in the same order.

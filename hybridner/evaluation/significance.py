@@ -113,7 +113,7 @@ class Wilcoxon:
 
 
 def wilcoxon(first: Sequence[float], second: Sequence[float]) -> Wilcoxon:
-    """Do the figures of paired runs or folds differ? Exact for up to 13 pairs, and for up to 50 without ties."""
+    """Do the figures of paired runs or folds differ (section 3.1)? Exact for up to 13 pairs, and for up to 50 without ties."""
     # Rounded, so that equal differences count as ties and are not told apart by the last bit.
     differences = np.round(np.asarray(first, dtype=float) - np.asarray(second, dtype=float), 12)
     differences = differences[differences != 0]

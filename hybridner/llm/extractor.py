@@ -119,7 +119,8 @@ def extract(
     prices: Mapping[str, Price] | None = None,
     time_limit: float | None = None,
 ) -> tuple[list[Extraction], LlmReport]:
-    """Ask the LLM once for all entities of each text, without a budget (the pure-LLM baseline); see `Extractor`.
+    """Ask the LLM once for all entities of each text, without a budget (the pure-LLM baseline, section 3.4); see
+    `Extractor`.
 
     Args:
         texts: to be read.

@@ -31,7 +31,7 @@ class FusionResult:
 def fuse_replace(
     distribution: Distribution, local: int, answer: int, matrix: ConfusionMatrix, confidence: Sequence[float] = ()
 ) -> FusionResult:
-    """The LLM's choice stands; O deletes (the paper's way). `matrix` and `confidence` are not used.
+    """The LLM's choice stands; O deletes (the paper's way, section 2.4.5). `matrix` and `confidence` are not used.
 
     The distribution stays that of the local models with its largest value given to the answer, as the ensemble does for its own
     label: how sure an LLM is of a bare label is not known. Of two overlapping spans that it accepts, the locally more probable

@@ -71,7 +71,8 @@ class OpenAISettings(Settings):
 
 
 class OpenAIVerifier:
-    """Sends questions to an OpenAI-compatible chat endpoint.
+    """Sends questions to an OpenAI-compatible chat endpoint; by default as in section 3.1, with temperature 0, top_p 1 and at
+    most 128 tokens.
 
     Args:
         model: the name the server knows the model by.

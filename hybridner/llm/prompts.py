@@ -69,7 +69,7 @@ class Example:
 
 @dataclass(frozen=True)
 class PromptTemplate:
-    """The wording of the questions.
+    """The wording of the questions; the slots are those of the paper's appendix A.
 
     Attributes:
         version: changes whenever the wording does.
@@ -150,7 +150,7 @@ def _check_slots(part: str, needed: set[str], allowed: set[str], where: str) -> 
 
 
 class Prompter:
-    """Writes the questions for one label set.
+    """Writes the questions for one label set: domain, closed list of labels, sentence with the span in brackets (appendix A).
 
     Args:
         labels: names, titles and descriptions of the entity types, and their domain.

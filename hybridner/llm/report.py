@@ -20,7 +20,7 @@ _LATENCIES = 100_000
 
 @dataclass(frozen=True)
 class LlmReport:
-    """What the stage did so far.
+    """What the stage did so far, and what that cost (section 3.5).
 
     Attributes:
         texts, texts_routed: texts seen, and those with at least one span routed.

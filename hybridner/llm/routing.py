@@ -20,7 +20,7 @@ ExampleFinder = Callable[[int, Candidate], Sequence[Example]]
 def route(
     candidates: Sequence[Sequence[Candidate]], threshold: Threshold | float, kinds: Collection[Kind] = KINDS
 ) -> list[RoutedCandidate]:
-    """The doubtful candidates of these kinds, most uncertain first (ties in text order).
+    """The doubtful candidates of these kinds, most uncertain first (ties in text order); they go to the LLM (section 2.4.5).
 
     Args:
         candidates: those of each text, as `decide` returns them.

@@ -29,7 +29,7 @@ def illegal_transitions(num_tags: int, device: torch.device | None = None) -> tu
 
 
 class LinearChainCrf(nn.Module):
-    """CRF layer: start, transition and end scores over ``num_tags = 2K + 1`` BIO tags."""
+    """CRF layer: start, transition and end scores over ``num_tags = 2K + 1`` BIO tags (section 2.3.1)."""
 
     def __init__(self, num_tags: int) -> None:
         super().__init__()

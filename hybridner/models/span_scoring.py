@@ -69,7 +69,7 @@ class LengthLogits(nn.Module):
 
 
 def span_logits(boundary_logits: Tensor, length_logits: Tensor) -> Tensor:
-    """All spans' scores [B, n, L, K+1]; entry (b, j) is the span of j + 1 characters that starts at b.
+    """All spans' scores sᵀy (equations 3 and 6) [B, n, L, K+1]; entry (b, j) is the span of j + 1 characters that starts at b.
 
     Spans that reach beyond n are filled with the values of a last character that scores 0; `valid_spans` tells them apart.
 
@@ -101,7 +101,8 @@ def entity_log_odds(boundary_logits: Tensor, length_logits: Tensor) -> Tensor:
 
 
 def valid_spans(mask: Tensor, longest: int) -> Tensor:
-    """[B, n, L] bool: whether the span of j + 1 characters from b ends inside its text; `mask` is [B, n] bool."""
+    """[B, n, L] bool: whether the span of j + 1 characters from b ends inside its text: the enumeration of section
+    2.3.2, up to L. `mask` is [B, n] bool."""
     rows = mask.sum(1)[:, None, None]
     position = torch.arange(mask.size(1), device=mask.device)[None, :, None]
     length = torch.arange(1, longest + 1, device=mask.device)[None, None, :]

@@ -36,6 +36,7 @@ def tag_names(labels: Sequence[str]) -> list[str]:
 
 def spans_to_tags(spans: Iterable[Span], length: int, labels: Sequence[str]) -> list[int]:
     """Tag numbers of a text of `length` characters; of overlapping spans the longer one is kept (ties: the first).
+    Tags are BIO (section 2.1.1): 0 is O, and label k from 0 has 2k + 1 for B and 2k + 2 for I.
 
     BIO cannot hold nested spans, so what is left out here is lost to a tagger.
 
