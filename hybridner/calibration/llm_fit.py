@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hybridner.calibration.llm_member import fit_member
 from hybridner.ensemble import Candidate, Predictions, decide_predictions
 from hybridner.errors import DataError
 from hybridner.hybrid import CompositeModel, ExampleIndex, require_torch
+from hybridner.hybrid.verification import STATED
 from hybridner.llm import (
     AnswerCache,
     ConfusionMatrix,
@@ -77,11 +80,11 @@ class LlmCalibration:
         order = random.Random(_SEED).sample(range(len(predictions)), min(sentences, len(predictions)))
         self._records = predictions.select_records(sorted(order))
         self._given = settings
-        self._stage(self._settings).close()
+        self._stage(self._settings, cache).close()
 
     def plan(self) -> Plan:
         """What would be asked, with calls, tokens and price; no request is sent."""
-        with self._stage(self._settings) as stage:
+        with self._stage(self._settings, self._cache) as stage:
             return stage.plan(self._texts, self._candidates, self._finder(self._settings))
 
     def fit(self) -> dict[str, Any]:
@@ -93,21 +96,38 @@ class LlmCalibration:
         Raises:
             DataError: the LLM gave no answer at all.
         """
-        fitted: dict[str, Any] = {}
-        report: dict[str, Any] = {"model": self._verifier.model, "sentences": len(self._texts)}
+        known, name = self.model.config.llm_reliability or {}, self._verifier.model
+        # What was fitted for another stage before stays.
+        fitted: dict[str, Any] = dict(known.get(name, {}))
+        report: dict[str, Any] = {"model": name, "sentences": len(self._texts)}
         settings = self._settings
-        if settings.stage != "verify":
-            member, report["member"] = self._fit_member(self._ask(_for_stage(settings, "member")))
-            fitted["member"] = member.to_dict()
-            settings = LlmSettings(**{**_fields(settings), "member": member})
-        if settings.stage != "member":
-            rows = self._ask(settings)
-            matrix, report["verify"] = self._fit_matrix(rows, settings.fusion)
-            # Where the LLM's votes left no span in doubt there is nothing to learn, and the stated accuracy stands.
-            if report["verify"]["spans"]:
-                fitted["confusion"] = matrix.to_dict()
-        self.model.config.llm_reliability = {**(self.model.config.llm_reliability or {}), self._verifier.model: fitted}
+        with self._kept_answers() as cache:
+            if settings.stage != "verify":
+                member, report["member"] = self._fit_member(self._ask(_for_stage(settings, "member"), cache))
+                fitted["member"] = member.to_dict()
+                settings = LlmSettings(**{**_fields(settings), "member": member})
+            if settings.stage != "member":
+                rows = self._ask(settings, cache)
+                matrix, report["verify"] = self._fit_matrix(rows, settings.fusion)
+                # Where the LLM's votes left no span in doubt there is nothing to learn, and the stated accuracy stands.
+                if report["verify"]["spans"]:
+                    fitted["confusion"] = matrix.to_dict()
+        self.model.config.llm_reliability = {**known, name: fitted}
         return report
+
+    @contextmanager
+    def _kept_answers(self) -> Iterator[AnswerCache]:
+        """A cache in any case: the second step asks the first one's questions again."""
+        if self._cache is not None:
+            yield self._cache
+            return
+        with TemporaryDirectory() as folder, closing(AnswerCache(Path(folder) / "answers.sqlite")) as cache:
+            yield cache
+
+    @property
+    def stated(self) -> list[str]:
+        """Of the settings, those that go before what is fitted wherever they are given."""
+        return sorted(STATED & self._given.keys())
 
     @property
     def _settings(self) -> LlmSettings:
@@ -128,17 +148,17 @@ class LlmCalibration:
     def _gold(self) -> list[tuple[Span, ...]]:
         return [record.entities for record in self._records.records]
 
-    def _stage(self, settings: LlmSettings) -> LlmStage:
+    def _stage(self, settings: LlmSettings, cache: AnswerCache | None) -> LlmStage:
         shown = None if self._examples is None else SentenceExamples(self._examples.sentences, settings.examples_per_span)
-        return LlmStage(self._verifier, self.model.config.labels, settings, cache=self._cache, sentences=shown)
+        return LlmStage(self._verifier, self.model.config.labels, settings, cache=cache, sentences=shown)
 
     def _finder(self, settings: LlmSettings) -> ExampleFinder | None:
         if self._examples is None:
             return None
         return self._examples.finder(require_torch(self.model), self._texts, self._candidates, settings.examples_per_span)
 
-    def _ask(self, settings: LlmSettings) -> list[list[VerifiedCandidate]]:
-        with self._stage(settings) as stage:
+    def _ask(self, settings: LlmSettings, cache: AnswerCache) -> list[list[VerifiedCandidate]]:
+        with self._stage(settings, cache) as stage:
             rows = stage.run(self._texts, self._candidates, self._finder(settings))
         if not any(item.provenance.llm_label is not None for row in rows for item in row):
             reasons = dict.fromkeys(item.provenance.llm_error for row in rows for item in row if item.provenance.llm_error)

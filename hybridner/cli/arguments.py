@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LLM_FILE = """\
 An LLM for the doubtful spans is described in a YAML file:
   verifier: {model: some-model, base_url: "http://127.0.0.1:8901/v1", concurrency: 16}    # the key is taken from OPENAI_API_KEY
-  settings: {fusion: bayes, accuracy: 0.8, budget: {calls: 20000, tokens: 10000000}}      # the budget of the whole run
+  settings: {template: zh, budget: {calls: 20000, tokens: 10000000}}                      # the budget of the whole run
   examples: examples.parquet                                                              # of `hybridner examples`, if you like
 """
 LABELS_HELP = "no model: an LLM (--llm) finds what this YAML file of labels, or the label set of a known data set, defines"

@@ -29,6 +29,8 @@ from hybridner.llm import (
 from hybridner.spans import Record
 
 Batch = Sequence[TextPrediction]
+#: Settings by which the user says how reliable the LLM is; then nothing that was fitted is used.
+STATED = frozenset({"accuracy", "confusion", "member"})
 
 
 class ExampleSource(Protocol):
@@ -158,7 +160,7 @@ def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _with_known_answers(settings: dict[str, Any], config: HybridNerConfig, llm: str) -> dict[str, Any]:
     """With what is known about the LLM's reliability, where the user says nothing: what was fitted; about label choice else the
     confusion matrix of the answers that people judged."""
-    if {"accuracy", "confusion", "member"} & settings.keys():
+    if STATED & settings.keys():
         return settings
     known: dict[str, Any] = dict((config.llm_reliability or {}).get(llm, {}))
     if "confusion" not in known and (judged := (config.llm_answers or {}).get(llm)):

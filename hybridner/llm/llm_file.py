@@ -57,7 +57,7 @@ def read_llm_file(path: str) -> LlmFile:
     if not isinstance(verifier, (str, dict)):
         raise DataError(f"`verifier` must be a model's name or a mapping of model, base_url and so on, not {verifier!r}", path)
     if not isinstance(settings, dict):
-        raise DataError(f"`settings` must be a mapping, such as {{fusion: bayes, accuracy: 0.8}}, not {settings!r}", path)
+        raise DataError(f"`settings` must be a mapping, such as {{template: zh, stage: both}}, not {settings!r}", path)
     if examples is not None and not isinstance(examples, str):
         raise DataError(f"`examples` must be a file that `hybridner examples` made, not {examples!r}", path)
     if isinstance(verifier, dict) and "api_key" in verifier:

@@ -141,3 +141,17 @@ def test_where_the_votes_settle_everything_nothing_is_learned_about_spans(own: H
     assert own.config.llm_reliability["some-model"].keys() == {"member"}
     with pytest.raises(DataError, match="none of these sentences has a doubtful span; ask about more"):
         LlmCalibration(own, predictions, verifier(server), {"stage": "verify"}, 3).fit()
+
+
+def test_both_stages_ask_what_was_planned_without_a_cache_too(own: HybridNerModel, server: ScriptedServer) -> None:
+    predictions = predict_records(own, RECORDS)
+    settings = {"stage": "both", "min_context_chars": 0, "spans_per_call": 1}
+    own.config.llm_reliability = {"some-model": {"confusion": {"of": "before"}}, "other": {}}
+    calibration = LlmCalibration(own, predictions, verifier(server), {**settings, "accuracy": 0.7}, 8)
+    assert calibration.stated == ["accuracy"]
+    own.config.review_threshold = FixedThreshold(1.0)
+    calls = calibration.plan().usage.calls
+    calibration.fit()
+    assert 0 < len(server.requests) == calls
+    assert own.config.llm_reliability["some-model"]["confusion"] == {"of": "before"}
+    assert own.config.llm_reliability.keys() == {"some-model", "other"}

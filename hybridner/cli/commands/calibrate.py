@@ -125,6 +125,8 @@ def run(options: argparse.Namespace) -> int:
             say(llm.plan())
             return 0
         report["llm"] = llm.fit()
+        if llm.stated:
+            say(f"{options.llm} states {', '.join(llm.stated)}, which goes before what was fitted; take it out", error=True)
     if options.answers:
         report["answers"] = learn_from_file(model, options.answers, predictions.records, options.answers_of)
     report["ood"] = _teach_domain(model, [record.text for record in predictions.records], options)
