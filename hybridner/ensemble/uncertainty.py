@@ -39,12 +39,12 @@ class ScoringContext:
 
 def spanner(context: ScoringContext) -> Floats:
     """The paper's: u = 1 - max softmax of SpanNER's scores (equations 8 and 9); it never exceeds 1 - 1/(K + 1)."""
-    return np.asarray(-np.expm1(log_softmax(context.ballot.logits, axis=1).max(axis=1)))
+    return _one_minus_exp(log_softmax(context.ballot.logits, axis=1).max(axis=1))
 
 
 def combined(context: ScoringContext) -> Floats:
     """u = 1 - P(label) under the strategy's own distribution."""
-    return np.asarray(np.clip(-np.expm1(context.of_label(context.log_probs)), 0.0, 1.0))
+    return _one_minus_exp(context.of_label(context.log_probs))
 
 
 def score(context: ScoringContext) -> Floats:
@@ -61,8 +61,13 @@ def disagreement(context: ScoringContext) -> Floats:
 def entropy(context: ScoringContext) -> Floats:
     """Entropy of the distribution that scores are taken from, divided by ln(K + 1)."""
     probabilities = context.label_probs
-    nats = -(probabilities * np.log(np.clip(probabilities, 1e-12, 1.0))).sum(axis=1)
+    nats = 0.0 - (probabilities * np.log(np.clip(probabilities, 1e-12, 1.0))).sum(axis=1)
     return np.asarray(np.clip(nats / np.log(probabilities.shape[1]), 0.0, 1.0))
+
+
+def _one_minus_exp(logs: Floats) -> Floats:
+    """1 - exp(logs), exact where they are near 0, and neither below 0 by a rounding nor a minus zero."""
+    return np.asarray(np.clip(0.0 - np.expm1(logs), 0.0, 1.0))
 
 
 _Measure = Callable[[ScoringContext], Floats]

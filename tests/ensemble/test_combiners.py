@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.special import log_softmax
 
 from hybridner.ensemble import (
     ABSTAIN,
@@ -142,6 +143,16 @@ def test_all_uncertainties_lie_between_0_and_1(ballot: Ballot) -> None:
     np.testing.assert_allclose(found["spanner"], 1 - (softmax / softmax.sum(1, keepdims=True)).max(1), atol=1e-12)
     unanimous = (ballot.votes == ballot.votes[0]).all(axis=0)
     np.testing.assert_array_equal(found["disagreement"] == 0, unanimous)
+
+
+@pytest.mark.parametrize("logits", [[0.0, 800.0, 0.0], [0.0, 37.0, 0.0], [0.0, 1.0, 36.9]])
+def test_a_sure_scorer_has_no_doubt_and_no_minus_zero(logits: list[float]) -> None:
+    votes, scores = np.array([[1]]), np.array([logits])
+    ballot = Ballot(np.array([[0, 0, 2]]), votes, scores, np.exp(log_softmax(scores, axis=1))[None], 0)
+    combined = COMBINERS["score"](ballot)
+    context = ScoringContext(ballot, combined, ballot.mean_probabilities, combined.argmax(1))
+    for name, measure in UNCERTAINTIES.items():
+        assert not np.signbit(measure(context)).any(), name
 
 
 @given(ballot=ballots(), temperature=st.floats(0.05, 20))
