@@ -96,7 +96,9 @@ def shown(notebook: nbformat.NotebookNode) -> list[str]:
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_it_begins_with_marked_text_and_speaks_both_languages(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
-    assert 'class="se-root"' in "".join(texts_of(code_cells(notebook)[0]))
+    first = "".join(texts_of(code_cells(notebook)[0]))
+    assert 'class="se-root"' in first
+    assert "<mark" in first
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             assert re.search(r"[\u4e00-\u9fff]", cell.source), cell.source
