@@ -3,6 +3,7 @@
 #   docker build -t hybridner .
 #   docker run -p 8000:8000 hybridner                                  the bundled model
 #   docker run -p 8000:8000 -v "$PWD/mine-int8:/model:ro" hybridner /model --threads 4
+#   docker run -p 8000:8000 -e OPENAI_API_KEY -v "$PWD/llm.yaml:/llm.yaml:ro" hybridner bundled --llm /llm.yaml
 FROM python:3.11-slim
 
 ENV PYTHONUNBUFFERED=1 \
@@ -13,7 +14,7 @@ WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY hybridner ./hybridner
 # The same versions that everything was tested with; torch without CUDA, which is several gigabytes smaller.
-RUN pip install --extra-index-url https://download.pytorch.org/whl/cpu -c constraints.txt ".[onnx,serve]" \
+RUN pip install --extra-index-url https://download.pytorch.org/whl/cpu -c constraints.txt ".[llm,onnx,serve]" \
     && rm -rf /source/* \
     && useradd --create-home --uid 1000 hybridner
 

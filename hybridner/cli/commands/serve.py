@@ -19,7 +19,8 @@ examples:
   hybridner serve runs/mine/composite --llm llm.yaml --llm-cache answers.sqlite
 
 A request: curl http://127.0.0.1:8000/predict -d '{{"inputs": "俄罗斯部署了干扰机。"}}'
-The fastest on CPUs is a model that `hybridner export --int8` wrote. Needs: pip install "hybridner[serve]".
+The fastest on CPUs is a model that `hybridner export --int8` wrote.
+Needs: pip install "hybridner[serve]", and with --llm "hybridner[serve,llm]".
 Anyone who reaches the address may send texts: put it behind a gateway that knows who may.
 
 With --llm the LLM is asked about the doubtful spans of each request; where it fails or is too slow, the members' entities stay.
