@@ -13,7 +13,7 @@ from typing import Any
 from hybridner.calibration.llm_member import fit_member
 from hybridner.ensemble import Candidate, Predictions, decide_predictions
 from hybridner.errors import DataError
-from hybridner.hybrid import CompositeModel, ExampleIndex, require_torch
+from hybridner.hybrid import CompositeModel, ExampleIndex
 from hybridner.hybrid.verification import STATED
 from hybridner.llm import (
     AnswerCache,
@@ -155,7 +155,7 @@ class LlmCalibration:
     def _finder(self, settings: LlmSettings) -> ExampleFinder | None:
         if self._examples is None:
             return None
-        return self._examples.finder(require_torch(self.model), self._texts, self._candidates, settings.examples_per_span)
+        return self._examples.finder(self.model, self._texts, self._candidates, settings.examples_per_span)
 
     def _ask(self, settings: LlmSettings, cache: AnswerCache) -> list[list[VerifiedCandidate]]:
         with self._stage(settings, cache) as stage:

@@ -27,7 +27,7 @@ from hybridner.ensemble import Candidate, Predictions, decide_predictions, find_
 from hybridner.errors import DataError, ModelError
 from hybridner.files import atomic_write
 from hybridner.hybrid.modeling_composite import CompositeModel
-from hybridner.hybrid.modeling_hybrid import HybridNerModel, require_torch
+from hybridner.hybrid.modeling_hybrid import HybridNerModel
 from hybridner.hybrid.reading import text_logits
 from hybridner.llm import Example, ExampleFinder
 from hybridner.llm.example_choice import choose_examples, mix
@@ -108,7 +108,7 @@ class ExampleIndex:
 
     @classmethod
     def of(cls, source: object, model: CompositeModel) -> ExampleIndex:
-        """An index, or one from its file, that is sure to belong to the model.
+        """An index, or one from its file, that is sure to belong to the model; of an exported model only the labels can tell.
 
         Raises:
             DataError: see `load`.
@@ -120,20 +120,23 @@ class ExampleIndex:
             raise ModelError(
                 f"llm_examples must be a file made by `hybridner examples` or an ExampleIndex, not {type(source).__name__}"
             )
-        source.check(require_torch(model))
+        if isinstance(model, HybridNerModel):
+            source.check(model)
+        source.check_labels(model)
         return source
 
-    def nearest(self, vector: Vectors, text: str, start: int, end: int, k: int) -> list[Example]:
+    def nearest(self, vector: Vectors | None, text: str, start: int, end: int, k: int) -> list[Example]:
         """The k examples for a span, by vectors and by characters in turn; see `choose_examples`.
 
         Args:
-            vector: [2d + d'] of unit length.
+            vector: [2d + d'] of unit length; None for characters alone.
             text, start, end: the span in question.
             k: how many.
         """
-        by_vector = np.argsort(-(self.vectors @ vector), kind="stable")
-        by_characters = np.argsort(-self._characters.similarities(span_features(text, start, end)), kind="stable")
-        return choose_examples(self.examples, mix(by_vector.tolist(), by_characters.tolist()), k, text)
+        orders = [] if vector is None else [self.vectors @ vector]
+        orders.append(self._characters.similarities(span_features(text, start, end)))
+        nearest = (np.argsort(-order, kind="stable").tolist() for order in orders)
+        return choose_examples(self.examples, mix(*nearest), k, text)
 
     @cached_property
     def sentences(self) -> tuple[Record, ...]:
@@ -150,9 +153,14 @@ class ExampleIndex:
         return CharacterVectors([span_features(example.text, example.start, example.end) for example in self.examples])
 
     def finder(
-        self, model: HybridNerModel, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], k: int
+        self, model: CompositeModel, texts: Sequence[str], candidates: Sequence[Sequence[Candidate]], k: int
     ) -> ExampleFinder:
-        """A `hybridner.llm.ExampleFinder` for a batch; SpanNER reads a text again when the first of its spans is asked about."""
+        """A `hybridner.llm.ExampleFinder` for a batch; SpanNER reads a text again when the first of its spans is asked about.
+
+        A model that was exported gives no span vectors, so that examples for it are found by characters alone.
+        """
+        if not isinstance(model, HybridNerModel):
+            return lambda number, candidate: self.nearest(None, texts[number], candidate.start, candidate.end, k)
         spanner = _spanner(model)
         known: dict[int, Tensor] = {}
 
@@ -169,13 +177,20 @@ class ExampleIndex:
         """Make sure that the index belongs to the model: its SpanNER must find the first span where the index has it.
 
         Raises:
-            ModelError: no SpanNER, another one than that of the index, or labels that the model does not have.
+            ModelError: no SpanNER, or another one than that of the index.
         """
         spanner, example = _spanner(model), self.examples[0]
         (states,) = span_states(model, [example.text], 1)
         (vector,) = _vectors(spanner, states, [(example.start, example.end)])
         if len(vector) != self.vectors.shape[1] or vector @ self.vectors[0] < _SAME_MODEL:
             raise ModelError("these examples were indexed with another SpanNER; index them again: hybridner examples MODEL DATA")
+
+    def check_labels(self, model: CompositeModel) -> None:
+        """Make sure that the model knows the labels of the examples.
+
+        Raises:
+            ModelError: it does not.
+        """
         strange = {example.label for example in self.examples} - set(model.config.labels.with_outside)
         if strange:
             raise ModelError(f"these examples have the label {min(strange)!r}, which the model does not know")

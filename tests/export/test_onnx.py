@@ -23,11 +23,12 @@ from hybridner.errors import HybridNerError, ModelError
 from hybridner.export import GRAPH_FILE, OnnxHybridNerModel, export_onnx
 from hybridner.hub import read_model_folder
 from hybridner.hub.model_repo import published_files
-from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, require_torch
+from hybridner.hybrid import AdaptedHybridNerConfig, AdaptedHybridNerModel, ExampleIndex, require_torch
+from hybridner.llm import Example
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import LabelSet
 from tests.support.reading import candidates_of
-from tests.support.tiny import ENCODER, LABELS, TEXT, tiny_member, tiny_vocabulary
+from tests.support.tiny import ENCODER, LABELS, TEXT, small_records, tiny_member, tiny_vocabulary
 
 any_text = st.text(st.one_of(st.sampled_from(TEXT), st.characters()), max_size=150)
 
@@ -122,6 +123,21 @@ def test_a_graph_of_any_number_of_weights_is_read(exported_folder: Path, tmp_pat
     (tmp_path / "large" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     assert read_model_folder(tmp_path / "large").parameters[""] == 102_267_648
     assert AutoModel.from_pretrained(tmp_path / "large").config.parameters == config["parameters"]
+
+
+def test_examples_for_an_exported_model_are_found_by_characters(exported: OnnxHybridNerModel, composite: HybridNerModel) -> None:
+    records = small_records()
+    index = ExampleIndex.of(ExampleIndex.build(composite, records), exported)
+    text = records[0].text + "！"
+    (row,) = [prediction.candidates for prediction in exported.predict([text])]
+    find = index.finder(exported, [text], [row], 3)
+    for candidate in row[:5]:
+        found = find(0, candidate)
+        assert found == index.nearest(None, text, candidate.start, candidate.end, 3)
+        assert len(found) == 3
+    foreign = ExampleIndex((Example("北约", 0, 2, "Other"),), index.vectors[:1])
+    with pytest.raises(ModelError, match="'Other'"):
+        ExampleIndex.of(foreign, exported)
 
 
 def test_an_exported_model_only_reads(
