@@ -14,7 +14,7 @@ from hybridner.calibration.llm_member import fit_member
 from hybridner.ensemble import Candidate, Predictions, decide_predictions
 from hybridner.errors import DataError
 from hybridner.hybrid import CompositeModel, ExampleIndex
-from hybridner.hybrid.verification import STATED
+from hybridner.hybrid.verification import STATED, how_asked
 from hybridner.llm import (
     AnswerCache,
     ConfusionMatrix,
@@ -97,8 +97,10 @@ class LlmCalibration:
             DataError: the LLM gave no answer at all.
         """
         known, name = self.model.config.llm_reliability or {}, self._verifier.model
-        # What was fitted for another stage before stays.
-        fitted: dict[str, Any] = dict(known.get(name, {}))
+        asked = self._how_asked()
+        # What was fitted for another stage stays, where the LLM was shown the same.
+        before = known.get(name, {})
+        fitted: dict[str, Any] = {**(before if before.get("asked") == asked else {}), "asked": asked}
         report: dict[str, Any] = {"model": name, "sentences": len(self._texts)}
         settings = self._settings
         with self._kept_answers() as cache:
@@ -114,6 +116,10 @@ class LlmCalibration:
                     fitted["confusion"] = matrix.to_dict()
         self.model.config.llm_reliability = {**known, name: fitted}
         return report
+
+    def _how_asked(self) -> dict[str, Any]:
+        with self._stage(self._settings, None) as stage:
+            return how_asked(stage, self._examples is not None)
 
     @contextmanager
     def _kept_answers(self) -> Iterator[AnswerCache]:

@@ -29,8 +29,8 @@ class HybridNerConfig(VersionedConfig):
         combiner_weights: what strategies that need weights were fitted, as `hybridner.ensemble.CombinerWeights` gives them.
         stackers: for each stacker stored beside the weights, the label numbers that it knows.
         gazetteer: how many terms of which labels vote beside the members; the terms are in a file beside the weights.
-        llm_reliability: by the name of an LLM, what `hybridner calibrate --llm` fitted: `member` (a `MemberReliability`) and
-            `confusion` (a `ConfusionMatrix`), as dicts.
+        llm_reliability: by the name of an LLM, what `hybridner calibrate --llm` fitted: `member` (a `MemberReliability`),
+            `confusion` (a `ConfusionMatrix`), as dicts, and what the LLM was shown with every question (`asked`).
         llm_answers: by the name of an LLM, its answers that people judged: true label, answer, and how often.
         error_model: what the uncertainty "error" needs, as `hybridner.ensemble.ErrorModel` gives it.
         selection: what entities of which uncertainty were right, as `hybridner.ensemble.SelectionTable` gives it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -145,7 +146,25 @@ def open_verification(
         finder = None if examples is None else SentenceExamples(examples.sentences, settings.examples_per_span)
         stage = LlmStage(verifier, config.labels, settings, cache=cache, sentences=finder)
         opened.callback(stage.close)
+        _warn_if_fitted_otherwise(config, stage, examples is not None, options.llm_settings or {})
         yield Verification(model, stage, examples)
+
+
+def how_asked(stage: LlmStage, has_examples: bool) -> dict[str, Any]:
+    """What an LLM's reliability depends on beside the LLM: what it is shown with every question."""
+    return {"prompt": stage.prompter.fingerprint, "examples": has_examples}
+
+
+def _warn_if_fitted_otherwise(config: HybridNerConfig, stage: LlmStage, has_examples: bool, given: Mapping[str, Any]) -> None:
+    name = stage.verifier.model
+    fitted = (config.llm_reliability or {}).get(name, {}).get("asked")
+    if fitted is not None and not STATED & given.keys() and fitted != how_asked(stage, has_examples):
+        warnings.warn(
+            f"how far {name!r} is to be trusted was learned with another template, other guidelines, or with examples where "
+            "there are none now or the other way round; learn it anew: hybridner calibrate --llm",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,7 +181,8 @@ def _with_known_answers(settings: dict[str, Any], config: HybridNerConfig, llm: 
     confusion matrix of the answers that people judged."""
     if STATED & settings.keys():
         return settings
-    known: dict[str, Any] = dict((config.llm_reliability or {}).get(llm, {}))
+    fitted = (config.llm_reliability or {}).get(llm, {})
+    known: dict[str, Any] = {name: value for name, value in fitted.items() if name != "asked"}
     if "confusion" not in known and (judged := (config.llm_answers or {}).get(llm)):
         pairs = ((true, answer) for true, answer, count in judged for _ in range(count))
         known["confusion"] = ConfusionMatrix.fit(pairs, config.labels.with_outside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -189,6 +190,12 @@ class Prompter:
         more = "\n\n" + self._fill("guidelines", Guidelines=guidelines) if guidelines else ""
         self._system = Message("system", template.fill("system", self._slots) + more)
         self._extract_system = Message("system", template.fill("extract-system", self._slots) + more)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with what every question shows: wording, labels, definitions, guidelines."""
+        shown = (self.template.version, self._system.content, self._extract_system.content)
+        return hashlib.sha256("\n".join(shown).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def select_context(self, text: str, start: int, end: int) -> Context:
         """The piece of the text in which the span is shown."""

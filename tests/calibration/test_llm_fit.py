@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ def test_where_the_votes_settle_everything_nothing_is_learned_about_spans(own: H
     own.config.review_threshold = FixedThreshold(1.0)
     report = LlmCalibration(own, predictions, verifier(server), {"stage": "both", "min_context_chars": 0}, 3).fit()
     assert report["verify"] == {"spans": 0, "right": 0}
-    assert own.config.llm_reliability["some-model"].keys() == {"member"}
+    assert own.config.llm_reliability["some-model"].keys() == {"member", "asked"}
     with pytest.raises(DataError, match="none of these sentences has a doubtful span; ask about more"):
         LlmCalibration(own, predictions, verifier(server), {"stage": "verify"}, 3).fit()
 
@@ -146,12 +147,42 @@ def test_where_the_votes_settle_everything_nothing_is_learned_about_spans(own: H
 def test_both_stages_ask_what_was_planned_without_a_cache_too(own: HybridNerModel, server: ScriptedServer) -> None:
     predictions = predict_records(own, RECORDS)
     settings = {"stage": "both", "min_context_chars": 0, "spans_per_call": 1}
-    own.config.llm_reliability = {"some-model": {"confusion": {"of": "before"}}, "other": {}}
+    LlmCalibration(own, predictions, verifier(server), {**settings, "stage": "verify"}, 8).fit()
+    before = own.config.llm_reliability["some-model"]
+    own.config.llm_reliability = {"some-model": before, "other": {}}
+    server.requests.clear()
     calibration = LlmCalibration(own, predictions, verifier(server), {**settings, "accuracy": 0.7}, 8)
     assert calibration.stated == ["accuracy"]
     own.config.review_threshold = FixedThreshold(1.0)
     calls = calibration.plan().usage.calls
     calibration.fit()
     assert 0 < len(server.requests) == calls
-    assert own.config.llm_reliability["some-model"]["confusion"] == {"of": "before"}
+    after = own.config.llm_reliability["some-model"]
+    assert (after.keys(), after["confusion"]) == (before.keys() | {"member"}, before["confusion"])
     assert own.config.llm_reliability.keys() == {"some-model", "other"}
+
+
+def test_a_reliability_is_that_of_an_llm_that_is_shown_the_same(
+    own: HybridNerModel, server: ScriptedServer, tmp_path: Path
+) -> None:
+    (tmp_path / "habits.txt").write_text("国名后的军队标入。", encoding="utf-8")
+    predictions = predict_records(own, RECORDS)
+    settings = {"stage": "member", "min_context_chars": 0, "guidelines": str(tmp_path / "habits.txt")}
+    LlmCalibration(own, predictions, verifier(server), settings, 8).fit()
+    pipe = HybridNerPipeline(own, device="cpu", llm=verifier(server))
+    text = RECORDS[0].text
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert pipe(text, llm_settings=settings)
+    index = ExampleIndex.build(own, RECORDS[1:])
+    (tmp_path / "other.txt").write_text("国名后的军队不标。", encoding="utf-8")
+    others = {**settings, "guidelines": str(tmp_path / "other.txt")}, {**settings, "guidelines": None}
+    for changed, examples in ((others[0], None), (others[1], None), (settings, index)):
+        with pytest.warns(UserWarning, match="how far 'some-model' is to be trusted was learned with another"):
+            pipe(text, llm_settings=changed, llm_examples=examples)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pipe(text, llm_settings={**others[0], "accuracy": 0.7})
+    # Learned anew, nothing of before is left.
+    LlmCalibration(own, predictions, verifier(server), {**others[1], "stage": "verify"}, 8).fit()
+    assert "member" not in own.config.llm_reliability["some-model"]
