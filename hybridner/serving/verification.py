@@ -54,7 +54,8 @@ class RequestVerifier:
         self.waiting += len(predictions)
         deadline = time.monotonic() + seconds * _SHARE
         asking = asyncio.ensure_future(self._ask(predictions, threshold, decoding, deadline))
-        # A client that goes does not take back what is being paid for: the answers go into the cache.
+        # A client that goes does not take back what is being paid for: the answers go into the cache, and nobody reads an error.
+        asking.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(asking)
 
     def report(self) -> LlmReport:

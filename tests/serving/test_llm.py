@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 import yaml
+from starlette.testclient import TestClient
 
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.cli.main import main
 from hybridner.ensemble import FixedThreshold
 from hybridner.hybrid.verification import LlmOptions, open_verification
 from hybridner.llm import OpenAIVerifier, VerifiedCandidate
+from hybridner.serving.app import create_app
 from hybridner.serving.verification import RequestVerifier
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, chat, problem, wait_until
 from tests.serving.client import RunningService
@@ -179,6 +181,18 @@ def test_an_llm_that_is_too_slow_for_the_request_costs_no_entity(
     late = [item.provenance for row in rows for item in row if item.provenance.status != "local"]
     assert late
     assert all(known.needs_review and "time limit of" in str(known.llm_error) for known in late)
+
+
+def test_who_wants_to_fail_with_the_llm_gets_a_status_of_its_own(composite: HybridNerModel) -> None:
+    options = LlmOptions(OpenAIVerifier("m", "http://127.0.0.1:9/v1", KEY, max_retries=0), {"on_llm_error": "raise"})
+    with (
+        open_verification(composite, options) as verification,
+        TestClient(create_app(composite, "m", None, verification)) as client,
+    ):
+        answer = client.post("/predict", json={"inputs": TEXT, "parameters": {"threshold": 0.3}})
+        assert answer.status_code == 502
+        assert "no connection" in answer.json()["error"]
+        assert client.get("/ready").status_code == 200
 
 
 def test_it_says_who_is_asked_and_how_much(service: RunningService, llm: ScriptedServer) -> None:
