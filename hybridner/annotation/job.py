@@ -32,6 +32,7 @@ from hybridner.llm.extractor import OVER_BUDGET
 from hybridner.mapping import entities_array, entities_type, fingerprint
 from hybridner.pipeline import HybridNerPipeline
 from hybridner.pipeline.definitions import DefinitionsPipeline
+from hybridner.version import __version__
 
 #: A text that any model reads.
 _PROBE = "。"
@@ -176,7 +177,7 @@ def _circumstances(state: PartialState) -> dict[str, Any]:
         "process": state.process_index,
         "processes": state.num_processes,
         "began": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {package: version(package) for package in ("hybridner", "torch", "transformers")},
+        "versions": {"hybridner": __version__, **{package: version(package) for package in ("torch", "transformers")}},
     }
 
 
