@@ -25,6 +25,7 @@ class AnalyzedText:
         model: name of the model, see `Models`.
         strategy, uncertainty: that decided, as users give them.
         ood_score: how unlike the texts the model knows, see `TextPrediction`; None where the model cannot tell.
+        shown_with: threshold, whether the model's own by label, LLM and language that the page first showed it with.
     """
 
     text: str
@@ -36,6 +37,7 @@ class AnalyzedText:
     strategy: str = ""
     uncertainty: str = ""
     ood_score: float | None = None
+    shown_with: tuple[object, ...] = ()
 
     @classmethod
     def from_candidates(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,7 @@ class Handlers:
             analyzed = analyzer.analyze(text, _options(strategy, decoding, uncertainty))
             if use_llm and kept is not None:
                 analyzed = analyzer.use_kept(analyzed, kept)
+            analyzed = replace(analyzed, shown_with=(threshold, by_label, llm_model, language))
         except HybridNerError as error:
             return gr.skip(), error_note(error, texts), *_AS_BEFORE
         message = note(texts("llm.asking")) if use_llm else ""
@@ -132,6 +134,9 @@ class Handlers:
         options = (self.models.get(model).name, strategy, decoding, uncertainty)
         if options != (before.model, before.strategy, before.decoding, before.uncertainty):
             return self.analyze_again(before, *settings)
+        if (threshold, by_label, llm_model, language) == before.shown_with:
+            # Shown once more it could only overtake what the visitor does meanwhile.
+            return gr.skip()
         return gr.skip(), gr.skip(), *self.show(before, threshold, by_label, llm_model, kept, language)
 
     def run_llm(
@@ -154,6 +159,7 @@ class Handlers:
             return gr.skip()
         texts, analyzer = page_texts(language), self.models.get(analyzed.model)
         request = LlmRequest(_as_text(endpoint), _as_text(llm_model), _as_text(key), _as_text(extra))
+        analyzed = replace(analyzed, shown_with=(threshold, by_label, llm_model, language))
         path = kept.path if kept is not None else new_session_file(Path(self._folder.name), "answers.sqlite", self._seconds)
         kept = KeptAnswers(path, request.model.strip(), request.extra)
         try:
