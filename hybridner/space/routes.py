@@ -21,6 +21,8 @@ from hybridner.space.texts import page_texts
 
 #: Bytes of a request: a thousand reviewed texts have less.
 _MOST = 8_000_000
+#: So many are received of one with more, and forgotten: who is still sending cannot read why it is refused.
+_FORGOTTEN = 4 * _MOST
 
 
 def page_routes(models: Models, store: ReviewStore | None) -> list[Route]:
@@ -72,9 +74,13 @@ async def _body(request: Request) -> bytes:
         raise ValueError("no JSON")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("x-forwarded-host", request.headers.get("host")):
         raise ValueError("another page")
-    body = bytearray()
+    body, received = bytearray(), 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST:
-            raise ValueError("too long")
+        received += len(chunk)
+        if received <= _MOST:
+            body += chunk
+        elif received > _FORGOTTEN:
+            break
+    if received > _MOST:
+        raise ValueError("too long")
     return bytes(body)
