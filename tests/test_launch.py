@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+# A file for each process: what two of them print at the same moment can be mixed within a line.
 _SCRIPT = """
+from pathlib import Path
 from hybridner.launch import processes
-print("processes:", processes().num_processes)
+state = processes()
+Path(__file__).with_name(f"process-{state.process_index}").write_text(str(state.num_processes))
 """
 
 
@@ -34,5 +37,6 @@ def test_one_process_in_place_of_several_says_so(options: list[str], processes: 
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
-    assert result.stdout.count(f"processes: {processes}") == processes
+    counted = {path.name: path.read_text() for path in tmp_path.glob("process-*")}
+    assert counted == {f"process-{index}": str(processes) for index in range(processes)}
     assert ("only one process was started" in result.stderr) == mistaken
