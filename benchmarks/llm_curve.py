@@ -1,33 +1,39 @@
-"""F1 against the share of spans routed, for simulated verifiers behind a real composite. No LLM is asked."""
+"""F1 against the share of spans routed, for simulated verifiers behind a real composite. No LLM is asked, no model is needed.
+
+python -m benchmarks.llm_curve PREDICTIONS/cluener-42-test.parquet --fit PREDICTIONS/cluener-42-fold*.parquet
+"""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.side_by_side import RESULTS, report
-from hybridner import HybridNerModel
-from hybridner.data import read_records
+from hybridner.calibration import fit_settings
+from hybridner.ensemble import Predictions, concat_predictions, decide_predictions
 from hybridner.llm import FUSIONS, draw_curves, simulate
+from hybridner.spans import LabelSet
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("composite")
-    parser.add_argument("evaluation", help="labelled file")
-    parser.add_argument("--name", default="cluener", help="of the data, for the picture (cluener)")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("test", type=Path, help="stored predictions")
+    parser.add_argument("--fit", nargs="+", required=True, help="predictions that the combiner is fitted on")
+    parser.add_argument("--name", default="CLUENER dev", help="of the data, for the picture (CLUENER dev)")
     options = parser.parse_args()
 
-    model, records = HybridNerModel.from_pretrained(options.composite), read_records(options.evaluation)
-    candidates = [list(found.candidates) for found in model.predict([record.text for record in records], batch_size=32)]
+    fit = concat_predictions([Predictions.load(path) for path in options.fit])
+    test = Predictions.load(options.test)
+    candidates = decide_predictions(test, replace(fit_settings(fit), strategy="pool", uncertainty="score"))
+    gold, labels = [record.entities for record in test.records], LabelSet.of(test.labels[1:])
     figures = {}
     for fusion in FUSIONS:
-        curves = simulate(candidates, [record.entities for record in records], model.config.labels, fusion=fusion)
+        curves = simulate(candidates, gold, labels, fusion=fusion)
         figures[fusion] = [asdict(curve) for curve in curves]
-        title = f"{options.name}, {len(records)} sentences, fusion: {fusion}"
+        title = f"{options.name}, {len(gold)} sentences, fusion: {fusion}"
         (RESULTS / f"llm_curve_{fusion}.svg").write_text(draw_curves(curves, title), encoding="utf-8")
-    about = {"file": Path(options.evaluation).name, "sentences": len(records), "candidates": sum(map(len, candidates))}
+    about = {"file": options.test.name, "strategy": "pool", "sentences": len(gold), "candidates": sum(map(len, candidates))}
     report("llm_curve", {"simulated": True, "evaluation": about, "curves": figures})
 
 

@@ -22,7 +22,7 @@ from benchmarks.llm_examples import gold_examples, hard_examples
 from benchmarks.llm_member import Fitted, Sample, Sentence, _f1, _spans
 from benchmarks.llm_several import read_answers
 from benchmarks.side_by_side import report
-from benchmarks.weak_llm_questions import Asked, Place, Questions, ask_all, choose_spans
+from benchmarks.weak_llm_questions import Asked, Place, Questions, ask_all, choose_spans, cost, cost_of_all
 from hybridner.calibration import fit_settings
 from hybridner.data import label_set
 from hybridner.ensemble import Candidate, Predictions, concat_predictions, decide_predictions
@@ -30,7 +30,7 @@ from hybridner.evaluation.metrics import text_counts
 from hybridner.evaluation.significance import f1_from_counts, interval, resample
 from hybridner.llm import AnswerCache, ConfusionMatrix, LlmSettings, MemberReliability, OpenAIVerifier
 from hybridner.llm.answers import AnswerReader
-from hybridner.llm.extraction import read_extraction
+from hybridner.llm.extraction import count_errors, read_extraction
 from hybridner.llm.fusion import FUSIONS, Fusion, resolve_again
 from hybridner.llm.verifier import Answer
 from hybridner.spans import LabelSet, Span
@@ -60,6 +60,17 @@ class Composite:
             if not only or record.text in extracted
         ]
         return Sample(sentences, self.labels, "flat")
+
+    def routed(self, strong: Mapping[str, Mapping[Place, str]]) -> dict[str, Any]:
+        """How many spans and sentences are asked about, and their shares of the entities found and of the sentences."""
+        entities = sum(candidate.is_entity for row in self.rows for candidate in row)
+        count = sum(map(len, strong.values()))
+        return {
+            "spans": count,
+            "sentences": len(strong),
+            "per_entity_found": round(count / entities, 3),
+            "share_of_sentences": round(len(strong) / len(self.rows), 3),
+        }
 
 
 def load_composite(predictions: Path, fit: Sequence[str]) -> Composite:
@@ -183,14 +194,23 @@ class Verifying:
 
 def as_member(sample: Sample, asked: Sequence[Asked], answers: Sequence[Answer | None], reader: AnswerReader) -> dict[str, Any]:
     """The LLM as a member on the sentences that it has read, beside the strong one on the same."""
-    weak = {
-        one.text: list(read_extraction(one.text, answer.content, reader, truncated=answer.truncated).spans)
+    readings = {
+        one.text: read_extraction(one.text, answer.content, reader, truncated=answer.truncated)
         for one, answer in zip(asked, answers, strict=True)
         if answer is not None
     }
+    weak = {text: list(found.spans) for text, found in readings.items()}
     strong = [one for one in sample.sentences if one.text in weak]
     sides = {"weak": [replace(one, found=weak[one.text]) for one in strong], "strong": strong}
-    figures: dict[str, Any] = {"sentences": len(strong)}
+    figures: dict[str, Any] = {
+        "sentences": len(strong),
+        "weak: what it found": {
+            "gold": sum(len(one.gold) for one in strong),
+            **count_errors([weak[one.text] for one in strong], [one.gold for one in strong]).to_dict(),
+            "not in the sentence": sum(len(found.unfound) for found in readings.values()),
+            "unreadable lines": sum(found.unreadable for found in readings.values()),
+        },
+    }
     for name, sentences in sides.items():
         part = Sample(sentences, sample.labels, "flat")
         gold = [one.gold for one in sentences]
@@ -264,7 +284,7 @@ def main() -> None:
     }
     asked = {**probed, **plain}
     answers = {name: ask_all(name, some, servers[name in probed], cache) for name, some in asked.items()}
-    found = [answer for given in answers.values() for answer in given if answer is not None]
+    costs = {name: cost(given) for name, given in answers.items()}
     cache.close()
 
     reader = AnswerReader(sample.labels, "非实体")
@@ -295,12 +315,12 @@ def main() -> None:
             "set": "CLUENER dev file; spans that a strong LLM was asked about; seed 42, pool, 12-layer encoder of 384",
             "sentences": len(verify.sentences),
             "splits": _SPLITS,
-            "calls": len(found),
-            "tokens": [sum(a.prompt_tokens for a in found), sum(a.completion_tokens for a in found)],
-            "seconds": {
-                name: round(float(np.median([a.latency for a in given if a is not None])), 1)
-                for name, given in answers.items()
-                if any(a is not None for a in given)
+            "calls": sum(one["calls"] for one in costs.values()),
+            "tokens": [sum(one[kind] for one in costs.values()) for kind in ("prompt_tokens", "completion_tokens")],
+            "cost": {
+                "routed": composite.routed(strong),
+                "asked": costs,
+                "all_sentences": cost_of_all(strong, len(composite.test.records), costs),
             },
             "features": sorted({feature for a in answers["single"] if a is not None for feature in a.features}),
             "readable": readable,

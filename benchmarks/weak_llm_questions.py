@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -96,3 +97,39 @@ def choose_spans(
             break
         spans += [(text, place) for place in sorted(strong.get(text, ()))]
     return spans
+
+
+def cost(answers: Sequence[Answer | None]) -> dict[str, Any]:
+    """Calls, tokens and seconds of what was answered."""
+    given = [answer for answer in answers if answer is not None]
+    return {
+        "calls": len(given),
+        "prompt_tokens": sum(answer.prompt_tokens for answer in given),
+        "cached_prompt_tokens": sum(answer.cached_prompt_tokens for answer in given),
+        "completion_tokens": sum(answer.completion_tokens for answer in given),
+        "cut": sum(answer.truncated for answer in given),
+        **{f"seconds_p{p}": round(float(np.percentile([a.latency for a in given], p)), 1) for p in (50, 95) if given},
+    }
+
+
+def cost_of_all(strong: Mapping[str, Mapping[Place, str]], sentences: int, forms: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """What a whole file would take at the tokens that a call of each form took: routed spans, or every sentence read."""
+    spans = [len(places) for places in strong.values()]
+    alone = sum(count == 1 for count in spans)
+    ways = {
+        "one span a question": {"single": sum(spans)},
+        "one sentence a question": {"single": alone, "several": len(spans) - alone},
+        "one span a question, with examples": {"examples": sum(spans)},
+        "every sentence read": {"extraction": sentences},
+    }
+    return {
+        way: {
+            "calls": sum(calls.values()),
+            **{
+                kind: round(sum(number * forms[form][kind] / forms[form]["calls"] for form, number in calls.items()))
+                for kind in ("prompt_tokens", "completion_tokens")
+            },
+        }
+        for way, calls in ways.items()
+        if all(forms[form]["calls"] for form in calls)
+    }
