@@ -3,71 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import SecretStr
 
-from hybridner.errors import HybridNerError, LlmError
+from hybridner.errors import LlmError
 from hybridner.llm.constraints import PROBE, Abilities, request_fields
 from hybridner.llm.logprobs import option_probabilities
+from hybridner.llm.openai_limits import LENGTHS, limit_length, limit_tokens
 from hybridner.llm.openai_response import AttemptError, error_from_status, read_completion, read_tokens, shorten
+from hybridner.llm.openai_settings import OpenAISettings
 from hybridner.llm.prices import Usage
 from hybridner.llm.probing import AbilityMemory, estimate_probe, probe
 from hybridner.llm.verifier import Answer, FailureKind, Question, Verifier, VerifierError
 from hybridner.optional import require
 from hybridner.redaction import find_secrets, redact, redact_text, without_credentials
-from hybridner.validation import Integer, Number, Settings, validate
+from hybridner.validation import validate
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 #: Seconds waited before the second attempt; doubled each time after that, up to the longest.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
-#: Bytes of a response that are read; fewer where it is compressed, for it may be a thousand times as long then.
-_MAX_BYTES, _MAX_COMPRESSED = 4_000_000, 200_000
-#: Fields of a request, wherever they stand in `extra_body`, that let a server write more, or think longer.
-_LENGTHS = {
-    *("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", "num_predict", "n_predict", "min_tokens"),
-    *("max_length", "thinking_budget", "budget_tokens", "reasoning_budget"),
-}
-#: Fields that multiply the answers.
-_COUNTS = {"n", "best_of", "num_return_sequences", "num_beams"}
-
-
-def _as_json(value: dict[str, Any]) -> dict[str, Any]:
-    """The value itself, which can be sent; what is wrong with it is said without repeating it, as it may hold secrets."""
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError("expected what JSON can hold: texts, finite numbers, true, false, null, lists and mappings") from error
-    return value
-
-
-class OpenAISettings(Settings):
-    """The settings of an `OpenAIVerifier`, see there."""
-
-    error_class: ClassVar[type[HybridNerError]] = LlmError
-
-    model: Annotated[str, Field(min_length=1)]
-    base_url: str | None = None
-    api_key: SecretStr | None = None
-    timeout: Number = Field(default=30.0, ge=1e-3)
-    max_retries: Integer = Field(default=3, ge=0)
-    concurrency: Integer = Field(default=8, ge=1)
-    temperature: Number | None = Field(default=0.0, ge=0.0)
-    top_p: Number | None = Field(default=1.0, gt=0.0, le=1.0)
-    max_tokens: Integer | None = Field(default=128, ge=1)
-    token_limit: Integer | None = Field(default=None, ge=1)
-    probe: bool = False
-    extra_body: Annotated[dict[str, Any], AfterValidator(_as_json)] = Field(default_factory=dict)
 
 
 class OpenAIVerifier:
@@ -157,7 +120,7 @@ class OpenAIVerifier:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        extra = redact(_limit(self._settings.extra_body, self._settings.token_limit))
+        extra = redact(limit_tokens(self._settings.extra_body, self._settings.token_limit))
         # What was found does not count: a run can be repeated before anything is known of the server.
         probe = {"probe": True} if self._settings.probe else {}
         return {**self._body(None), **probe, **({"extra_body": extra} if extra else {})}
@@ -286,7 +249,7 @@ class OpenAIVerifier:
                 self._client().chat.completions.create(
                     model=self.model,
                     messages=[{"role": role, "content": content} for role, content in question.messages],  # type: ignore[misc]
-                    extra_body={**fields, **_limit(self._settings.extra_body, self._settings.token_limit)} or None,
+                    extra_body={**fields, **limit_tokens(self._settings.extra_body, self._settings.token_limit)} or None,
                     **self._body(question.max_tokens),
                 ),
                 timeout,
@@ -315,7 +278,7 @@ class OpenAIVerifier:
         own, limit = self._settings.max_tokens, self._settings.token_limit
         if own is not None and max_tokens is not None:
             own = max(own, max_tokens)
-        if limit is not None and not (own is None and _LENGTHS & self._settings.extra_body.keys()):
+        if limit is not None and not (own is None and LENGTHS & self._settings.extra_body.keys()):
             own = limit if own is None else min(own, limit)
         fields = {"temperature": self._settings.temperature, "top_p": self._settings.top_p, "max_tokens": own}
         return {key: value for key, value in fields.items() if value is not None}
@@ -327,7 +290,7 @@ class OpenAIVerifier:
             openai = require("openai", "llm")
             # Servers without keys still want the header filled.
             key = self._key() or os.environ.get("OPENAI_API_KEY") or "none"
-            http = openai.DefaultAsyncHttpxClient(event_hooks={"response": [_limit_length]})
+            http = openai.DefaultAsyncHttpxClient(event_hooks={"response": [limit_length]})
             client = openai.AsyncOpenAI(
                 api_key=key, base_url=self.base_url, timeout=self._settings.timeout, max_retries=0, http_client=http
             )
@@ -341,47 +304,6 @@ class OpenAIVerifier:
         """The problem without secrets, which some servers repeat in their messages."""
         secrets = (self._key(), os.environ.get("OPENAI_API_KEY"), *find_secrets(self._settings.extra_body))
         return redact_text(problem, secrets)
-
-
-def _limit(extra: Any, limit: int | None) -> Any:
-    """A copy of the extra fields in which none lets the server write more than `limit` tokens, however deep it stands."""
-    if limit is None:
-        return extra
-    if isinstance(extra, Mapping):
-        limited = {}
-        for key, value in extra.items():
-            most = limit if key in _LENGTHS else 1 if key in _COUNTS else None
-            if most is None:
-                limited[key] = _limit(value, limit)
-            else:
-                is_within = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
-                limited[key] = value if is_within else most
-        return limited
-    return [_limit(item, limit) for item in extra] if isinstance(extra, list) else extra
-
-
-async def _limit_length(response: Any) -> None:
-    """Have reading a response stop where it is far longer than any answer."""
-    is_plain = response.headers.get("content-encoding", "identity") == "identity"
-    # The client brings its own HTTP library, which wants its own kind of stream.
-    base = import_module(type(response).__module__.partition(".")[0]).AsyncByteStream
-    limited = type("LimitedStream", (_LimitedStream, base), {})
-    response.stream = limited(response.stream, _MAX_BYTES if is_plain else _MAX_COMPRESSED)
-
-
-class _LimitedStream:
-    def __init__(self, stream: Any, most: int) -> None:
-        self._stream, self._left = stream, most
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            self._left -= len(chunk)
-            if self._left < 0:
-                raise AttemptError("the server's answer is far too long", retryable=False)
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
 
 
 def _from_dict(settings: Mapping[str, Any]) -> OpenAIVerifier:

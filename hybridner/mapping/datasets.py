@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from tempfile import TemporaryDirectory
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from hybridner.ensemble import FixedThreshold
 from hybridner.errors import DataError, InputError, ModelError
 from hybridner.mapping.annotator import Annotator
 
@@ -41,7 +43,7 @@ def _map(pipe: HybridNerPipeline, data: Any, column: str, output: str, num_proc:
         )
     if not many:
         return _mapped(data, annotator, None)
-    if not isinstance(settings.get("threshold", 0.0), (int, float)):
+    if not isinstance(annotator.settings.get("threshold"), (int, float, FixedThreshold, NoneType)):
         raise ModelError(
             "an adaptive threshold follows one stream of texts, so it cannot be shared by processes; leave num_proc out"
         )

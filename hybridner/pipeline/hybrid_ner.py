@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -13,11 +13,11 @@ from torch import nn
 from torch.utils.data import Dataset
 from transformers import Pipeline
 
-from hybridner.ensemble import COMBINERS, AdaptiveThreshold, Candidate, Threshold, as_threshold
+from hybridner.ensemble import AdaptiveThreshold, Candidate, Threshold
 from hybridner.errors import InputError, ModelError
 from hybridner.export import as_onnx
 from hybridner.gazetteer import Rules
-from hybridner.hybrid import CompositeModel, ExampleIndex, HybridNerModel, TextPrediction
+from hybridner.hybrid import CompositeModel, HybridNerModel, TextPrediction
 from hybridner.hybrid.configuration_hybrid import check_choice
 from hybridner.hybrid.consistency import Consistency
 from hybridner.hybrid.entity_dicts import Entity, EntityList, is_given_out, local_entities, verified_entity
@@ -25,8 +25,7 @@ from hybridner.hybrid.verification import LlmOptions, open_verification
 from hybridner.llm import LlmReport, Plan
 from hybridner.mapping import map_dataset
 from hybridner.models import MemberModel
-from hybridner.pipeline.promise import level_for
-from hybridner.spans import RESOLVERS
+from hybridner.pipeline.parameters import PARAMETERS, check_batch_size, sort_parameters, split_output
 
 _Data = TypeVar("_Data")
 
@@ -34,13 +33,6 @@ _Data = TypeVar("_Data")
 _BATCH_SIZE = 16
 #: Texts read ahead, in batches, so that windows of similar length can share a batch.
 _READ_AHEAD = 16
-
-_PREDICTION = ("strategy", "decoding", "simplify")
-#: Terms that must be entities, or must not be.
-_RULES = ("force", "forbid")
-#: An ontology whose rules entities are held against, and whether what breaks them is put right.
-_CONSISTENCY = ("consistent_with", "repair")
-_LLM = tuple(field.name for field in fields(LlmOptions))
 
 
 class HybridNerPipeline(Pipeline):
@@ -157,51 +149,17 @@ class HybridNerPipeline(Pipeline):
                 "`hybridner train` makes them"
             )
         composite: Any = as_onnx(model) if backend == "onnx" else model
-        known = {*_PREDICTION, *_RULES, *_CONSISTENCY, *_LLM, "threshold"}
-        self.settings = {"batch_size": batch_size, **{name: value for name, value in kwargs.items() if name in known}}
+        self.settings = {"batch_size": batch_size, **{name: value for name, value in kwargs.items() if name in PARAMETERS}}
         super().__init__(model=composite.eval(), batch_size=batch_size, **kwargs)
 
     def get_inference_context(self) -> Any:
         return torch.inference_mode
 
     def _sanitize_parameters(self, **parameters: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        known = (*_PREDICTION, *_RULES, *_CONSISTENCY, *_LLM, "threshold", "min_precision")
-        for name in parameters:
-            if name not in known:
-                raise ModelError(f"unknown parameter {name!r}; the pipeline takes batch_size, dry_run, {', '.join(known)}")
-        given = {name: value for name, value in parameters.items() if value is not None}
-        if "strategy" in given:
-            check_choice("strategy", given["strategy"], COMBINERS)
-        if "decoding" in given:
-            check_choice("decoding", given["decoding"], RESOLVERS)
-        if "simplify" in given:
-            check_choice("simplify", given["simplify"], (True, False))
-        if "threshold" in given:
-            given["threshold"] = as_threshold(given["threshold"])
-        if "llm_examples" in given:
-            given["llm_examples"] = ExampleIndex.of(given["llm_examples"], self.model)
-        decision = {name: given[name] for name in _PREDICTION if name in given}
-        # The LLM stage resolves overlaps once more, by the same rule.
-        output = {
-            name: value
-            for name, value in given.items()
-            if name not in ("strategy", "simplify", "min_precision", *_RULES, *_CONSISTENCY)
-        }
-        if "min_precision" in given:
-            output["most"] = level_for(self.model.config, given["min_precision"], given)
-        if given.keys() & set(_RULES):
-            rules = Rules.of(given.get("force"), given.get("forbid"), self.model.config.labels.names)
-            decision["rules"], output["rules"] = rules, rules
-        if "consistent_with" in given:
-            consistency = Consistency.of(given["consistent_with"], self.model.config.labels.with_outside)
-            check_choice("repair", given.get("repair", False), (True, False))
-            output["consistency"] = (consistency, given.get("repair", False))
-        elif "repair" in given:
-            raise ModelError("repair puts right what an ontology forbids; give `consistent_with` as well")
-        return {}, decision, output
+        return {}, *sort_parameters(parameters, self.model)
 
     def __call__(self, inputs: Any, *args: Any, dry_run: bool = False, **kwargs: Any) -> Any:
-        _check_batch_size(kwargs.get("batch_size"))
+        check_batch_size(kwargs.get("batch_size"))
         if isinstance(inputs, (bytes, bytearray, Mapping)) or not isinstance(inputs, (str, Iterable, Dataset)):
             raise InputError(
                 f"expected a string, a list of strings, a data set or a generator, not {type(inputs).__name__}"
@@ -257,7 +215,7 @@ class HybridNerPipeline(Pipeline):
         Raises:
             ModelError: a setting that cannot work.
         """
-        _check_batch_size(batch_size)
+        check_batch_size(batch_size)
         self._sanitize_parameters(**settings)
 
     def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:
@@ -305,7 +263,7 @@ class HybridNerPipeline(Pipeline):
             model_outputs: a `TextPrediction`.
             **postprocess_parameters: those of the pipeline that bear on the output.
         """
-        (entities,) = self._entities([[model_outputs]], **_split(postprocess_parameters))
+        (entities,) = self._entities([[model_outputs]], **split_output(postprocess_parameters))
         return entities
 
     def get_iterator(
@@ -325,7 +283,7 @@ class HybridNerPipeline(Pipeline):
             batch_size: windows per forward pass.
             preprocess_params, forward_params, postprocess_params: as `_sanitize_parameters` sorts them.
         """
-        return self._entities(self._predictions(inputs, batch_size, forward_params), **_split(postprocess_params))
+        return self._entities(self._predictions(inputs, batch_size, forward_params), **split_output(postprocess_params))
 
     def _predictions(self, inputs: Iterable[Any], batch_size: int, decision: Mapping[str, Any]) -> Iterator[list[TextPrediction]]:
         """Predictions some batches at a time, so that texts of similar length can share a batch."""
@@ -369,7 +327,7 @@ class HybridNerPipeline(Pipeline):
 
     def _plan(self, inputs: Iterable[Any], batch_size: int | None = None, **kwargs: Any) -> Plan:
         _, decision, output = self._sanitize_parameters(**kwargs)
-        options = _split({**self._postprocess_params, **output})
+        options = split_output({**self._postprocess_params, **output})
         llm, *_ = (options.pop(name) for name in ("llm", "rules", "consistency", "most"))
         if "llm" not in llm:
             raise ModelError("dry_run tells what an LLM would be asked; it needs `llm` as well")
@@ -377,18 +335,6 @@ class HybridNerPipeline(Pipeline):
         predictions = self._predictions(inputs, size, {**self._forward_params, **decision})
         with open_verification(self.model, LlmOptions(**llm), **options) as verification:
             return verification.plan(list(chain.from_iterable(predictions)))
-
-
-def _check_batch_size(size: object) -> None:
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-        raise ModelError(f"batch_size must be a whole number of at least 1, not {size!r}")
-
-
-def _split(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of the output by name, all about the LLM together as `llm`."""
-    llm = {name: value for name, value in parameters.items() if name in _LLM}
-    output = ("threshold", "decoding", "rules", "consistency", "most")
-    return {**{name: parameters.get(name) for name in output}, "llm": llm}
 
 
 def _checked(

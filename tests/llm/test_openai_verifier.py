@@ -290,6 +290,7 @@ _EXTRA = st.recursive(
     lambda inner: (
         st.dictionaries(_LENGTH | st.sampled_from(["options", "thinking", "seed"]), inner, max_size=3)
         | st.lists(inner, max_size=2)
+        | st.tuples(inner)
     ),
     max_leaves=6,
 )
@@ -298,7 +299,9 @@ _EXTRA = st.recursive(
 @given(extra=st.dictionaries(_LENGTH | st.just("options"), _EXTRA, max_size=3), own=st.none() | st.integers(1, 10_000))
 def test_no_setting_asks_for_more_than_the_limit(extra: dict[str, Any], own: int | None) -> None:
     def lengths(value: Any) -> Iterator[Any]:
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        for key, item in (
+            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+        ):
             if key in ("max_tokens", "max_completion_tokens", "num_predict", "thinking_budget", "n"):
                 yield item
             else:
