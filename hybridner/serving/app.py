@@ -19,6 +19,7 @@ from hybridner.hybrid.verification import Verification
 from hybridner.serving.batching import OverloadedError, TooSlowError
 from hybridner.serving.bodies import receive_body, wait_until_gone
 from hybridner.serving.limits import Limits, TooLargeError
+from hybridner.serving.lingering import LingeringClose
 from hybridner.serving.logs import LOGGER
 from hybridner.serving.middleware import RequestLog
 from hybridner.serving.requests import parse_request
@@ -62,6 +63,7 @@ def create_app(
         title="hybridner", version=__version__, summary=f"Named entities of Chinese texts, found by {name}", lifespan=lifespan
     )
     app.add_middleware(RequestLog, metrics=lambda: app.state.service.metrics)
+    app.add_middleware(LingeringClose, max_bytes=bounds.forgotten_bytes, seconds=bounds.seconds)
     _add_predict(app, bounds)
     _add_status(app)
     return app

@@ -49,6 +49,11 @@ class Limits(Settings):
         """Of a request: as many as its characters can take in any notation of JSON."""
         return self.characters * _BYTES_PER_CHARACTER + _ENVELOPE
 
+    @property
+    def forgotten_bytes(self) -> int:
+        """Of a request that is refused while it is still being sent: so many more are received, and forgotten."""
+        return 4 * self.body_bytes
+
     def check(self, texts: Sequence[str]) -> None:
         """Let through what one request may ask for.
 

@@ -8,11 +8,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from anyio import to_thread
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from hybridner.errors import HybridNerError
+from hybridner.serving.lingering import LingeringClose
 from hybridner.space.errors import VisitorError
 from hybridner.space.models import Models
 from hybridner.space.review_store import ReviewStore
@@ -21,8 +23,8 @@ from hybridner.space.texts import page_texts
 
 #: Bytes of a request: a thousand reviewed texts have less.
 _MOST = 8_000_000
-#: So many are received of one with more, and forgotten: who is still sending cannot read why it is refused.
-_FORGOTTEN = 4 * _MOST
+#: Who is still sending when a request is refused is heard out.
+_TO_THE_END = Middleware(LingeringClose, max_bytes=4 * _MOST, seconds=30.0)
 
 
 def page_routes(models: Models, store: ReviewStore | None) -> list[Route]:
@@ -40,8 +42,8 @@ def page_routes(models: Models, store: ReviewStore | None) -> list[Route]:
         (review, *_) = read_reviews([data.get("item")], labels)
         return JSONResponse({"saved": store.save(str(data.get("queue")), review, labels)})
 
-    routes = [Route("/hybridner/export", _answer(export), methods=["POST"])]
-    return routes if store is None else [*routes, Route("/hybridner/save", _answer(save), methods=["POST"])]
+    answers = {"/hybridner/export": export} | ({} if store is None else {"/hybridner/save": save})
+    return [Route(path, _answer(work), methods=["POST"], middleware=[_TO_THE_END]) for path, work in answers.items()]
 
 
 def _answer(work: Callable[[dict[str, Any]], Response]) -> Callable[[Request], Any]:
@@ -74,13 +76,9 @@ async def _body(request: Request) -> bytes:
         raise ValueError("no JSON")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("x-forwarded-host", request.headers.get("host")):
         raise ValueError("another page")
-    body, received = bytearray(), 0
+    body = bytearray()
     async for chunk in request.stream():
-        received += len(chunk)
-        if received <= _MOST:
-            body += chunk
-        elif received > _FORGOTTEN:
-            break
-    if received > _MOST:
-        raise ValueError("too long")
+        body += chunk
+        if len(body) > _MOST:
+            raise ValueError("too long")
     return bytes(body)

@@ -15,7 +15,10 @@ import pytest
 
 pytest.importorskip("gradio", reason="gradio is not installed")
 
+from hybridner.space.texts import page_texts
 from tests.space.conftest import EXAMPLE
+from tests.support.late import answered_while_sending
+from tests.support.patience import PATIENCE
 
 Space = tuple[str, Path]
 
@@ -47,7 +50,7 @@ def request(url: str, body: object = None, *, raw: bytes | None = None, method: 
     data = raw if raw is not None else None if body is None else json.dumps(body).encode()
     message = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
     try:
-        with urllib.request.urlopen(message, timeout=60) as answer:
+        with urllib.request.urlopen(message, timeout=PATIENCE) as answer:
             return answer.status, answer.read().decode("utf-8", "replace")
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode("utf-8", "replace")
@@ -92,7 +95,7 @@ class Program:
         status, answer = request(self.url + "gradio_api/queue/join", body)
         if status != 200:
             return {"status": status, "answer": answer}
-        with urllib.request.urlopen(self.url + f"gradio_api/queue/data?session_hash={session}", timeout=60) as stream:
+        with urllib.request.urlopen(self.url + f"gradio_api/queue/data?session_hash={session}", timeout=PATIENCE) as stream:
             for line in stream:
                 if line.startswith(b"data:"):
                     message: dict[str, Any] = json.loads(line[5:])
@@ -189,7 +192,7 @@ SAVE = {"queue": "0" * 16, "item": REVIEW, "language": "en"}
 def post(space: Space, path: str, raw: bytes, **headers: str) -> tuple[int, str]:
     message = urllib.request.Request(space[0] + path, raw, {"Content-Type": "application/json", **headers})
     try:
-        with urllib.request.urlopen(message, timeout=60) as answer:
+        with urllib.request.urlopen(message, timeout=PATIENCE) as answer:
             return answer.status, answer.read().decode("utf-8", "replace")
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode("utf-8", "replace")
@@ -221,3 +224,10 @@ def test_reviews_that_are_none_are_refused(space: Space, path: str, raw: bytes, 
 @pytest.mark.parametrize("headers", [{"Content-Type": "text/plain"}, {"Origin": "http://elsewhere.example"}])
 def test_other_pages_cannot_save(space: Space, headers: dict[str, str]) -> None:
     assert post(space, "hybridner/save", json.dumps(SAVE).encode(), **headers)[0] in (400, 403)
+
+
+@pytest.mark.parametrize(("content_type", "first"), [("text/plain", 0), ("application/json", 8_100_000)])
+def test_who_is_still_sending_can_read_why_it_is_refused(space: Space, content_type: str, first: int) -> None:
+    port = int(space[0].rstrip("/").rpartition(":")[2])
+    answer = answered_while_sending(port, "/hybridner/save", b" " * first, b" " * 500_000, content_type)
+    assert answer == (400, {"error": page_texts("en")("problems.bad_request")})
