@@ -15,6 +15,7 @@ from hybridner.llm import Plan
 from hybridner.pipeline.definitions import DefinitionsPipeline
 from hybridner.spans import Label, LabelSet
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, chat, problem
+from tests.support.patience import PATIENCE
 from tests.support.tiny import small_records
 
 TEXT = "俄罗斯在叙利亚部署了干扰机。"
@@ -36,7 +37,7 @@ def server(answers: list[Reply]) -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def llm(server: ScriptedServer) -> dict:
-    return {"model": "some-model", "base_url": server.url, "api_key": KEY, "timeout": 5.0, "max_retries": 0}
+    return {"model": "some-model", "base_url": server.url, "api_key": KEY, "timeout": PATIENCE, "max_retries": 0}
 
 
 def spans(entities: list[dict]) -> list[tuple]:

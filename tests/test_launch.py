@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import own_port
+
 # A file for each process: what two of them print at the same moment can be mixed within a line.
 _SCRIPT = """
 from pathlib import Path
@@ -32,7 +34,7 @@ def test_one_process_in_place_of_several_says_so(options: list[str], processes: 
     script.write_text(_SCRIPT)
     command = [
         *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", *options, "--num_machines", "1"),
-        *("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", str(script)),
+        *("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", str(own_port()), str(script)),
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -14,6 +14,7 @@ from hybridner.errors import HybridNerError, ModelError
 from hybridner.hybrid import ExampleIndex
 from hybridner.llm import LlmError, OpenAIVerifier
 from tests.llm.scripted_server import HTML_502, KEY, Reply, ScriptedServer, chat, problem
+from tests.support.patience import PATIENCE
 from tests.support.tiny import TEXT, small_records
 
 PROVENANCE = {"local_label", "llm_label", "llm_score", "llm_status", "llm_model", "fusion", "llm_error", "llm_failure"}
@@ -39,7 +40,7 @@ def pipe(composite: HybridNerModel) -> HybridNerPipeline:
 
 
 def settings(server: ScriptedServer, **more: object) -> dict:
-    return {"model": "some-model", "base_url": server.url, "api_key": KEY, "timeout": 5.0, "max_retries": 0, **more}
+    return {"model": "some-model", "base_url": server.url, "api_key": KEY, "timeout": PATIENCE, "max_retries": 0, **more}
 
 
 def spans(entities: list[dict]) -> list[tuple[int, int, str]]:
@@ -163,12 +164,12 @@ def test_the_next_texts_are_read_while_answers_come_in(composite: HybridNerModel
     second_chunk_read = threading.Event()
 
     def script(body: dict, number: int) -> Reply:
-        assert second_chunk_read.wait(20), "nothing was read while the LLM was thinking"
+        assert second_chunk_read.wait(PATIENCE), "nothing was read while the LLM was thinking"
         return chat("State")
 
     server = ScriptedServer(script)
     try:
-        pipe = HybridNerPipeline(composite, device="cpu", llm=settings(server, timeout=30.0), threshold=0.6)
+        pipe = HybridNerPipeline(composite, device="cpu", llm=settings(server), threshold=0.6)
         read = 0
 
         def texts() -> Iterator[str]:

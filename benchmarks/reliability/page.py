@@ -13,7 +13,8 @@ from typing import Any
 from benchmarks.reliability import material
 from benchmarks.reliability.tally import Tally
 from tests.space.test_hostile_requests import VALUES, Program, request
-from tests.support.page import ROOT, free_port, quiet_environment, wait_for
+from tests.support.page import ROOT, quiet_environment, wait_for
+from tests.support.ports import own_port
 
 _RAW = (b"", b"{", b"[]", b'{"data": 5}', b"\xff\xfe", b"[" * 50_000, b'{"data": [], "fn_index": 99999}')
 _PATHS = tuple(f"gradio_api/{path}" for path in ("queue/join", "run/analyze", "call/analyze", "upload", "file=/etc/passwd"))
@@ -23,7 +24,7 @@ def run(folder: Path, seed: int, requests: int) -> Tally:
     """Hostile requests, 8 at a time; every tenth is an honest one."""
     tally, rng = Tally(), random.Random(seed)
     material.composite(folder / "model", seed)
-    log, port = folder / "log.txt", free_port()
+    log, port = folder / "log.txt", own_port()
     environment = quiet_environment(HYBRIDNER_MODEL=str(folder / "model"), GRADIO_SERVER_PORT=str(port), PYTHONPATH=str(ROOT))
     with log.open("w", encoding="utf-8") as output:
         command = [sys.executable, str(ROOT / "space" / "app.py")]

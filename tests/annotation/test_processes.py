@@ -23,6 +23,7 @@ from hybridner.llm.prices import Usage
 from tests.llm.scripted_server import KEY, ScriptedServer, chat
 from tests.support.annotation import rejects, rows, sentences, spans, write_lines
 from tests.support.launching import run_together
+from tests.support.patience import PATIENCE
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def server() -> Iterator[ScriptedServer]:
 
 
 def llm_of(server: ScriptedServer) -> dict[str, object]:
-    return {"model": "some-model", "base_url": server.url, "timeout": 20.0, "max_retries": 0}
+    return {"model": "some-model", "base_url": server.url, "timeout": PATIENCE, "max_retries": 0}
 
 
 def test_two_processes_share_the_work_and_the_budget(

@@ -18,6 +18,7 @@ from hybridner.llm import AnswerCache, Budget, ConfusionMatrix
 from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import Record, Span
 from tests.llm.scripted_server import KEY, ScriptedServer, chat
+from tests.support.patience import PATIENCE
 from tests.support.tiny import TEXT, small_records, tiny_member
 
 
@@ -87,7 +88,7 @@ def test_predict_asks_an_llm_about_doubtful_spans(
     names = ["O", "State", "System", "Place"]
     rows = [[0.91 if row == column else 0.03 for column in names] for row in names]
     settings = {"kinds": ["entity"], "spans_per_call": 1, "budget": {"calls": 4}, "confusion": {"labels": names, "rows": rows}}
-    verifier = {"model": "some-model", "base_url": server.url, "timeout": 20.0, "max_retries": 0}
+    verifier = {"model": "some-model", "base_url": server.url, "timeout": PATIENCE, "max_retries": 0}
     (tmp_path / "llm.yaml").write_text(yaml.safe_dump({"verifier": verifier, "settings": settings}))
     (tmp_path / "texts.txt").write_text(f"{TEXT}\n{TEXT[6:30]}\n", encoding="utf-8")
     arguments = ["predict", model, "--file", str(tmp_path / "texts.txt"), "--threshold", "0.6", "--device", "cpu"]

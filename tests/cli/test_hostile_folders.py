@@ -193,7 +193,6 @@ def test_standard_input_is_for_texts(folder: Path, loot: Path) -> None:
         input="y\n俄罗斯\n",
         capture_output=True,
         text=True,
-        timeout=300,
     )
     assert ended.returncode == 1
     assert ended.stdout == ""

@@ -14,6 +14,7 @@ from hybridner.cli.main import main
 from hybridner.data import read_records
 from tests.llm.scripted_server import KEY, Reply, ScriptedServer, chat, problem
 from tests.support.annotation import rejects, rows
+from tests.support.patience import PATIENCE
 
 TEXTS = ["俄罗斯在叙利亚部署了干扰机。", "北约的干扰机失灵。", "这句话没有实体。"]
 FOUND = [[(0, 3, "国家"), (10, 13, "武器")], [(3, 6, "武器")], []]
@@ -37,7 +38,7 @@ class Llm:
         self.describe()
 
     def describe(self, **settings: Any) -> None:
-        verifier = {"model": "some-model", "base_url": self.server.url, "max_retries": 0, "concurrency": 1, "timeout": 20.0}
+        verifier = {"model": "some-model", "base_url": self.server.url, "max_retries": 0, "concurrency": 1, "timeout": PATIENCE}
         content = {"verifier": verifier, "settings": {"template": "zh", **settings}}
         Path(self.file).write_text(yaml.safe_dump(content), encoding="utf-8")
 

@@ -11,6 +11,7 @@ from hybridner.ensemble import Candidate, select_entities
 from hybridner.errors import DataError, ModelError
 from hybridner.gazetteer import Rules
 from tests.llm.scripted_server import KEY, ScriptedServer, chat
+from tests.support.patience import PATIENCE
 from tests.support.reading import candidates_of
 from tests.support.tiny import LABELS, TEXT
 
@@ -109,7 +110,7 @@ def test_an_llm_cannot_break_a_rule(composite: HybridNerModel) -> None:
     server = ScriptedServer(lambda body, number: chat("State"))
     try:
         pipe = HybridNerPipeline(composite, device="cpu")
-        llm = {"model": "m", "base_url": server.url, "api_key": KEY, "timeout": 5.0, "max_retries": 0}
+        llm = {"model": "m", "base_url": server.url, "api_key": KEY, "timeout": PATIENCE, "max_retries": 0}
         found = {e["word"] for e in pipe(TEXT, threshold=0.0, llm=llm, llm_settings={"fusion": "replace"}) if e["llm_label"]}
         word = max((one for one in found if not one.isascii()), key=len)
         options = {"threshold": 0.0, "llm": llm, "llm_settings": {"fusion": "replace"}}

@@ -19,9 +19,7 @@ from hybridner.hybrid import HybridNerConfig
 from hybridner.llm import AnswerCache
 from hybridner.spans import RESOLVERS
 from tests.golden.make import ANSWERS, ASKED, COMPOSITE, EXPECTED, PREDICTIONS, RUN, TEXTS, decisions, judged, reading, verified
-
-#: Matrix libraries add in different orders.
-_TOLERANCE = 1e-4
+from tests.support.near import assert_same
 
 
 @pytest.fixture(scope="module")
@@ -40,22 +38,6 @@ def expected() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def found(model: HybridNerModel) -> dict[str, Any]:
     return reading(model)
-
-
-def assert_same(found: Any, expected: Any, where: str = "") -> None:
-    """Equal, numbers within the tolerance."""
-    if isinstance(expected, dict):
-        assert list(found) == list(expected), where
-        for key, value in expected.items():
-            assert_same(found[key], value, f"{where} / {key}")
-    elif isinstance(expected, list):
-        assert len(found) == len(expected), f"{where}: {found} instead of {expected}"
-        for number, value in enumerate(expected):
-            assert_same(found[number], value, f"{where} / {number}")
-    elif isinstance(expected, float):
-        assert found == pytest.approx(expected, abs=_TOLERANCE), where
-    else:
-        assert found == expected, where
 
 
 @pytest.mark.parametrize("decoding", RESOLVERS)

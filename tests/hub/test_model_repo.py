@@ -25,6 +25,7 @@ from hybridner.models import MEMBER_CLASSES
 from hybridner.spans import LabelSet
 from tests.hub.client import Client, RemoteError
 from tests.hub.hub_server import READ, STRANGER, WRITE, HubServer, Repo
+from tests.support.near import assert_same
 from tests.support.predictions import LABELS, made_up_predictions
 from tests.support.tiny import TEXT, tiny_member
 
@@ -80,6 +81,7 @@ def other_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def published(server: HubServer, push: Callable[..., str], composite_folder: Path) -> str:
     push(composite_folder, "me/composite")
+    assert len(server.repos["me/composite"].commits) == 2  # the empty repository, and the whole model
     return "me/composite"
 
 
@@ -122,11 +124,10 @@ def test_a_composite_comes_back_as_it_went(
     server: HubServer, published: str, client: Client, read: Callable[..., Any], composite_folder: Path
 ) -> None:
     assert set(server.files(published)) == PUBLISHED
-    assert len(server.repos[published].commits) == 2  # the empty repository, and the whole model
     assert server.files(published)["model.safetensors"] == (composite_folder / "model.safetensors").read_bytes()
     expected = entities_of(composite_folder)
     assert expected
-    assert read(published) == expected
+    assert_same(read(published), expected)
     names = client.run(
         "from transformers import AutoModel\nresult = AutoModel.from_pretrained(repo_id).member_names", repo_id=published
     )
@@ -169,11 +170,11 @@ def test_the_cache_is_enough_offline(
     expected = read(published)
     push(calibrated_folder, "me/calibrated", private=True)
     doubts = candidates("me/calibrated", token=READ)
-    assert doubts == candidates_of(calibrated_folder)
+    assert_same(doubts, candidates_of(calibrated_folder))
     asked = len(server.requests)
     with Client(server.url, home, HF_HUB_OFFLINE="1", HF_TOKEN=WRITE) as offline:
         offline.run("import hybridner")
-        assert offline.run(READ_TEXT, repo_id=published, text=TEXT, options={}) == expected
+        assert_same(offline.run(READ_TEXT, repo_id=published, text=TEXT, options={}), expected)
         assert offline.run(CANDIDATES, repo_id="me/calibrated", text=TEXT, options={}) == doubts
         with pytest.raises(RemoteError, match="HF_HUB_OFFLINE is set") as problem:
             offline.run(PUSH, folder=str(calibrated_folder), repo_id="me/x", options={})
@@ -189,7 +190,7 @@ def test_a_private_model_is_for_those_with_access(
     for token in (False, STRANGER):
         with pytest.raises(RemoteError, match="me/private"):
             read("me/private", token=token)
-    assert read("me/private", token=READ) == entities_of(composite_folder)
+    assert_same(read("me/private", token=READ), entities_of(composite_folder))
 
 
 def test_private_is_not_promised_where_everybody_looks(
@@ -213,8 +214,9 @@ def test_a_revision_stands_beside_main(
     push(other_folder, published, revision="v2")
     assert server.files(published) == before
     assert 'revision="v2"' in server.files(published, "v2")["README.md"].decode()
-    assert read(published, revision="v2") == entities_of(other_folder)
-    assert read(published) == entities_of(composite_folder) != entities_of(other_folder)
+    assert_same(read(published, revision="v2"), entities_of(other_folder))
+    assert_same(read(published), entities_of(composite_folder))
+    assert entities_of(composite_folder) != entities_of(other_folder)
 
 
 def test_weights_of_an_earlier_model_do_not_stay(server: HubServer, push: Callable[..., str], other_folder: Path) -> None:
@@ -335,7 +337,7 @@ def test_a_calibrated_composite_takes_its_stackers_along(
     assert "(calibration.png)" in card
     assert "| **forest** |" in card
     where = {"revision": "v2"} if "revision" in options else {"token": READ}
-    assert candidates(repo_id, **where) == candidates_of(calibrated_folder)
+    assert_same(candidates(repo_id, **where), candidates_of(calibrated_folder))
     if "private" in options:
         with pytest.raises(RemoteError, match=repo_id):
             candidates(repo_id, token=STRANGER)
@@ -350,7 +352,7 @@ def test_files_of_an_earlier_calibration_do_not_stay(
     model.save_pretrained(tmp_path)
     push(tmp_path, "me/recalibrated")
     assert set(server.files("me/recalibrated")) == PUBLISHED
-    assert read("me/recalibrated") == entities_of(tmp_path)
+    assert_same(read("me/recalibrated"), entities_of(tmp_path))
 
 
 def test_composites_go_by_push_to_hub_with_their_stackers(
@@ -362,7 +364,7 @@ def test_composites_go_by_push_to_hub_with_their_stackers(
         repo_id="me/by-push-to-hub",
         token=WRITE,
     )
-    assert candidates("me/by-push-to-hub", token=READ) == candidates_of(calibrated_folder)
+    assert_same(candidates("me/by-push-to-hub", token=READ), candidates_of(calibrated_folder))
 
 
 def test_an_adapter_is_published_when_others_have_its_base(
@@ -391,7 +393,7 @@ def test_an_adapter_is_published_when_others_have_its_base(
     assert json.loads(files["encoder-0/adapter_config.json"])["base_model_name_or_path"] == published
     card = ModelCard(files["README.md"].decode()).data.to_dict()
     assert (card["base_model"], card["base_model_relation"]) == ([published], "adapter")
-    assert read("me/adapter") == entities_of(tmp_path / "merged")
+    assert_same(read("me/adapter"), entities_of(tmp_path / "merged"))
 
 
 def test_members_go_by_push_to_hub_too(server: HubServer, client: Client, read: Callable[..., Any], tmp_path: Path) -> None:
@@ -406,7 +408,7 @@ def test_members_go_by_push_to_hub_too(server: HubServer, client: Client, read: 
         token=WRITE,
     )
     assert kind == type(member).__name__
-    assert read("me/member") == entities_of(tmp_path)
+    assert_same(read("me/member"), entities_of(tmp_path))
 
 
 def test_a_name_without_owner_is_ones_own(server: HubServer, push: Callable[..., str], tmp_path: Path) -> None:

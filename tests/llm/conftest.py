@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator
 
+import anyio
 import openai  # noqa: F401  # its import takes a while, which time limits in the tests are not meant for
 import pytest
 
@@ -41,13 +43,28 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def time_limits(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
+    """Those that stages set from now on: one that is called strikes, and none by itself."""
+    limits: list[Callable[[], object]] = []
+
+    def set_limit(_: float | None) -> anyio.CancelScope:
+        scope, loop = anyio.CancelScope(), asyncio.get_running_loop()
+        limits.append(lambda: loop.call_soon_threadsafe(scope.cancel))
+        return scope
+
+    monkeypatch.setattr("hybridner.llm.background.anyio.move_on_after", set_limit)
+    return limits
+
+
+@pytest.fixture
 def labels() -> LabelSet:
     return LabelSet((Label("LOC", "地名", "Places."), Label("PER", "人名"), Label("ORG", "机构")), "news")
 
 
 @pytest.fixture
-def refused() -> str:
+def refused() -> Iterator[str]:
     """An address at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+    with socket.socket() as held:
+        # Held so that nobody else is given it, and not listened at.
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}/v1"

@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,7 @@ from typing import Any
 
 from hybridner.ensemble import Candidate
 from hybridner.llm import OpenAIVerifier
+from tests.support.patience import PATIENCE
 
 KEY = "hush-very-secret-0123456789"
 
@@ -97,7 +97,7 @@ class ScriptedServer:
             def _send(self, reply: Reply) -> None:
                 if reply.how in ("hang", "drop"):
                     if reply.how == "hang":
-                        owner.stopping.wait(20)
+                        owner.stopping.wait(PATIENCE)
                     self.close_connection = True
                     return
                 self.send_response(reply.status)
@@ -143,7 +143,7 @@ class ScriptedServer:
 
 def verifier(server: ScriptedServer | str, **settings: Any) -> OpenAIVerifier:
     url = server if isinstance(server, str) else server.url
-    return OpenAIVerifier("some-model", url, KEY, **{"timeout": 5.0, "max_retries": 2, **settings})
+    return OpenAIVerifier("some-model", url, KEY, **{"timeout": PATIENCE, "max_retries": 2, **settings})
 
 
 def candidate(
@@ -166,11 +166,3 @@ def candidate(
     if weight is None:
         weight = 0.0 if label == "O" else math.log(p / distribution[0])
     return Candidate(start, end, label, chosen, distribution, weight, u, {"a": label} if votes is None else votes)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for something that happens in another thread; a test that waits in vain fails."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)

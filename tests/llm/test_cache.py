@@ -14,6 +14,7 @@ from hybridner.llm import Answer, AnswerCache, LlmError, Message, OpenAIVerifier
 from hybridner.llm.cache import LEASE
 from hybridner.llm.prices import Usage
 from tests.llm.scripted_server import KEY, verifier
+from tests.support.patience import PATIENCE
 
 QUESTION = Question((Message("user", "秘密文本"),), ("LOC", "Non-Entity"))
 ANSWER = Answer("LOC", "served", 10, 2, 0.5, 2, True, ((0.9, 0.1),))
@@ -72,7 +73,7 @@ def test_several_processes_write_at_once(tmp_path: Path) -> None:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE)
         assert process.exitcode == 0
     assert len(AnswerCache(path)) == 60 + 4 * 60
 
@@ -87,7 +88,7 @@ def test_a_connection_does_not_cross_a_fork(tmp_path: Path) -> None:
     cache = AnswerCache(tmp_path / "cache.sqlite")
     process = multiprocessing.get_context("fork").Process(target=_put_over_another_connection, args=(cache,))
     process.start()
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == 0
     assert cache.get("child") == ANSWER
 

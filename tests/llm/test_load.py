@@ -30,9 +30,9 @@ from tests.llm.scripted_server import (
     chat,
     problem,
     verifier,
-    wait_until,
 )
 from tests.support.forked import Forked
+from tests.support.patience import PATIENCE, wait_until
 
 SPANS = 2_000
 BATCH = 250
@@ -50,8 +50,8 @@ FAULTS = [
     chat(""),
     chat("I would rather not say."),
 ]
-#: Numbers of the requests that get no reply at all; each takes the client's whole time limit, so there are few, at one time.
-HANGING = (300, 301)
+#: Numbers of two requests that get no reply until another number has come, all of them in the first batch.
+LATE, DROPPED_AT = (100, 101), 200
 
 
 def batch(first: int, size: int = BATCH) -> tuple[list[str], list[list[Candidate]]]:
@@ -63,29 +63,34 @@ def batch(first: int, size: int = BATCH) -> tuple[list[str], list[list[Candidate
 
 
 class Faulty:
-    """A script with 15 % faults of all kinds, two of them replies that never come; keeps count of good replies by question."""
+    """A script with 15 % faults of all kinds, and two replies that never come; keeps count of good replies by question."""
 
     def __init__(self) -> None:
         self.dice = random.Random(7)
         self.good: Counter[int] = Counter()
         self.faults = self.total = 0
-        self._lock = threading.Lock()
+        self._lock, self._drop = threading.Lock(), threading.Event()
 
     def __call__(self, body: dict[str, Any], _: int) -> Reply:
         with self._lock:
             self.total += 1
+            is_late = self.total in LATE
             faulty, kind = self.dice.random() < 0.15, self.dice.choice(FAULTS)
-            if self.total in HANGING or faulty:
-                self.faults += 1
-                return HANG if self.total in HANGING else kind
-            self.good[hash(str(body))] += 1
-            return chat("LOC")
+            if self.total == DROPPED_AT:
+                self._drop.set()
+            if not (is_late or faulty):
+                self.good[hash(str(body))] += 1
+                return chat("LOC")
+            self.faults += 1
+        if is_late:
+            assert self._drop.wait(PATIENCE)
+        return DROP if is_late else kind
 
 
 def test_two_thousand_spans_with_faults(serve: Callable[[Any], ScriptedServer], labels: LabelSet, tmp_path: Path) -> None:
     script = Faulty()
     server = serve(script)
-    client = verifier(server, concurrency=32, max_retries=8, timeout=15.0)
+    client = verifier(server, concurrency=32, max_retries=30)
     settings = LlmSettings(fusion="replace", time_limit=None, spans_per_call=1)
     cache = AnswerCache(tmp_path / "cache.sqlite")
     statuses: Counter[str] = Counter()
@@ -128,11 +133,12 @@ from hybridner.llm import AnswerCache, LlmSettings, LlmStage
 from hybridner.spans import LabelSet
 from tests.llm.scripted_server import verifier
 from tests.llm.test_load import batch
+from tests.support.patience import PATIENCE
 
 url, path, labels = sys.argv[1:]
 labels = LabelSet.from_dict(json.loads(labels))
 settings = LlmSettings(spans_per_call=1, time_limit=None)
-with LlmStage(verifier(url, concurrency=8, timeout=60.0), labels, settings, cache=AnswerCache(path)) as stage:
+with LlmStage(verifier(url, concurrency=8, timeout=PATIENCE), labels, settings, cache=AnswerCache(path)) as stage:
     stage.run(*batch(0, 200))
 """
 
@@ -150,7 +156,7 @@ def test_a_killed_process_goes_on_from_the_cache(
     server = serve(stalls)
     first = Forked("-c", WORK, server.url, str(path), json.dumps(labels.to_dict()))
     try:
-        wait_until(lambda: len(server.requests) >= 108 or first.poll() is not None, 60)
+        wait_until(lambda: len(server.requests) >= 108 or first.poll() is not None)
         wait_until(lambda: len(AnswerCache(path)) == 100)
     finally:
         first.kill()
@@ -174,7 +180,7 @@ def test_processes_on_one_cache_send_each_question_once(
 
     server, path = serve(slow), tmp_path / "cache.sqlite"
     # On a busy machine a process may stand still for longer than a claim lasts.
-    work = f"import hybridner.llm.cache\nhybridner.llm.cache.LEASE = 120.0\n{WORK}"
+    work = f"import hybridner.llm.cache\nhybridner.llm.cache.LEASE = 3_600.0\n{WORK}"
     processes = [Forked("-c", work, server.url, str(path), json.dumps(labels.to_dict())) for _ in range(3)]
     assert [process.wait().returncode for process in processes] == [0, 0, 0]
     assert len(server.asked()) == len(set(server.asked())) == 200

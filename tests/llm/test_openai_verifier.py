@@ -46,6 +46,7 @@ from tests.llm.scripted_server import (
     problem,
     verifier,
 )
+from tests.support.patience import PATIENCE
 
 QUESTION = Question((Message("system", "s"), Message("user", "u")), ("LOC", "Non-Entity"))
 Serve = Callable[[Any], ScriptedServer]
@@ -142,9 +143,17 @@ def test_a_lasting_fault_is_said_after_the_last_try(fault: str, serve: Serve) ->
 @pytest.mark.parametrize("reply", [HANG, DRIP], ids=["hang", "slow drip"])
 def test_one_try_takes_no_longer_than_its_time_limit(reply: Reply, serve: Serve) -> None:
     # The drip sends a byte every 50 ms, so a limit on the pause between bytes would never strike.
-    server = serve([reply, chat("LOC")])
-    answer = ask(verifier(server, timeout=0.5))
-    assert (answer.content, answer.attempts) == ("LOC", 2)
+    asked = verifier(serve(chat("LOC")), timeout=0.5, max_retries=30)
+
+    def script(_: dict[str, Any], number: int) -> Reply:
+        # The next try has all the time it needs.
+        asked._settings = asked._settings.model_copy(update={"timeout": PATIENCE})
+        return reply if number == 0 else chat("LOC")
+
+    server = serve(script)
+    asked._settings = asked._settings.model_copy(update={"base_url": server.url})
+    assert ask(asked).content == "LOC"
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -171,13 +180,13 @@ def test_retry_after_holds_back_every_question(serve: Serve, monkeypatch: pytest
         waits.append(seconds)
         await sleep(0)
 
-    server = serve([problem(429, Retry_After="7"), chat("LOC")])
+    server = serve([problem(429, Retry_After="50"), chat("LOC")])
     monkeypatch.setattr("hybridner.llm.openai_verifier.asyncio.sleep", note)
     asked = verifier(server)
     ask(asked)
     ask(asked)
     assert waits[0] == 0
-    assert all(6 < wait <= 7 for wait in waits[1:])
+    assert all(0 < wait <= 50 for wait in waits[1:])
     assert len(waits) == 3
 
 
@@ -244,7 +253,7 @@ RATE_LIMITED = {"code": 429, "message": "rate limited"}
 def test_what_kind_of_failure_it_is(reply: Reply, kind: str, requests: int, message: str, serve: Serve) -> None:
     server = serve(reply)
     with pytest.raises(VerifierError, match=message) as caught:
-        ask(verifier(server, timeout=20.0))
+        ask(verifier(server))
     assert (caught.value.kind, len(server.requests)) == (FailureKind(kind), requests)
     assert caught.value.fatal == (kind == "refused")
 

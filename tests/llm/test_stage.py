@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from tests.llm.scripted_server import (
     verifier,
 )
 from tests.llm.stage_case import ROW, RUSSIA, SURE, TEXT, Own, Serve, by_span, run
+from tests.support.patience import wait_until
 
 
 def test_replace_follows_the_llm_and_says_so(serve: Serve, labels: LabelSet) -> None:
@@ -124,11 +126,17 @@ def test_after_an_expired_key_nothing_more_is_asked(serve: Serve, labels: LabelS
         assert stage.run(texts[:1], rows[:1])[0][0].provenance.status == "asked"
 
 
-def test_one_time_limit_for_the_whole_call(serve: Serve, labels: LabelSet) -> None:
-    server = serve(lambda body, _: chat("PER") if "“叙利亚”" in body["messages"][-1]["content"] else HANG)
-    with LlmStage(
-        verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1, fusion="replace", time_limit=5.0)
-    ) as stage:
+def test_one_time_limit_for_the_whole_call(serve: Serve, labels: LabelSet, time_limits: list[Callable[[], object]]) -> None:
+    def script(body: dict[str, Any], _: int) -> Reply:
+        if "“叙利亚”" in body["messages"][-1]["content"]:
+            return chat("PER")
+        wait_until(lambda: stage.report().calls == 1)
+        for strike in time_limits:
+            strike()
+        return HANG
+
+    settings = LlmSettings(spans_per_call=1, fusion="replace", time_limit=5.0)
+    with LlmStage(verifier(serve(script)), labels, settings) as stage:
         russia, syria, _ = stage.run([TEXT], [ROW])[0]
         assert stage.report().failed == 1
     assert syria.provenance.llm_label == "PER"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,9 @@ from tests.llm.scripted_server import (
     chat,
     problem,
     verifier,
-    wait_until,
 )
 from tests.llm.stage_case import ROW, RUSSIA, TEXT, Serve, by_span, run
+from tests.support.patience import PATIENCE, wait_until
 
 
 def test_a_run_is_repeated_from_its_cache_without_a_server(serve: Serve, labels: LabelSet, tmp_path: Path) -> None:
@@ -74,50 +75,52 @@ def test_a_replay_names_what_is_missing(serve: Serve, labels: LabelSet, tmp_path
 
 def test_equal_questions_at_the_same_time_are_asked_once(serve: Serve, labels: LabelSet) -> None:
     release = threading.Event()
-    server = serve(lambda *_: chat("PER") if release.wait(20) else HANG)
-    with LlmStage(verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1, fusion="replace")) as stage:
+    server = serve(lambda *_: chat("PER") if release.wait(PATIENCE) else HANG)
+    with LlmStage(verifier(server), labels, LlmSettings(spans_per_call=1, fusion="replace")) as stage:
         futures = [stage.submit([TEXT] * 3, [[RUSSIA]] * 3) for _ in range(2)]
         wait_until(lambda: len(server.requests) == 1)
         release.set()
-        results = [row[0] for future in futures for row in future.result(30)]
+        results = [row[0] for future in futures for row in future.result(PATIENCE)]
     assert len(server.requests) == 1
     assert [v.provenance.llm_label for v in results] == ["PER"] * 6
     assert sorted(v.provenance.status for v in results) == ["asked"] + ["cached"] * 5
 
 
-def test_whoever_waits_for_anothers_question_asks_it_when_that_one_gives_up(serve: Serve, labels: LabelSet) -> None:
+def test_whoever_waits_for_anothers_question_asks_it_when_that_one_gives_up(
+    serve: Serve, labels: LabelSet, time_limits: list[Callable[[], object]]
+) -> None:
     server = serve([HANG, chat("PER")])
-    with LlmStage(
-        verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1, fusion="replace", time_limit=3.0)
-    ) as stage:
+    with LlmStage(verifier(server), labels, LlmSettings(spans_per_call=1, fusion="replace")) as stage:
         first = stage.submit([TEXT], [[RUSSIA]])
         wait_until(lambda: len(server.requests) == 1)
-        object.__setattr__(stage.settings, "time_limit", 20.0)
+        of_the_first = list(time_limits)
         second = stage.submit([TEXT], [[RUSSIA]])
-        assert first.result(30)[0][0].provenance.status == "failed"
-        assert second.result(30)[0][0].provenance.llm_label == "PER"
+        for strike in of_the_first:
+            strike()
+        assert first.result(PATIENCE)[0][0].provenance.status == "failed"
+        assert second.result(PATIENCE)[0][0].provenance.llm_label == "PER"
 
 
 def test_the_caller_goes_on_while_the_llm_is_asked(serve: Serve, labels: LabelSet) -> None:
     release = threading.Event()
-    server = serve(lambda *_: chat("PER") if release.wait(20) else HANG)
-    with LlmStage(verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1)) as stage:
+    server = serve(lambda *_: chat("PER") if release.wait(PATIENCE) else HANG)
+    with LlmStage(verifier(server), labels, LlmSettings(spans_per_call=1)) as stage:
         one = stage.submit([TEXT], [[RUSSIA]])
         two = stage.submit(["又" + TEXT], [[candidate(7, 10)]])
         # Both batches are with the server while this thread is free.
         wait_until(lambda: len(server.requests) == 2)
         assert not one.done()
         release.set()
-        assert one.result(30)[0][0].provenance.status == two.result(30)[0][0].provenance.status == "asked"
+        assert one.result(PATIENCE)[0][0].provenance.status == two.result(PATIENCE)[0][0].provenance.status == "asked"
 
 
 def test_closing_ends_what_is_under_way(serve: Serve, labels: LabelSet) -> None:
     server = serve(HANG)
-    stage = LlmStage(verifier(server, timeout=30.0), labels, LlmSettings(spans_per_call=1))
+    stage = LlmStage(verifier(server), labels, LlmSettings(spans_per_call=1))
     future = stage.submit([TEXT], [ROW])
     wait_until(lambda: len(server.requests) == 2)
     stage.close()
     stage.close()
-    assert future.cancelled() or future.exception(5) is not None
+    assert future.cancelled() or future.exception(PATIENCE) is not None
     with pytest.raises(LlmError, match="closed"):
         stage.run([TEXT], [ROW])

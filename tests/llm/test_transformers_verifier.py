@@ -6,13 +6,10 @@ import asyncio
 import math
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
@@ -34,6 +31,8 @@ from hybridner.llm import (
 )
 from hybridner.spans import Label, LabelSet
 from tests.llm.scripted_server import candidate
+from tests.support.patience import PATIENCE, wait_until
+from tests.support.ports import own_port
 
 OPTIONS = ("LOC", "PERSON", "Non-Entity")
 QUESTION = Question((Message("system", "choose"), Message("user", "在[北京]")), OPTIONS)
@@ -138,9 +137,7 @@ def served(folder: Path, tmp_path: Path) -> Iterator[str]:
     pytest.importorskip("uvicorn", reason="`transformers serve` needs transformers[serving]")
     if not command.exists():
         pytest.skip("the `transformers` command is not installed beside this Python")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = own_port()
     log = tmp_path / "serve.log"
     surroundings = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
     arguments = ["serve", str(folder), "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
@@ -156,20 +153,23 @@ def served(folder: Path, tmp_path: Path) -> Iterator[str]:
 
 
 def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    """Whether it does, once it has started; False if it ends instead."""
     opener = build_opener(ProxyHandler({}))
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
+
+    def answers() -> bool:
         try:
-            with opener.open(url, timeout=2):
+            with opener.open(url, timeout=PATIENCE):
                 return True
-        except (URLError, OSError):
-            time.sleep(0.2)
-    return False
+        except OSError:
+            return False
+
+    wait_until(lambda: process.poll() is not None or answers())
+    return process.poll() is None
 
 
 def test_transformers_serve_speaks_the_protocol(served: str, folder: Path) -> None:
     labels = LabelSet((Label("LOC", "地名"), Label("PER"), Label("ORG")))
-    verifier = OpenAIVerifier(str(folder), served, timeout=60, max_retries=0, max_tokens=4)
+    verifier = OpenAIVerifier(str(folder), served, timeout=PATIENCE, max_retries=0, max_tokens=4)
     with LlmStage(verifier, labels) as stage:
         verified = stage.run(["俄罗斯在叙利亚部署了干扰机。"], [[candidate(0, 3)]])[0][0]
         report = stage.report()

@@ -18,10 +18,13 @@ from hybridner.data import label_set
 from hybridner.llm import AnswerCache
 from hybridner.models import MEMBER_CLASSES
 from tests.llm.scripted_server import ScriptedServer, chat
+from tests.support.patience import PATIENCE
+from tests.support.ports import own_port
 from tests.support.tiny import tiny_member
 
 Run = Callable[..., nbformat.NotebookNode]
 
+PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 #: The beginning of a path on somebody's own machine.
@@ -43,7 +46,7 @@ def texts_of(cell: nbformat.NotebookNode) -> list[str]:
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KernelManager]:
     """One for all notebooks: importing torch takes longer than most of them."""
     variables = {"PYTHONPATH": str(NOTEBOOKS.parent), "OMP_NUM_THREADS": "1", "NO_PROXY": "127.0.0.1"}
-    manager = KernelManager(kernel_name="python3")
+    manager = KernelManager(kernel_name="python3", cache_ports=False, **{name: own_port() for name in PORTS})
     with pytest.MonkeyPatch.context() as environment:
         for name, value in variables.items():
             environment.setenv(name, value)
@@ -68,7 +71,7 @@ def run(kernel: KernelManager, tmp_path: Path) -> Run:
             f"os.environ.update({variables!r})"
         )
         notebook.cells.insert(0, nbformat.v4.new_code_cell(before))
-        NotebookClient(notebook, timeout=120, km=kernel, coalesce_streams=True).execute()
+        NotebookClient(notebook, timeout=int(PATIENCE), startup_timeout=int(PATIENCE), km=kernel, coalesce_streams=True).execute()
         del notebook.cells[0]
         return notebook
 

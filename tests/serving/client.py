@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
 from typing import Any
 
 from tests.support.forked import Forked
+from tests.support.patience import PATIENCE, wait_until
 
 
 class RunningService:
@@ -16,11 +16,8 @@ class RunningService:
 
     def __init__(self, *arguments: str) -> None:
         self.process = Forked("-m", "hybridner", "serve", *arguments, "--port", "0", "--threads", "2")
-        deadline = time.monotonic() + 120
-        while "startup complete" not in self.process.stderr:
-            assert self.process.poll() is None, self.process.stderr
-            assert time.monotonic() < deadline, "no word of the service"
-            time.sleep(0.01)
+        wait_until(lambda: "startup complete" in self.log or self.process.poll() is not None, lambda: "no word of the service")
+        assert self.process.poll() is None, self.log
         self.port = int(next(event["port"] for event in self.events() if event["event"] == "listening"))
 
     @property
@@ -37,7 +34,7 @@ class RunningService:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers or {})
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 status, content, found = answer.status, answer.read(), answer.headers
         except urllib.error.HTTPError as error:
             status, content, found = error.code, error.read(), error.headers
@@ -47,4 +44,4 @@ class RunningService:
     def stop(self) -> int:
         """Its exit status after SIGTERM."""
         self.process.terminate()
-        return self.process.wait(60).returncode
+        return self.process.wait().returncode

@@ -21,9 +21,11 @@ from hybridner.hybrid.verification import LlmOptions, open_verification
 from hybridner.llm import OpenAIVerifier, VerifiedCandidate
 from hybridner.serving.app import create_app
 from hybridner.serving.verification import RequestVerifier
-from tests.llm.scripted_server import KEY, Reply, ScriptedServer, chat, problem, wait_until
+from tests.llm.scripted_server import KEY, Reply, ScriptedServer, chat, problem
 from tests.serving.client import RunningService
-from tests.serving.test_service import figure, rounded
+from tests.serving.test_service import figure
+from tests.support.near import assert_same
+from tests.support.patience import PATIENCE, wait_until
 from tests.support.tiny import TEXT
 
 TEXTS = [TEXT, TEXT[6:30], ""]
@@ -48,7 +50,7 @@ def may_answer() -> threading.Event:
 @pytest.fixture(scope="module")
 def llm(answers: list[Reply], may_answer: threading.Event) -> Iterator[ScriptedServer]:
     def reply(body: dict[str, Any], number: int) -> Reply:
-        may_answer.wait(20)
+        may_answer.wait(PATIENCE)
         return answers[0]
 
     running = ScriptedServer(reply)
@@ -59,12 +61,12 @@ def llm(answers: list[Reply], may_answer: threading.Event) -> Iterator[ScriptedS
 @pytest.fixture(scope="module")
 def service(composite_folder: Path, llm: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp("llm")
-    verifier = {"model": "some-model", "base_url": llm.url, "max_retries": 0, "timeout": 10}
+    verifier = {"model": "some-model", "base_url": llm.url, "max_retries": 0, "timeout": PATIENCE}
     (folder / "llm.yaml").write_text(yaml.safe_dump({"verifier": verifier, "settings": SETTINGS}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", KEY)
         running = RunningService(
-            str(composite_folder), "--llm", str(folder / "llm.yaml"), "--timeout", "20", "--waiting", str(WAITING)
+            str(composite_folder), "--llm", str(folder / "llm.yaml"), "--timeout", str(PATIENCE), "--waiting", str(WAITING)
         )
     yield running
     running.process.kill()
@@ -95,7 +97,7 @@ def spans(rows: list[list[dict[str, Any]]]) -> list[list[tuple[int, int, str]]]:
 
 def unstated(rows: Any) -> Any:
     """Whether an answer was asked for or came from another question alike is a matter of order."""
-    return [[{**e, "llm_status": e["llm_status"].replace("cached", "asked")} for e in row] for row in rounded(rows)]
+    return [[{**e, "llm_status": e["llm_status"].replace("cached", "asked")} for e in row] for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_a_request_is_answered_as_the_pipeline_answers_with_this_llm(
     asked = {"model": "some-model", "base_url": llm.url, "api_key": KEY, "max_retries": 0}
     expected = pipe(TEXTS, llm=asked, llm_settings=SETTINGS, **parameters)
     found = ask(service, TEXTS, **parameters)
-    assert unstated(found) == unstated(expected)
+    assert_same(unstated(found), unstated(expected))
     verified = [entity for row in found for entity in row if entity["llm_label"] is not None]
     assert verified
     assert {(e["source"], e["llm_model"], e["needs_review"]) for e in verified} == {("llm", "served-model-v2", False)}
@@ -116,7 +118,7 @@ def test_a_request_is_answered_as_the_pipeline_answers_with_this_llm(
 
 def test_a_request_may_do_without_it(service: RunningService, pipe: HybridNerPipeline, llm: ScriptedServer) -> None:
     before = len(llm.requests)
-    assert rounded(ask(service, TEXTS, threshold=0.3, llm=False)) == rounded(pipe(TEXTS, threshold=0.3))
+    assert_same(ask(service, TEXTS, threshold=0.3, llm=False), pipe(TEXTS, threshold=0.3))
     assert len(llm.requests) == before
     assert spans(ask(service, TEXTS, threshold=0.3, llm=True)) == spans(ask(service, TEXTS, threshold=0.3))
 
@@ -143,14 +145,14 @@ def test_who_waits_for_the_llm_holds_nobody_up(
     may_answer.clear()
     many = [TEXT.replace("2023", "2024")] * (WAITING - 1)
     before = figure(service, "hybridner_llm_skipped_texts_total")
-    under_way = llm.under_way
+    asked = len(llm.requests)
     with ThreadPoolExecutor(1) as clients:
         waiting = clients.submit(ask, service, many, threshold=0.6)
-        wait_until(lambda: llm.under_way > under_way)
+        wait_until(lambda: len(llm.requests) > asked)
         assert figure(service, "hybridner_llm_waiting_texts") == len(many)
-        assert rounded(ask(service, TEXT, llm=False)) == rounded(pipe(TEXT))
+        assert_same(ask(service, TEXT, llm=False), pipe(TEXT))
         # No more may wait for it, so these are not asked about.
-        assert rounded(ask(service, many, threshold=0.6)) == rounded(pipe(many, threshold=0.6))
+        assert_same(ask(service, many, threshold=0.6), pipe(many, threshold=0.6))
         assert not waiting.done()
         may_answer.set()
         assert all(entity["llm_label"] == "State" for row in waiting.result() for entity in row if entity["uncertainty"] > 0.6)

@@ -16,7 +16,8 @@ from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.space import Analyzer, Limits
 from tests.llm.scripted_server import Reply, ScriptedServer, chat
 from tests.support.browser import browser
-from tests.support.page import ROOT, free_port, quiet_environment, wait_for
+from tests.support.page import ROOT, quiet_environment, wait_for
+from tests.support.ports import own_port
 from tests.support.tiny import TEXT
 from tests.support.visitor import Visitor
 
@@ -56,7 +57,7 @@ def space(
 ) -> Iterator[tuple[str, Path]]:
     """The address of a page with two models as it runs, and the file that holds what it prints."""
     pytest.importorskip("gradio", reason="gradio is not installed")
-    port = free_port()
+    port = own_port()
     log = tmp_path_factory.mktemp("space") / "log.txt"
     options = ("--port", str(port), "--save", str(kept_reviews), "--device", "cpu")
     with log.open("w", encoding="utf-8") as output:
@@ -73,8 +74,8 @@ def space(
             wait_for(url, process)
             yield url, log
         finally:
-            process.terminate()
-            process.wait(20)
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from hybridner.space import PUBLIC_HOSTS, Limits
 from hybridner.space.serving import MODEL_VARIABLE
 from tests.support.forked import run
 from tests.support.page import ROOT, quiet_environment
+from tests.support.patience import PATIENCE
 from tests.support.tiny import TEXT
 
 Space = tuple[str, Path]
@@ -28,7 +29,7 @@ Space = tuple[str, Path]
 
 @pytest.fixture(scope="module")
 def client(space: Space) -> Client:
-    return Client(space[0], verbose=False)
+    return Client(space[0], verbose=False, httpx_kwargs={"timeout": PATIENCE})
 
 
 def plain(entity: dict[str, object]) -> dict[str, object]:

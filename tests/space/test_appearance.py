@@ -22,13 +22,12 @@ pytest.importorskip("gradio", reason="gradio is not installed")
 
 def test_the_page_speaks_english_too(visitor: Visitor) -> None:
     visitor.analyze()
-    visitor.click("#language input[value=en]")
-    visitor.wait(lambda: visitor.text("#analyze").strip() == "Analyze")
+    visitor.speak("en", "Analyze")
     visitor.open_settings()
-    visitor.wait(lambda: "candidate spans" in visitor.text("#preview"))
-    assert "Certainty" in visitor.text("#result-here .hn-table")
-    assert "阈值" not in visitor.text("body")
-    assert visitor.run("return document.documentElement.lang") == "en"
+    visitor.wait_for_text("#preview", "candidate spans")
+    visitor.wait_for_text("#result-here .hn-table", "Certainty")
+    visitor.wait(lambda: "阈值" not in visitor.text("body"))
+    visitor.wait(lambda: visitor.run("return document.documentElement.lang") == "en")
 
 
 def test_it_fits_a_phone(visitor: Visitor) -> None:
@@ -38,8 +37,8 @@ def test_it_fits_a_phone(visitor: Visitor) -> None:
     try:
         visitor.open()
         visitor.analyze()
-        assert visitor.run("return document.documentElement.scrollWidth") <= 360
-        assert visitor.run(WIDE) == []
+        visitor.wait(lambda: visitor.run("return document.documentElement.scrollWidth") <= 360)
+        visitor.wait(lambda: visitor.run(WIDE) == [])
         assert not visitor.is_shown("#result-here .hn-table thead")
     finally:
         visitor.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
@@ -52,8 +51,8 @@ def test_marks_can_be_read_in_both_themes(visitor: Visitor, theme: str) -> None:
     visitor.slide(0.0)
     visitor.wait(lambda: visitor.all("#result-here .hn-level.hn-is-check"))
     for selector in (MARKS, "#result-here .hn-chip", "#result-here .hn-level.hn-is-check", "#result-here .hn-number"):
-        for ink, ground in visitor.run(COLORS, selector):
-            assert contrast(ink, ground) >= 4.5, selector
+        # Colors of what has just come into a state change to it by and by.
+        visitor.wait(lambda part=selector: all(contrast(ink, ground) >= 4.5 for ink, ground in visitor.run(COLORS, part)))
     page = hexadecimal(visitor.run("return getComputedStyle(document.querySelector('gradio-app')).backgroundColor"))
     assert (contrast(page, "#000000") < 3) == (theme == "dark")
 
@@ -61,15 +60,12 @@ def test_marks_can_be_read_in_both_themes(visitor: Visitor, theme: str) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_buttons_and_placeholders_can_be_read(visitor: Visitor, theme: str) -> None:
     visitor.open(f"?__theme={theme}")
-    ink, ground = visitor.run(
-        "const style = getComputedStyle(document.querySelector('#analyze')); return [style.color, style.backgroundColor]"
-    )
-    assert contrast(hexadecimal(ink), hexadecimal(ground)) >= 4.5
-    ink, ground = visitor.run(
+    for colors in (
+        "const style = getComputedStyle(document.querySelector('#analyze')); return [style.color, style.backgroundColor]",
         "const box = document.querySelector('#text textarea');"
-        "return [getComputedStyle(box, '::placeholder').color, getComputedStyle(box).backgroundColor]"
-    )
-    assert contrast(hexadecimal(ink), hexadecimal(ground)) >= 4.5
+        "return [getComputedStyle(box, '::placeholder').color, getComputedStyle(box).backgroundColor]",
+    ):
+        visitor.wait(lambda colors=colors: contrast(*map(hexadecimal, visitor.run(colors))) >= 4.5)
 
 
 def test_an_impossible_threshold_is_told_and_leaves_what_is_shown(visitor: Visitor, entities: list[dict[str, Any]]) -> None:
@@ -77,7 +73,7 @@ def test_an_impossible_threshold_is_told_and_leaves_what_is_shown(visitor: Visit
 
     visitor.analyze()
     visitor.open_settings()
-    box = visitor.one("#threshold input[type=number]")
+    box = visitor.ready("#threshold input[type=number]")
     visitor.run("arguments[0].scrollIntoView({block: 'center'})", box)
     box.send_keys(Keys.CONTROL, "a")
     box.send_keys("5")
@@ -96,7 +92,7 @@ def test_who_does_not_read_chinese_gets_english(visitor: Visitor, accepted: str,
     try:
         visitor.open()
         visitor.wait(lambda: visitor.text("#analyze").strip() == word)
-        assert visitor.run("return document.documentElement.lang") == ("zh" if word == "分析" else "en")
+        visitor.wait(lambda: visitor.run("return document.documentElement.lang") == ("zh" if word == "分析" else "en"))
     finally:
         visitor.browser.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": "zh-CN"})
 
@@ -138,8 +134,7 @@ def test_the_page_keeps_its_width(visitor: Visitor) -> None:
     assert before >= visitor.run("return window.innerWidth") - 20
     visitor.analyze()
     assert width() == before
-    visitor.click("#language input[value=en]")
-    visitor.wait(lambda: visitor.text("#analyze").strip() == "Analyze")
+    visitor.speak("en", "Analyze")
     assert width() == before
 
 
@@ -161,17 +156,14 @@ def test_what_gradio_says_is_in_the_language_of_the_page(visitor: Visitor) -> No
         said(words)
         visitor.wait(lambda expected=expected: expected in visitor.text("#from-gradio"))
     visitor.open_settings()
-    labels = visitor.run("return [...document.querySelectorAll('#threshold input')].map(e => e.getAttribute('aria-label') ?? '')")
-    assert all(not re.search("[A-Za-z]{3}", label) for label in labels)
+    labels = "return [...document.querySelectorAll('#threshold input')].map(e => e.getAttribute('aria-label') ?? '')"
+    visitor.wait(lambda: not any(re.search("[A-Za-z]{3}", label) for label in visitor.run(labels)))
 
 
 def test_a_file_of_another_kind_is_refused_in_the_language_of_the_page(visitor: Visitor, tmp_path: Path) -> None:
     (tmp_path / "texts.docx").write_text("北约", encoding="utf-8")
-    visitor.open_file_tab()
-    visitor.one("#file input[type=file]").send_keys(str(tmp_path / "texts.docx"))
-    visitor.wait(lambda: "texts" in visitor.text("#file"))
-    visitor.click("#analyze-file")
-    visitor.wait(lambda: "需要 .txt、.json 或 .jsonl 文件" in visitor.text("#file-result"))
+    visitor.analyze_file(tmp_path / "texts.docx")
+    visitor.wait_for_text("#file-result", "需要 .txt、.json 或 .jsonl 文件")
 
 
 @pytest.mark.skipif("AXE_CORE" not in os.environ, reason="AXE_CORE names no axe.min.js (npm install axe-core)")

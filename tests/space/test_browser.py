@@ -43,7 +43,7 @@ def test_typing_and_analysing_marks_the_entities(visitor: Visitor, entities: lis
     times = [int(text.removeprefix("×")) - 1 for text in visitor.texts("#result-here .hn-times")]
     assert len(visitor.all(ROWS)) + sum(times) == len(entities), "repeated ones stand in one row"
     visitor.open_settings()
-    assert "候选片段" in visitor.text("#preview")
+    visitor.wait_for_text("#preview", "候选片段")
 
 
 def test_hovering_shows_who_voted_for_what(visitor: Visitor, entities: list[dict[str, Any]]) -> None:
@@ -88,8 +88,8 @@ def test_strategy_and_decoding_read_again(visitor: Visitor, composite: HybridNer
 def test_only_what_works_is_offered_and_uncertainty_can_be_chosen(visitor: Visitor, composite: HybridNerModel) -> None:
     visitor.analyze()
     visitor.open_settings()
-    values = visitor.run("return [...document.querySelectorAll('#strategy input')].map(part => part.value)")
-    assert tuple(values) == available_strategies(composite.combiner_weights)
+    values = "return [...document.querySelectorAll('#strategy input')].map(part => part.value)"
+    visitor.wait(lambda: tuple(visitor.run(values)) == available_strategies(composite.combiner_weights))
     visitor.choose_setting("uncertainty", "disagreement")
     (candidates,) = candidates_of(composite, [TEXT], batch_size=16, uncertainty="disagreement")
     expected = [f"{c.uncertainty:.3f}" for c in candidates if c.is_entity]
@@ -111,15 +111,15 @@ def test_the_legend_filters_marks_and_table(visitor: Visitor, entities: list[dic
 def test_a_long_text_scrolls_in_its_frames_and_a_row_leads_to_its_mark(visitor: Visitor) -> None:
     text = ("北约的无人机在加里宁格勒失去了信号。" * 170)[:3000]
     visitor.analyze(text)
-    assert visitor.run("return document.documentElement.scrollHeight") < 2500
+    visitor.wait(lambda: visitor.run("return document.documentElement.scrollHeight") < 2500)
     visitor.run(f"[...document.querySelectorAll('{ROWS}')].at(-1).querySelector('button').click()")
     visitor.wait(lambda: visitor.all("#result-here .se-selected"))
-    shown = visitor.run(
+    is_in_its_frame = (
         "const mark = document.querySelector('#result-here .se-selected').getClientRects()[0];"
         "const frame = document.querySelector('#result-here .se-frame').getBoundingClientRect();"
         "return mark.top >= frame.top && mark.bottom <= frame.bottom"
     )
-    assert shown
+    visitor.wait(lambda: visitor.run(is_in_its_frame))
 
 
 def test_a_review_by_mouse_survives_every_other_control(
@@ -147,12 +147,13 @@ def test_a_review_by_mouse_survives_every_other_control(
         change()
         visitor.wait(lambda: visitor.texts("#result-here mark.se-corrected") == [second["word"]])
     visitor.slide(0.5)
+    visitor.wait_for_setting("strategy", "score")
+    visitor.wait_for_setting("decoding", "flat")
     visitor.button("其余都对")
     visitor.wait(lambda: "本文已看完" in visitor.text("#result-here .hn-progress"))
     visitor.downloads_to(tmp_path)
     visitor.button("下载复核结果（1 条文本）")
-    visitor.wait((tmp_path / "feedback.jsonl").exists)
-    (review,) = read_feedback(tmp_path / "feedback.jsonl", composite.config.labels)
+    (review,) = read_feedback(visitor.downloaded(tmp_path / "feedback.jsonl"), composite.config.labels)
     assert (review.text, review.complete) == (TEXT, True)
     by_place = {(entity.span.start, entity.span.end): entity.review for entity in review.entities}
     assert [by_place[first["start"], first["end"]], by_place[second["start"], second["end"]]] == judged
@@ -177,8 +178,8 @@ def test_results_are_copied_and_downloaded(visitor: Visitor, tmp_path: Path, ent
     visitor.downloads_to(tmp_path)
     for action, name in (("json", "entities.json"), ("csv", "entities.csv"), ("html", "review.html")):
         visitor.click(f"#result-here [data-action={action}]")
-        visitor.wait((tmp_path / name).exists)
-        visitor.wait(lambda: "已下载" in visitor.text("#result-here .hn-told"))
+        visitor.downloaded(tmp_path / name)
+        visitor.wait_for_text("#result-here .hn-told", "已下载")
     data = json.loads((tmp_path / "entities.json").read_text(encoding="utf-8"))
     assert data["text"] == TEXT
     assert [entity["word"] for entity in data["entities"]] == [entity["word"] for entity in entities]
@@ -195,9 +196,9 @@ def test_a_link_restores_text_and_settings_and_holds_no_key(visitor: Visitor, co
     visitor.click("#llm > button")
     visitor.type("#key input", KEY)
     # One straight after the other: the second changes while the model still reads because of the first.
-    visitor.choose_setting("decoding", "nested")
+    visitor.click("#decoding input[value=nested]")
     visitor.slide(0.2)
-    visitor.wait(lambda: "τ = 0.20" in visitor.text("#preview"))
+    visitor.wait_for_text("#preview", "τ = 0.20")
 
     def copied_link() -> str:
         return str(
@@ -215,10 +216,10 @@ def test_a_link_restores_text_and_settings_and_holds_no_key(visitor: Visitor, co
     visitor.wait(lambda: settings() == ("nested", 0.2))
     visitor.open(copied_link().removeprefix(visitor.url))
     visitor.wait(lambda: visitor.text("#result-here .se-text") == TEXT)
-    assert visitor.one("#text textarea").get_property("value") == TEXT
+    visitor.wait(lambda: visitor.one("#text textarea").get_property("value") == TEXT)
     visitor.open_settings()
-    visitor.wait(lambda: "τ = 0.20" in visitor.text("#preview"))
-    assert visitor.run("return document.querySelector('#decoding input:checked').value") == "nested"
+    visitor.wait_for_text("#preview", "τ = 0.20")
+    visitor.wait(lambda: visitor.run("return document.querySelector('#decoding input:checked')?.value") == "nested")
     expected = HybridNerPipeline(composite, device="cpu")(TEXT, decoding="nested")
     visitor.wait(lambda: len(visitor.all(MARKS)) == len(expected))
     state = visitor.run("return hybridner.exports.readLink()")
@@ -230,15 +231,15 @@ def test_a_link_restores_text_and_settings_and_holds_no_key(visitor: Visitor, co
 
 def test_another_model_is_chosen_with_its_own_examples(visitor: Visitor) -> None:
     visitor.click("#card > button")
-    visitor.wait(lambda: "The card of the model" in visitor.text("#card-text"))
+    visitor.wait_for_text("#card-text", "The card of the model")
     assert visitor.is_shown("#example-1")
     assert not visitor.is_shown("#example-2")
-    visitor.one("#model input").click()
+    visitor.ready("#model input").click()
     visitor.wait(lambda: len(visitor.all("[role=option]")) == 2)
     visitor.press("\ue015")
     visitor.press("\ue007")
     visitor.wait(lambda: not visitor.is_shown("#example-0"))
-    assert "没有自带示例" in visitor.text("#examples-title")
+    visitor.wait_for_text("#examples-title", "没有自带示例")
     visitor.analyze()
 
 
@@ -289,15 +290,15 @@ def test_the_llm_is_asked_and_its_answers_are_shown(
     visitor: Visitor, llm_server: ScriptedServer, space: tuple[str, Path]
 ) -> None:
     with_llm(visitor, llm_server.url)
-    visitor.wait(lambda: "大模型已回答" in visitor.text("#message"))
+    visitor.wait_for_text("#message", "大模型已回答")
     visitor.wait(lambda: visitor.all("#result-here mark.se-by-llm"))
-    assert "大模型（served-model-v2）" in visitor.text("#result-here .hn-table")
-    assert visitor.all("#changes tbody tr")
+    visitor.wait_for_text("#result-here .hn-table", "大模型（served-model-v2）")
+    visitor.wait(lambda: visitor.all("#changes tbody tr"))
     sent = len(llm_server.requests)
     # Another strategy finds the answers again, and nothing is paid for them.
     visitor.choose_setting("strategy", "mean")
-    visitor.wait(lambda: "用过的回答" in visitor.text("#changes"))
-    assert visitor.all("#result-here mark.se-by-llm")
+    visitor.wait_for_text("#changes", "用过的回答")
+    visitor.wait(lambda: visitor.all("#result-here mark.se-by-llm"))
     assert len(llm_server.requests) == sent
     assert set(llm_server.keys) == {f"Bearer {KEY}"}
     # The key is in the field and nowhere else: not in the page, the browser's storage or what the server prints.
@@ -321,7 +322,7 @@ def test_a_failing_llm_shows_a_message_and_the_local_result(
     assert ("连不上" if dead else "检查密钥") in message
     assert "本地模型的结果" in message
     assert KEY not in message
-    assert len(visitor.all(MARKS)) == len(entities)
+    visitor.wait(lambda: len(visitor.all(MARKS)) == len(entities))
 
 
 def test_a_queue_is_worked_through_saved_and_exported(
@@ -329,44 +330,43 @@ def test_a_queue_is_worked_through_saved_and_exported(
 ) -> None:
     from selenium.webdriver import Keys
 
+    kept_before = set(kept_reviews.glob("*.jsonl"))
     visitor.load_queue(queue_file(tmp_path))
-    assert "第 1 / 5 条" in visitor.text(".hn-place")
+    visitor.wait_for_text(".hn-place", "第 1 / 5 条")
     doubts = visitor.run("return [...document.querySelectorAll('.hn-doubt-bar')].map(e => e.style.getPropertyValue('--share'))")
     assert doubts == sorted(doubts, key=float, reverse=True), "the most doubtful first"
     visitor.run("document.querySelector('#queue-here .se-text').focus()")
     for done in (1, 2):
         visitor.press(Keys.SHIFT, Keys.ENTER)
         visitor.wait(lambda expected=done: f"已完成 {expected} / 5" in visitor.text(".hn-queue .hn-progress"))
-    assert "第 3 / 5 条" in visitor.text(".hn-place")
+    visitor.wait_for_text(".hn-place", "第 3 / 5 条")
     visitor.press("]")
-    assert "第 4 / 5 条" in visitor.text(".hn-place")
+    visitor.wait_for_text(".hn-place", "第 4 / 5 条")
     visitor.press(Keys.PAGE_UP)
-    assert "第 3 / 5 条" in visitor.text(".hn-place")
-    visitor.wait(lambda: "服务器上" in visitor.text(".hn-queue .hn-work .hn-small-print"))
-    (kept,) = kept_reviews.glob("*.jsonl")
-    assert len(read_feedback(kept, composite.config.labels)) == 2
+    visitor.wait_for_text(".hn-place", "第 3 / 5 条")
+    visitor.wait_for_text(".hn-queue .hn-work .hn-small-print", "服务器上")
+    (kept,) = set(kept_reviews.glob("*.jsonl")) - kept_before
+    visitor.wait(lambda: len(read_feedback(kept, composite.config.labels)) == 2)
     # A reload loses nothing; the queue goes on where it was.
     visitor.open()
     visitor.open_file_tab()
     visitor.wait(lambda: visitor.is_shown(".hn-resume"))
     visitor.button("继续", ".hn-resume")
-    visitor.wait(lambda: "已完成 2 / 5" in visitor.text(".hn-queue .hn-progress"))
+    visitor.wait_for_text(".hn-queue .hn-progress", "已完成 2 / 5")
     visitor.downloads_to(tmp_path)
     visitor.button("导出", ".hn-queue")
-    visitor.wait((tmp_path / "feedback.jsonl").exists)
-    reviews = read_feedback(tmp_path / "feedback.jsonl", composite.config.labels)
+    reviews = read_feedback(visitor.downloaded(tmp_path / "feedback.jsonl"), composite.config.labels)
     assert {review.id for review in reviews} <= {item["id"] for item in QUEUE}
     assert len(reviews) == 2
     assert all(review.complete for review in reviews)
     visitor.run("const s = [...document.querySelectorAll('.hn-take-away select')].at(-1); s.value = 'conll';")
     visitor.button("导出", ".hn-queue")
-    visitor.wait((tmp_path / "review.conll").exists)
-    assert {record.text for record in read_records(tmp_path / "review.conll")} == {review.text for review in reviews}
+    assert {record.text for record in read_records(visitor.downloaded(tmp_path / "review.conll"))} == {r.text for r in reviews}
     # In another browser, whose storage is empty, the server's copy is there.
     visitor.run("localStorage.clear()")
     visitor.open()
     visitor.load_queue(tmp_path / "queue.jsonl")
-    visitor.wait(lambda: "已完成 2 / 5" in visitor.text(".hn-queue .hn-progress"))
+    visitor.wait_for_text(".hn-queue .hn-progress", "已完成 2 / 5")
 
 
 def test_what_suggest_wrote_keeps_its_order_and_a_downloaded_review_goes_on(
@@ -375,11 +375,11 @@ def test_what_suggest_wrote_keeps_its_order_and_a_downloaded_review_goes_on(
     found = [{"start": 0, "end": 1, "label": "State", "uncertainty": 0.5}]
     texts = ["北约在这里。", TEXT, "叙利亚。"]
     visitor.load_queue(queue_file(tmp_path, [{"text": text, "entities": found} for text in texts]))
-    assert [text[:2] for text in visitor.texts(".hn-entry")] == [text[:2] for text in texts]
+    visitor.wait(lambda: [text[:2] for text in visitor.texts(".hn-entry")] == [text[:2] for text in texts])
     visitor.button("换一个文件", ".hn-queue")
     judged = {"text": TEXT, "complete": True, "entities": [{"start": 0, "end": 5, "label": "State", "review": "added"}]}
     (tmp_path / "more").mkdir()
     visitor.open()
     visitor.load_queue(queue_file(tmp_path / "more", [judged]))
-    assert "已完成 1 / 1" in visitor.text(".hn-queue .hn-progress")
-    assert visitor.texts("#queue-here mark.se-added") == [TEXT[:5]]
+    visitor.wait_for_text(".hn-queue .hn-progress", "已完成 1 / 1")
+    visitor.wait(lambda: visitor.texts("#queue-here mark.se-added") == [TEXT[:5]])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.support.patience import PATIENCE, wait_until
+from tests.support.ports import own_port
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -35,7 +37,9 @@ def open_browser(profile: Path) -> Chrome:
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER, port=own_port()))
+    driver.set_script_timeout(PATIENCE)
+    return driver
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +116,10 @@ class Page:
     def texts(self, selector: str) -> list[str]:
         return list(self.run("return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)", selector))
 
+    def wait_for_text(self, selector: str, words: str) -> None:
+        """Until they stand in the first such element."""
+        self.wait(lambda: words in self.text(selector))
+
     def is_shown(self, selector: str) -> bool:
         return bool(self.run("return Boolean(document.querySelector(arguments[0])?.checkVisibility())", selector))
 
@@ -136,11 +144,8 @@ class Page:
             chain.key_up(key)
         chain.perform()
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 90.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"waited in vain; the page says: {self.text('body')[:2000]}"
-            time.sleep(0.05)
+    def wait(self, condition: Callable[[], Any]) -> None:
+        wait_until(condition, lambda: f"waited in vain; the page says: {self.text('body')[:2000]}")
 
     def complaints(self) -> list[str]:
         """Errors on the console since the last call."""

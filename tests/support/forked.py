@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,8 @@ from collections.abc import Mapping
 from multiprocessing import forkserver
 from pathlib import Path
 from types import ModuleType
+
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -56,14 +59,14 @@ class Forked:
         """Ask it to end, as by `kill`."""
         self._process.terminate()
 
-    def wait(self, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+    def wait(self) -> subprocess.CompletedProcess[str]:
         """What it has written, once it has ended.
 
         Raises:
-            AssertionError: it has not, after so many seconds.
+            AssertionError: it does not end.
         """
-        self._process.join(timeout)
-        assert self._process.exitcode is not None, f"it still runs after {timeout} seconds"
+        self._process.join(PATIENCE)
+        assert self._process.exitcode is not None, f"it does not end; it has written {self.stderr[-2000:]}"
         return subprocess.CompletedProcess([], self._process.exitcode, self.stdout, self.stderr)
 
     @property
@@ -83,6 +86,38 @@ class Forked:
 def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """What `Forked` writes and ends with."""
     return Forked(*arguments, environment=environment).wait()
+
+
+#: Runs a module until it is about to write, or to give its name to, the nth file of a kind.
+_UNTIL_WRITTEN = """
+import os, re, runpy, signal, sys
+kind, left, module = re.compile(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+
+def watch(event, arguments):
+    global left
+    is_written = event == "os.rename" or event == "open" and arguments[1] and set(arguments[1]) & set("wax+")
+    if is_written and kind.search(os.fsdecode(arguments[event == "os.rename"])):
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(watch)
+sys.argv[:] = sys.argv[3:]
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+
+
+def kill_before(written: str, nth: int, module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    """Run ``python -m MODULE ARGUMENTS`` and kill it as by `kill -9`, always at the same place.
+
+    Args:
+        written: regular expression for paths of files.
+        nth: it is killed when it is about to write, or to give its name to, the nth of these.
+        module, arguments: the command.
+        environment: the whole of it; by default that of the tests.
+    """
+    ended = run("-c", _UNTIL_WRITTEN, written, str(nth), module, *arguments, environment=environment)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
 
 
 def _start_server() -> None:

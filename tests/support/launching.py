@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 
 from tests.support.forked import Forked
-from tests.support.page import free_port
+from tests.support.ports import own_port
 
 
 def run_together(*arguments: str, environment: Mapping[str, str], count: int = 2) -> tuple[str, str]:
@@ -25,7 +25,7 @@ def run_together(*arguments: str, environment: Mapping[str, str], count: int = 2
         "WORLD_SIZE": str(count),
         "LOCAL_WORLD_SIZE": str(count),
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(free_port()),
+        "MASTER_PORT": str(own_port()),
     }
     processes = [
         Forked(*arguments, environment={**together, "RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in range(count)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
-import time
 import urllib.request
 from html import unescape
 from pathlib import Path
 from typing import Any
+
+from tests.support.patience import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,12 +20,6 @@ def data_of(html: str, name: str) -> Any:
     """What the page's script is given under a name."""
     (value,) = re.findall(f'data-{name}="([^"]*)"', html)
     return json.loads(unescape(value))
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def quiet_environment(**more: str) -> dict[str, str]:
@@ -40,13 +34,15 @@ def quiet_environment(**more: str) -> dict[str, str]:
     }
 
 
-def wait_for(url: str, process: subprocess.Popen[str], seconds: float = 300.0) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
+def wait_for(url: str, process: subprocess.Popen[str]) -> None:
+    """Until the page answers."""
+
+    def answers() -> bool:
+        assert process.poll() is None, process.communicate()[0]
         try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
+            with urllib.request.urlopen(url, timeout=PATIENCE):
+                return True
         except OSError:
-            assert process.poll() is None, process.communicate()[0]
-            assert time.monotonic() < deadline, "the page did not start"
-            time.sleep(0.2)
+            return False
+
+    wait_until(answers, lambda: "the page did not start")

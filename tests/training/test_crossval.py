@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from hybridner.spans import Record, Span
 from hybridner.training import recipe_from_dict, run_recipe
 from hybridner.training.crossval import run_crossval
 from hybridner.training.example_index import index_examples
-from tests.support.forked import Forked
+from tests.support.forked import kill_before
 from tests.support.launching import run_together
 from tests.training.test_run import environment, recipe_data
 
@@ -104,13 +103,8 @@ def test_finished_folds_are_kept_and_those_of_another_recipe_refused(finished: P
 def test_a_killed_run_goes_on_and_gives_the_same(finished: Path, tmp_path: Path) -> None:
     data = crossval_data(tmp_path)
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(data))
-    process = Forked("-m", "hybridner", "crossval", str(tmp_path / "recipe.yaml"), environment=environment())
-    deadline = time.monotonic() + 240
-    while not (tmp_path / "run" / "crossval" / "0-of-3.parquet").exists():
-        assert process.poll() is None, process.wait().stderr
-        assert time.monotonic() < deadline, "no fold was finished"
-        time.sleep(0.05)
-    process.kill()
+    kill_before(r"/1-of-3\.parquet$", 1, "hybridner", "crossval", str(tmp_path / "recipe.yaml"), environment=environment())
+    assert [path.name for path in (tmp_path / "run" / "crossval").glob("*.parquet")] == ["0-of-3.parquet"]
     assert not (tmp_path / "run" / "oof.parquet").exists()
     run_crossval(recipe_from_dict(data))
     again, known = (Predictions.load(folder / "run" / "oof.parquet") for folder in (tmp_path, finished))

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from hybridner.spans import Record, Span
 from hybridner.training import HybridNerTrainingArguments, recipe_from_dict, run_recipe
 from hybridner.training.assembling import is_simplified
 from hybridner.training.run import training_arguments
-from tests.support.forked import Forked, run
+from tests.support.forked import kill_before, run
 from tests.support.launching import run_together
 from tests.support.tiny import ENCODER, small_records
 
@@ -103,20 +102,15 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: 
 
 
 def test_a_killed_run_goes_on_and_ends_where_it_would_have(tmp_path: Path) -> None:
-    data = recipe_data(tmp_path, ("spanner",), epochs=25, early_stopping_patience=25)
+    data = recipe_data(tmp_path, ("spanner",), epochs=8, early_stopping_patience=8)
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(data))
-    command = ("-m", "hybridner", "train", str(recipe))
+    command = ("hybridner", "train", str(recipe))
     checkpoints = tmp_path / "run" / "spanner" / "checkpoints"
-    process = Forked(*command, environment=environment())
-    deadline = time.monotonic() + 120
-    while not list(checkpoints.glob("checkpoint-*/trainer_state.json")):
-        assert process.poll() is None, "training ended before it could be killed"
-        assert time.monotonic() < deadline, "no checkpoint was written"
-        time.sleep(0.01)
-    process.kill()
+    kill_before(r"/checkpoint-\d+$", 2, *command, environment=environment())
+    assert len(list(checkpoints.glob("checkpoint-*"))) == 1
     assert not (tmp_path / "run" / "spanner" / "training.json").exists()
-    again = run(*command, environment=environment())
+    again = run("-m", *command, environment=environment())
     assert again.returncode == 0, again.stderr
     whole = recipe_from_dict({**data, "training": {**data["training"], "output": str(tmp_path / "whole")}})
     run_recipe(whole)
@@ -124,7 +118,7 @@ def test_a_killed_run_goes_on_and_ends_where_it_would_have(tmp_path: Path) -> No
     for name, tensor in uninterrupted.items():
         torch.testing.assert_close(killed[name], tensor, msg=name)
     report = json.loads((tmp_path / "run" / "spanner" / "training.json").read_text())
-    assert len([entry for entry in report["history"] if "eval_f1" in entry]) == 25
+    assert len([entry for entry in report["history"] if "eval_f1" in entry]) == 8
 
 
 def test_two_processes_train_together(tmp_path: Path) -> None:
