@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybridner.annotation.job import AnnotationConfig, describe_job, fixed_parameters
+from hybridner.annotation.decision import AnnotationConfig, parameters_of_calls
+from hybridner.annotation.job import describe_job
 from hybridner.annotation.llm_job import answers_file, left, spent
 from hybridner.annotation.records import Item
 from hybridner.annotation.shards import Shards, job_digest
@@ -76,7 +77,7 @@ def plan_annotation(pipe: HybridNerPipeline, source: Source, output: str | Path,
         for _, records in source.pieces(0, 1, shards.finished):
             texts = [record.text for record in records if isinstance(record, Item)]
             asking = {**given, "llm_settings": {**settings, "budget": left(budget, used, price)}}
-            plan: Plan = pipe(texts, dry_run=True, **fixed_parameters(pipe, how), **asking)
+            plan: Plan = pipe(texts, dry_run=True, **parameters_of_calls(pipe, how), **asking)
             # The answers are kept from piece to piece, and what the server can do is found out once.
             new = {question_key(verifier, question): estimate for question, estimate in plan.questions}
             used = sum((use for key, use in new.items() if key not in planned), used if planned else used + plan.probe)

@@ -7,7 +7,6 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +16,8 @@ from accelerate import PartialState
 from filelock import FileLock, Timeout
 
 from hybridner.annotation import manifest
-from hybridner.annotation.llm_job import JobLlm, Llm, describe_llm
+from hybridner.annotation.decision import AnnotationConfig, describe_decision, gives_contradictions, parameters_of_calls
+from hybridner.annotation.llm_job import JobLlm
 from hybridner.annotation.progress import Progress
 from hybridner.annotation.records import Item, Reject, shown
 from hybridner.annotation.shards import DAMAGED, Shards, job_digest, sweep
@@ -36,36 +36,6 @@ from hybridner.version import __version__
 
 #: A text that any model reads.
 _PROBE = "。"
-
-
-@dataclass(frozen=True)
-class AnnotationConfig:
-    """How texts are read.
-
-    Attributes:
-        batch_size: windows per forward pass.
-        strategy, decoding, threshold: those of the pipeline; by default the model's own.
-        llm: who is asked about doubtful spans, as the pipeline takes it; nobody by default.
-        llm_settings: fields of `hybridner.llm.LlmSettings`; the `budget` is that of the whole job.
-        llm_examples: file of `hybridner examples`, whose labelled spans the LLM is shown.
-
-    Examples:
-        >>> AnnotationConfig(batch_size=64, decoding="nested", threshold=0.3).chosen
-        {'strategy': None, 'decoding': 'nested', 'threshold': 0.3}
-    """
-
-    batch_size: int = 32
-    strategy: str | None = None
-    decoding: str | None = None
-    threshold: float | None = None
-    llm: Llm | None = None
-    llm_settings: Mapping[str, Any] | None = None
-    llm_examples: str | None = None
-
-    @property
-    def chosen(self) -> dict[str, Any]:
-        """Strategy, decoding and threshold; None for the model's own."""
-        return {name: getattr(self, name) for name in ("strategy", "decoding", "threshold")}
 
 
 def annotate(
@@ -130,19 +100,8 @@ def annotate(
 
 def describe_job(pipe: HybridNerPipeline, source: Source, how: AnnotationConfig) -> dict[str, Any]:
     """All that decides the output of a job."""
-    only_llm = isinstance(pipe, DefinitionsPipeline)
-    return {
-        "input": source.describe(),
-        "model": None if only_llm else fingerprint(pipe.model),
-        **({"labels": pipe.labels.to_dict()} if isinstance(pipe, DefinitionsPipeline) else {}),
-        **how.chosen,
-        "llm": None if how.llm is None else describe_llm(how.llm, how.llm_settings or {}, how.llm_examples),
-    }
-
-
-def fixed_parameters(pipe: HybridNerPipeline, how: AnnotationConfig) -> dict[str, Any]:
-    """The parameters of every call of the pipeline, but for the LLM; those of a model, where there is one."""
-    return {} if isinstance(pipe, DefinitionsPipeline) else {"batch_size": how.batch_size, **how.chosen}
+    model = None if isinstance(pipe, DefinitionsPipeline) else fingerprint(pipe.model)
+    return {"input": source.describe(), "model": model, **describe_decision(pipe, how)}
 
 
 def _set_aside(shards: Shards, source: Source) -> None:
@@ -191,7 +150,7 @@ def _work(
     state: PartialState,
 ) -> None:
     """All pieces of this process."""
-    fixed = fixed_parameters(pipe, how)
+    fixed = parameters_of_calls(pipe, how)
     progress = Progress(source.total, lambda: sum(map(source.size, shards.keys())), sys.stderr if state.is_main_process else None)
 
     def parameters() -> dict[str, Any]:
@@ -262,7 +221,9 @@ def _write(
         "rejected": len(rejects),
         "halves": sum(item.halves for item, _ in read),
     }
-    array = entities_array([found for _, found in read], entities_type(voters, llm=about["llm"] is not None))
+    array = entities_array(
+        [found for _, found in read], entities_type(voters, about["llm"] is not None, gives_contradictions(pipe))
+    )
     table = shard_table(piece.source, [item for item, _ in read], [found.ood_score for _, found in read], array)
     shards.write(piece.key, table, sorted(rejects), piece.source, {"key": piece.key, **counts, **about})
 

@@ -44,7 +44,7 @@ def describe_llm(llm: Llm, settings: Mapping[str, Any], examples: str | None = N
     }
     files = {"examples": examples, **{name: kept[name] for name in _FILES if kept.get(name) not in (None, *LANGUAGES)}}
     # A file may change under its name: answers to questions that show something else do not belong to the same job.
-    shown = {name: _digest(path) for name, path in files.items() if path is not None}
+    shown = {name: digest_of_file(path) for name, path in files.items() if path is not None}
     settings = {name: value for name, value in kept.items() if name not in files}
     return {"model": verifier.model, "parameters": dict(verifier.parameters), "settings": settings, **shown}
 
@@ -102,7 +102,12 @@ def answers_file(folder: Path, process: int) -> Path:
     return folder / _ANSWERS / f"process-{process:05d}.sqlite"
 
 
-def _digest(path: str | Path) -> str:
+def digest_of_file(path: str | Path) -> str:
+    """What tells the content of a file from another one's.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
     except OSError as error:

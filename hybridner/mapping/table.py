@@ -8,7 +8,11 @@ from typing import Any
 import pyarrow as pa
 
 #: What an LLM adds to an entity; see `hybridner.hybrid.entity_dicts.verified_entity`.
-_OF_LLM = ("local_label", "llm_label", "member_label", "llm_status", "llm_model", "fusion", "llm_error", "llm_failure")
+_OF_LLM = (
+    *((name, pa.string()) for name in ("local_label", "llm_label", "member_label", "llm_status", "llm_model", "fusion")),
+    *(("llm_error", pa.string()), ("llm_failure", pa.string())),
+    *(("llm_score", pa.float32()), ("llm_features", pa.list_(pa.string()))),
+)
 
 
 def entities_type(members: Sequence[str], llm: bool, contradictions: bool = False) -> pa.DataType:
@@ -29,7 +33,7 @@ def entities_type(members: Sequence[str], llm: bool, contradictions: bool = Fals
                 ("ood_score", pa.float32()),
                 # Parquet knows no struct without fields.
                 *([("votes", pa.struct([(name, pa.string()) for name in members]))] if members else []),
-                *((name, pa.string()) for name in (_OF_LLM if llm else ())),
+                *(_OF_LLM if llm else ()),
                 *([("contradictions", pa.list_(pa.string()))] if contradictions else []),
             ]
         )

@@ -106,8 +106,8 @@ class DefinitionsPipeline(HybridNerPipeline):
         self.labels = as_label_set(labels)
         self.counts = ExtractionCounts()
         # What transformers adds about a model.
-        known = {name: value for name, value in options.items() if name not in ("device", "dtype", "batch_size")}
-        self._options = self._checked(known)
+        self.settings = {name: value for name, value in options.items() if name not in ("device", "dtype", "batch_size")}
+        self._options = self._checked(self.settings)
 
     def __call__(self, inputs: Any, *args: Any, dry_run: bool = False, **options: Any) -> Any:
         if isinstance(inputs, (bytes, bytearray, Mapping)) or not isinstance(inputs, Iterable):

@@ -13,12 +13,14 @@ import torch
 from datasets import load_dataset
 from filelock import FileLock
 
-from hybridner import HybridNerModel, HybridNerPipeline
+from hybridner import AdaptiveThreshold, HybridNerModel, HybridNerPipeline
 from hybridner.annotation import AnnotationConfig, Fields, FileSource, annotate, fingerprint
 from hybridner.annotation.progress import progress_line
+from hybridner.bundled import BUNDLED_FOLDER
 from hybridner.cli.main import main
 from hybridner.data import read_records
 from hybridner.errors import DataError, ModelError
+from hybridner.pipeline.definitions import DefinitionsPipeline
 from tests.support.annotation import rejects, rows, sentences, spans, write_lines
 from tests.support.forked import kill_before
 from tests.support.tiny import TEXT, tiny_member
@@ -154,6 +156,55 @@ def test_only_the_same_job_goes_on_in_a_folder(pipe: HybridNerPipeline, tmp_path
     (out / "manifest.json").write_text("{")
     with pytest.raises(DataError, match="is a shard of another job, whose manifest is lost or damaged"):
         annotate(pipe, file_source(path), out)
+
+
+def test_rules_and_settings_of_the_pipeline_belong_to_the_job(pipe: HybridNerPipeline, tmp_path: Path) -> None:
+    """Given to the job or to its pipeline: they hold, and with others it is another job."""
+    source = file_source(write_lines(tmp_path / "a.txt", [TEXT, "无人机在硅谷。"]))
+    (tmp_path / "always.csv").write_text("term,label\n硅谷,Place\n", encoding="utf-8")
+    force, forbid = str(tmp_path / "always.csv"), ["叙利亚"]
+    how = AnnotationConfig(force=force, forbid=forbid)
+    own = HybridNerPipeline(pipe.model, device="cpu", force={"Place": ["硅谷"]}, forbid=forbid)
+    annotate(pipe, source, tmp_path / "job", how)
+    annotate(own, source, tmp_path / "own")
+    found = rows(tmp_path / "job")
+    assert found == rows(tmp_path / "own")
+    assert [spans(row["entities"]) for row in found] == [spans(entities) for entities in own([row["text"] for row in found])]
+    assert ("硅谷", "rule") in [(entity["word"], entity["source"]) for entity in found[1]["entities"]]
+    annotate(own, source, tmp_path / "job")
+    annotate(pipe, source, tmp_path / "own", how)
+    with pytest.raises(DataError, match=r"job\.rules was"):
+        annotate(pipe, source, tmp_path / "own")
+    with pytest.raises(DataError, match=r"job\.rules\.sha256 was"):
+        annotate(pipe, source, tmp_path / "job", AnnotationConfig(force={"State": ["硅谷"]}, forbid=forbid))
+    nested = HybridNerPipeline(pipe.model, device="cpu", decoding="nested", forbid=forbid, force=force)
+    with pytest.raises(DataError, match=r"job\.decoding was None and is 'nested' now"):
+        annotate(nested, source, tmp_path / "job")
+
+
+def test_a_pipeline_with_an_llm_or_a_moving_threshold_of_its_own_is_refused(pipe: HybridNerPipeline, tmp_path: Path) -> None:
+    source, llm = file_source(write_lines(tmp_path / "a.txt", sentences(5))), {"model": "m", "base_url": "http://127.0.0.1:9/v1"}
+    for asking in (HybridNerPipeline(pipe.model, device="cpu", llm=llm), DefinitionsPipeline(labels=["Place"], llm=llm)):
+        with pytest.raises(ModelError, match="llm: give the LLM to the job"):
+            annotate(asking, source, tmp_path / "out")
+    with pytest.raises(ModelError, match="must be a fixed one"):
+        annotate(HybridNerPipeline(pipe.model, device="cpu", threshold=AdaptiveThreshold(0.2)), source, tmp_path / "out")
+    with pytest.raises(ModelError, match="threshold, forbid: for models only"):
+        annotate(
+            DefinitionsPipeline(labels=["Place"]), source, tmp_path / "out", AnnotationConfig(threshold=0.1, forbid=["北约"])
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_an_entity_breaks_of_an_ontology_is_in_the_output(tmp_path: Path) -> None:
+    texts = ["北约的无人机在加里宁格勒附近失去了GPS信号。", "俄罗斯部署了干扰机。"]
+    own = HybridNerPipeline(HybridNerModel.from_pretrained(BUNDLED_FOLDER), device="cpu", consistent_with="sncm-open")
+    totals = annotate(own, file_source(write_lines(tmp_path / "a.txt", texts)), tmp_path / "out")
+    found = [[entity["contradictions"] for entity in row["entities"]] for row in rows(tmp_path / "out")]
+    assert found == [[entity["contradictions"] for entity in entities] for entities in own(texts)]
+    assert totals["entities"] == sum(map(len, found)) > 4
+    with pytest.raises(DataError, match=r"job\.consistent_with was 'sncm-open' and is None now"):
+        annotate(HybridNerPipeline(own.model, device="cpu"), file_source(str(tmp_path / "a.txt")), tmp_path / "out")
 
 
 def test_two_jobs_do_not_work_in_one_folder(pipe: HybridNerPipeline, tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ where the budget is used up the job stops, and goes on with a larger one.
 #: `hybridner.annotation.KINDS`, whose import takes long.
 _KINDS = ("text", "jsonl", "parquet")
 
+_DECISION = ("threshold", "min_precision", "strategy", "decoding", "force", "forbid")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from hybridner.ensemble import COMBINERS
@@ -58,8 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="windows per forward pass (32)")
     parser.add_argument("--labels", metavar="SET", help=LABELS_HELP)
     parser.add_argument("--threshold", type=float, help="mark entities with a greater uncertainty (default: the model's own)")
+    parser.add_argument("--min-precision", type=float, metavar="X", help="only entities promised to be right so often")
     parser.add_argument("--strategy", choices=list(COMBINERS), help="how votes are combined (default: the model's own)")
     parser.add_argument("--decoding", choices=list(RESOLVERS), help="default: the model's own")
+    parser.add_argument("--force", metavar="FILE", help="terms, with their labels, that are entities wherever they stand")
+    parser.add_argument("--forbid", metavar="FILE", help="terms that are no entities, or not of the label that they have there")
     parser.add_argument("--llm", metavar="FILE", help="YAML file: verifier and settings of an LLM for the doubtful spans")
     parser.add_argument("--dry-run", action="store_true", help="with --llm: only say what asking would cost")
 
@@ -92,15 +97,14 @@ def _of_model(options: argparse.Namespace, device: Any) -> tuple[HybridNerPipeli
     from hybridner.hybrid.loading import load_composite
     from hybridner.pipeline import HybridNerPipeline
 
-    chosen = {name: getattr(options, name) for name in ("strategy", "decoding", "threshold")}
-    return HybridNerPipeline(load_composite(options.model), device=device), chosen
+    return HybridNerPipeline(load_composite(options.model), device=device), {name: getattr(options, name) for name in _DECISION}
 
 
 def _of_labels(options: argparse.Namespace) -> tuple[HybridNerPipeline, dict[str, Any]]:
     """The pipeline of an LLM alone; there is no model, and so the first argument is an input."""
     from hybridner.pipeline.definitions import DefinitionsPipeline
 
-    refuse_model_options(options, ("threshold", "strategy", "decoding"))
+    refuse_model_options(options, _DECISION)
     if options.input:
         refuse_model(options.model)
     options.input, options.model = [options.model, *options.input], ""
