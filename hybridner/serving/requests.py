@@ -20,6 +20,7 @@ class Parameters(Settings):
 
     Attributes:
         threshold: τ, from 0 to 1; entities with a greater uncertainty are marked `needs_review`.
+        min_precision: give out only entities that the calibration allows to promise to be right so often; not with an LLM.
         decoding: "flat" (no overlap) or "nested" (no crossing).
         strategy: a key of `hybridner.ensemble.COMBINERS`.
         simplify: whether traditional characters are read as the simplified ones they stand for.
@@ -35,6 +36,7 @@ class Parameters(Settings):
     error_class = InputError
 
     threshold: Annotated[Number, Field(ge=0, le=1)] | None = None
+    min_precision: Annotated[Number, Field(gt=0, lt=1)] | None = None
     decoding: Annotated[str, one_of(RESOLVERS)] | None = None
     strategy: Annotated[str, one_of(COMBINERS)] | None = None
     simplify: bool | None = Field(default=None, strict=True)

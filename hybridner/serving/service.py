@@ -15,6 +15,7 @@ from hybridner.hybrid import CompositeModel, TextPrediction
 from hybridner.hybrid.entity_dicts import Entity, EntityList, is_given_out, local_entities, verified_entity
 from hybridner.hybrid.verification import Verification
 from hybridner.llm import VerifiedCandidate
+from hybridner.pipeline.promise import level_for
 from hybridner.serving.batching import Batcher
 from hybridner.serving.limits import Limits
 from hybridner.serving.metrics import Metrics
@@ -95,7 +96,8 @@ class Service:
         """The entities of each text of a request; see `HybridNerPipeline` for what an entity says.
 
         Raises:
-            InputError: a strategy that this model was not fitted for, rules that cannot hold, or an LLM that is not there.
+            InputError: a strategy that this model was not fitted for, rules that cannot hold, a precision that cannot be
+                promised, or an LLM that is not there.
             LlmError: the LLM failed, where the service is to fail with it.
             TooLargeError: more than a request may ask for.
             OverloadedError, TooSlowError: see `Batcher.submit`.
@@ -111,7 +113,7 @@ class Service:
         if given.llm and self._verifier is None:
             raise InputError("parameters.llm: no LLM stands behind this service; `hybridner serve --llm` attaches one")
         decision = _Decision(given.strategy, given.decoding, given.simplify)
-        rules = self._rules(given)
+        rules, most = self._rules(given), self._most(given)
         predictions = await self._batcher.submit(texts, decision, seconds)
         decoding = given.decoding or self._model.config.decoding
         if rules is not None:
@@ -122,7 +124,7 @@ class Service:
             verified = await self._verifier.verify(predictions, threshold, decoding, deadline - time.monotonic())
         rows: list[list[Entity]]
         if verified is None:
-            rows = [local_entities(prediction, threshold) for prediction in predictions]
+            rows = [local_entities(prediction, threshold, most) for prediction in predictions]
         else:
             rows = [_verified_entities(*pair, rules) for pair in zip(predictions, verified, strict=True)]
         self.metrics.count_texts(texts, rows)
@@ -133,6 +135,17 @@ class Service:
             return Rules.of(given.force, given.forbid, self._model.config.labels.names)
         except HybridNerError as error:
             raise InputError(f"parameters: {error}") from error
+
+    def _most(self, given: Parameters) -> float | None:
+        """The largest uncertainty of what is given out, where a precision is to be promised."""
+        if given.min_precision is None:
+            return None
+        if self._verifier is not None and given.llm is not False:
+            raise InputError('parameters.min_precision: promised of the members\' own entities only; ask with "llm": false')
+        try:
+            return level_for(self._model.config, given.min_precision, given.given)
+        except HybridNerError as error:
+            raise InputError(f"parameters.min_precision: {error}") from error
 
     def _ruled(self, predictions: Sequence[TextPrediction], rules: Rules, decoding: str) -> list[TextPrediction]:
         labels = self._model.config.labels.with_outside

@@ -119,6 +119,8 @@ def test_a_request_is_answered_as_the_pipeline_answers_with_this_llm(
 def test_a_request_may_do_without_it(service: RunningService, pipe: HybridNerPipeline, llm: ScriptedServer) -> None:
     before = len(llm.requests)
     assert_same(ask(service, TEXTS, threshold=0.3, llm=False), pipe(TEXTS, threshold=0.3))
+    status, answer, _ = service.ask("/predict", {"inputs": TEXTS, "parameters": {"min_precision": 0.9}})
+    assert (status, 'ask with "llm": false' in answer["error"]) == (422, True), answer
     assert len(llm.requests) == before
     assert spans(ask(service, TEXTS, threshold=0.3, llm=True)) == spans(ask(service, TEXTS, threshold=0.3))
 

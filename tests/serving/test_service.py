@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hybridner import HybridNerModel, HybridNerPipeline
 from hybridner.cli.main import main
+from hybridner.ensemble import SelectionTable
+from hybridner.errors import InputError
+from hybridner.serving import read_request
+from hybridner.serving.limits import Limits
+from hybridner.serving.service import Service
 from tests.serving.client import RunningService
 from tests.support.near import assert_same
 from tests.support.patience import PATIENCE, wait_until
@@ -61,6 +68,30 @@ def test_many_clients_at_once_get_their_own_answers(service: RunningService, pip
     assert figure(service, "hybridner_batch_texts_sum") > count
 
 
+def test_a_promised_precision_is_that_of_the_pipeline(composite_folder: Path) -> None:
+    model = HybridNerModel.from_pretrained(composite_folder)
+    uncertainties = sorted(entity["uncertainty"] for entity in HybridNerPipeline(model, device="cpu")(TEXT))
+    levels = (uncertainties[len(uncertainties) // 2], 1.0)
+    table = SelectionTable(model.config.strategy, model.config.uncertainty, levels, kept=(200, 400), wrong=(2, 90))
+    model.config.selection = table.to_dict()
+    pipe = HybridNerPipeline(model, device="cpu")
+
+    async def ask(**parameters: Any) -> Any:
+        service = Service(model, "tiny", Limits())
+        try:
+            return await service.answer(read_request({"inputs": [TEXT], "parameters": parameters}), 60.0)
+        finally:
+            await service.close()
+
+    (promised,) = asyncio.run(ask(min_precision=0.95))
+    assert_same(promised, pipe(TEXT, min_precision=0.95))
+    assert 0 < len(promised) < len(uncertainties)
+    with pytest.raises(InputError, match=r"parameters\.min_precision: min_precision holds for the strategy"):
+        asyncio.run(ask(min_precision=0.95, decoding="nested"))
+    with pytest.raises(InputError, match=r"the calibration data allow no promise that 99\.0% of the entities are right"):
+        asyncio.run(ask(min_precision=0.99))
+
+
 @pytest.mark.parametrize(
     ("body", "status", "reason"),
     [
@@ -69,6 +100,8 @@ def test_many_clients_at_once_get_their_own_answers(service: RunningService, pip
         ({"inputs": [TEXT, 3]}, 422, "inputs: must hold texts only; item 1 is int"),
         ({"inputs": TEXT, "parameters": {"threshold": 2}}, 422, "parameters.threshold: expected at most 1, got 2"),
         ({"inputs": TEXT, "parameters": {"strategy": "f1"}}, 422, "parameters.strategy: this model has not been fitted for 'f1'"),
+        ({"inputs": TEXT, "parameters": {"min_precision": 0.9}}, 422, "parameters.min_precision: nothing can be promised"),
+        ({"inputs": TEXT, "parameters": {"min_precision": 1}}, 422, "parameters.min_precision: expected less than 1, got 1"),
         ({"inputs": TEXT, "parameters": {"llm": True}}, 422, "parameters.llm: no LLM stands behind this service"),
         ({"inputs": TEXT, "parameters": {"llm": "gpt"}}, 422, "parameters.llm: expected true or false"),
         ({"inputs": TEXT, "parameters": {"force": {"X": ["a"]}}}, 422, "'X'"),
@@ -136,7 +169,7 @@ def test_the_page_needs_no_network_and_describes_the_interface(service: RunningS
             place = place[step]
     request = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert set(request["properties"]["parameters"]["properties"]) == {
-        *("threshold", "decoding", "strategy", "simplify", "force", "forbid", "llm")
+        *("threshold", "min_precision", "decoding", "strategy", "simplify", "force", "forbid", "llm")
     }
     entity = described["components"]["schemas"]["EntityAnswer"]
     found = service.ask("/predict", {"inputs": TEXT})[1][0].keys()
