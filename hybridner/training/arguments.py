@@ -25,8 +25,8 @@ class HybridNerTrainingArguments(TrainingArguments):
         encoder_learning_rate: of the pretrained encoders, and of self-attention layers in heads; None chooses by their size.
         head_learning_rate: of everything else; it stands in for `learning_rate`. None chooses by the encoders' size.
         member_learning_rates: rates of single members' heads, by the member's name.
-        early_stopping_patience: stop after so many evaluations without a better mean entity F1; None never stops early, and
-            "auto" is 3, or 6 of the 20 evaluations where few records are passed over many times.
+        early_stopping_patience: stop after so many evaluations in a row without a better mean entity F1, noise allowed for; None
+            never stops early, and "auto" is 3, or 6 of the 20 evaluations where few records are passed over many times.
         mixed_precision: "no", "bf16" or "fp16", in place of `bf16` and `fp16`; "auto" is bf16 on GPUs that have it, else no.
         learning_rate: in place of `head_learning_rate`, where that is None.
         per_device_train_batch_size, per_device_eval_batch_size: records per step on each device.
@@ -36,7 +36,8 @@ class HybridNerTrainingArguments(TrainingArguments):
         optim, train_sampling_strategy: as in transformers.
         eval_strategy, save_strategy, logging_strategy: when; by default after each epoch.
         save_total_limit: how many checkpoints are kept.
-        load_best_model_at_end, metric_for_best_model, greater_is_better: the model ends with the weights of the best mean F1.
+        load_best_model_at_end, metric_for_best_model, greater_is_better: the model ends with the weights of the best mean F1, by
+            the rule in `hybridner.training.stopping`; with another metric, those of its best.
         remove_unused_columns, dataloader_pin_memory, ddp_find_unused_parameters: as in transformers.
         report_to: where figures are sent; by default nowhere.
         use_cpu: by default only where there is no GPU.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hybridner.evaluation import PrecisionRecallF1
 from hybridner.training.features import NO_SPAN
+from hybridner.training.stopping import STANDARD_ERROR
 
 
 def count_entities(proposed: Tensor, gold: Tensor) -> Tensor:
@@ -42,11 +43,31 @@ def entity_metrics(counts: NDArray[np.integer], members: Sequence[str]) -> dict[
         members: their names.
 
     Returns:
-        the means as `precision`, `recall` and `f1`, a member's own as `f1_NAME` and so on.
+        the means as `precision`, `recall` and `f1`, a member's own as `f1_NAME` and so on; and the `standard_error` of the mean
+        F1.
     """
     scores = {name: PrecisionRecallF1(*(int(n) for n in total)) for name, total in zip(members, counts.sum(axis=0), strict=True)}
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float] = {STANDARD_ERROR: f1_standard_error(counts)}
     for measure in ("precision", "recall", "f1"):
         values = {f"{measure}_{name}": float(getattr(score, measure)) for name, score in scores.items()}
         metrics |= {measure: float(np.mean(list(values.values()))), **values}
     return metrics
+
+
+def f1_standard_error(counts: NDArray[np.integer]) -> float:
+    """How far the members' mean F1 is from that of endless sentences of the kind: one standard error, by the delta method.
+
+    Sentences are independent, their entities and the members that read them are not.
+
+    Args:
+        counts: [sentences, members, 3] correct, predicted and gold entities; at least one sentence.
+
+    Returns:
+        0 where all sentences are alike, as those that are all right.
+    """
+    correct, sizes = counts[..., 0], counts[..., 1] + counts[..., 2]
+    total = np.maximum(sizes.sum(axis=0), 1)
+    # What a sentence adds to F1 = 2 correct / (predicted + gold) beyond its share, to the first order; it sums to 0.
+    excess = ((2 * correct - 2 * correct.sum(axis=0) / total * sizes) / total).mean(axis=1)
+    sentences = len(counts)
+    return float(np.sqrt(sentences / max(sentences - 1, 1) * np.square(excess).sum()))

@@ -37,7 +37,7 @@ class DataSection(Section):
 
     Attributes:
         train: file of training records, in any format `hybridner.data.read_records` knows.
-        dev: file for early stopping; without it a share of train is held out.
+        dev: file for early stopping and the choice of the weights; without it a share of train is held out.
         dev_fraction: that share, whole documents at a time.
         labels: a data set that comes with descriptions ("cluener", "cmeee", "msra", "sncm"), or a YAML file with `domain` and
             `labels` (name, title, description); without it the bare labels found in train.
@@ -84,8 +84,8 @@ class TrainingSection(Section):
             encoder's size, see `training.defaults`.
         weight_decay: of AdamW, on matrices only.
         warmup_ratio: share of all steps over which the rates rise to their full value; they then fall to 0 linearly.
-        early_stopping_patience: stop after so many epochs without a better entity F1 on dev; by default 3, or 6 of
-            the 20 evaluations where few records are passed over many times.
+        early_stopping_patience: stop after so many epochs in a row without a better mean entity F1 on dev, noise allowed for
+            (see `training.stopping`); by default 3, or 6 of the 20 evaluations where few records are passed over many times.
         seed: of initialisation, dropout, shuffling and the dev split.
         mixed_precision: "no", "bf16" or "fp16"; "auto" is bf16 on GPUs that have it, else no.
         shared_encoder: train all members together on one encoder, which then reads each text once for all of them.

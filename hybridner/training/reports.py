@@ -21,7 +21,7 @@ from hybridner.training.data import TrainingData
 from hybridner.training.features import fit_record, lost_entities
 from hybridner.training.folders import REPORT
 
-#: A member whose F1 never rises above this has learned next to nothing.
+#: A member whose F1 is below this has learned next to nothing.
 _NEAR_NOUGHT = 0.05
 
 
@@ -66,21 +66,16 @@ def warn_of_losses(model: HybridNerModel, shares: Mapping[str, float], data: Tra
             )
 
 
-def warn_of_failures(best: Mapping[str, float]) -> None:
-    """Tell which members find next to nothing, given the best F1 on dev of each, and what to change."""
-    for name, f1 in best.items():
+def warn_of_failures(dev_f1: Mapping[str, float]) -> None:
+    """Tell which members find next to nothing, given the F1 on dev of each, and what to change."""
+    for name, f1 in dev_f1.items():
         if f1 < _NEAR_NOUGHT:
             warnings.warn(
-                f"{name}: the entity F1 on dev never rose above {f1:.3f}, so this member finds next to nothing. Raise "
+                f"{name}: the entity F1 on dev came to {f1:.3f}, so this member finds next to nothing. Raise "
                 "encoder_learning_rate and head_learning_rate (2e-4 and 3e-3 suit small encoders and few sentences), train for "
                 "more epochs, give more sentences, or leave this member out",
                 stacklevel=2,
             )
-
-
-def best_evaluation(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The entry of a log history with the best mean F1 on dev."""
-    return max((entry for entry in history if "eval_f1" in entry), key=lambda entry: entry["eval_f1"])
 
 
 def circumstances(seconds: float, state: PartialState) -> dict[str, Any]:

@@ -21,13 +21,13 @@ from hybridner.training.folders import REPORT, has_finished, output_errors, take
 from hybridner.training.members import build_member, check_encoders
 from hybridner.training.recipe import COMPOSITE, SHARED, Recipe
 from hybridner.training.reports import (
-    best_evaluation,
     circumstances,
     unrepresentable_share,
     warn_of_failures,
     warn_of_losses,
     write_report,
 )
+from hybridner.training.stopping import find_kept
 from hybridner.training.trainer import HybridNerTrainer
 
 CHECKPOINTS = "checkpoints"
@@ -123,7 +123,9 @@ def _train_group(recipe: Recipe, names: Sequence[str], folder: Path, data: Train
     if not state.is_main_process:
         return
     history = list(trainer.state.log_history)
-    best = best_evaluation(history)
+    kept = find_kept(history)
+    assert kept is not None, "there is dev, and a training has at least one pass"
+    dev = kept.entry
     seconds = time.monotonic() - began
     common = {
         "recipe": recipe.to_dict(),
@@ -133,13 +135,13 @@ def _train_group(recipe: Recipe, names: Sequence[str], folder: Path, data: Train
     for name, member in members.items():
         with output_errors(folder.parent / name, "start again to go on from here"):
             member.save_pretrained(folder.parent / name)
-        about = {"member": name, "unrepresentable": shares[name], "best_dev_f1": best[f"eval_f1_{name}"]}
+        about = {"member": name, "unrepresentable": shares[name], "best_dev_f1": dev[f"eval_f1_{name}"]}
         # Each member's share of the time, so that the sum is what it took.
         write_report(folder.parent / name, {**about, **common, **circumstances(seconds / len(members), state)})
     if folder.name not in members:
-        write_report(folder, {"best_dev_f1": best["eval_f1"], **common, **circumstances(seconds, state)})
+        write_report(folder, {"best_dev_f1": dev["eval_f1"], **common, **circumstances(seconds, state)})
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    warn_of_failures({name: best[f"eval_f1_{name}"] for name in members})
+    warn_of_failures({name: dev[f"eval_f1_{name}"] for name in members})
 
 
 def training_arguments(recipe: Recipe, names: Sequence[str], output: Path) -> HybridNerTrainingArguments:

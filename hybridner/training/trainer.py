@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
+from transformers import EvalPrediction, Trainer
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy, TrainOutput, rotate_checkpoints
 
 from hybridner.errors import ModelError
@@ -38,13 +38,15 @@ from hybridner.training.folders import output_errors
 from hybridner.training.metrics import count_entities, entity_metrics
 from hybridner.training.optimization import parameter_groups
 from hybridner.training.records import to_records
+from hybridner.training.stopping import StopWhenWorse, find_kept
 
 
 class HybridNerTrainer(Trainer):
     """Trains all members of a composite together, in place, on the sum of their losses; a member alone is a composite of one.
 
     Evaluation decodes: it gives entity precision, recall and F1 of each member (`eval_f1_NAME`) and the means over the members
-    (`eval_f1`). With `eval_dataset` the model ends with the weights of the best mean F1.
+    (`eval_f1`), with its standard error (`eval_standard_error`). With `eval_dataset` the model ends with the weights of the best
+    mean F1, which is smoothed where few dev sentences make it a matter of chance; see `hybridner.training.stopping`.
 
     Args:
         model: a composite, or one member; changed in place.
@@ -85,7 +87,7 @@ class HybridNerTrainer(Trainer):
         if eval_dataset is None:
             arguments.eval_strategy, arguments.load_best_model_at_end = IntervalStrategy.NO, False
         elif arguments.early_stopping_patience is not None:
-            callbacks.append(EarlyStoppingCallback(int(arguments.early_stopping_patience)))
+            callbacks.append(StopWhenWorse(int(arguments.early_stopping_patience)))
         self._is_saving = False
         super().__init__(
             model=composite,
@@ -222,6 +224,13 @@ class HybridNerTrainer(Trainer):
         if self.args.should_save:
             rotate_checkpoints(str(folder), self.args.save_total_limit, self.state.best_model_checkpoint)
         self.accelerator.wait_for_everyone()
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """As in Trainer, but by more than the highest figure, which may be luck."""
+        kept = find_kept(self.state.log_history, self.args)
+        if kept and not kept.since:
+            self.state.best_metric = None
+        return bool(super()._determine_best_metric(metrics, trial))
 
     def _load_best_model(self) -> None:
         # The run's folder may have been moved since the checkpoint was written.
