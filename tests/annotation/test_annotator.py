@@ -13,6 +13,7 @@ from hybridner import HybridNerPipeline
 from hybridner.annotation import Annotator, fingerprint
 from hybridner.errors import DataError, ModelError
 from tests.support.annotation import sentences, spans
+from tests.support.patience import PATIENCE
 
 # The first batch has no entity at all, from which no type could be guessed.
 TEXTS = ["", "", None, *sentences(37)]
@@ -49,7 +50,10 @@ def test_streams_are_mapped_too(annotator: Annotator, expected: list[Any]) -> No
     assert found(data.map(annotator, batched=True, batch_size=3)) == expected
 
 
-def test_ray_data_on_two_actors(composite_folder: Path, expected: list[Any]) -> None:
+def test_ray_data_on_two_actors(composite_folder: Path, expected: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    # Seconds that Ray waits for its own processes, which all start at once.
+    for name in ("raylet_start_wait_time_s", "worker_register_timeout_seconds", "gcs_server_request_timeout_seconds"):
+        monkeypatch.setenv(f"RAY_{name}", str(int(PATIENCE)))
     ray = pytest.importorskip("ray")
     ray.init(num_cpus=2, include_dashboard=False, logging_level="error", log_to_driver=False)
     try:

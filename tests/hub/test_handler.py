@@ -13,6 +13,7 @@ from hybridner import HybridNerModel, HybridNerPipeline
 from tests.hub.client import Client
 from tests.hub.hub_server import WRITE, HubServer
 from tests.support.forked import run
+from tests.support.near import assert_same
 from tests.support.tiny import TEXT
 
 #: What an endpoint does with a repository: import its handler, make one with the folder, and hand it the body of each request.
@@ -60,7 +61,7 @@ def test_requests_are_answered_as_the_pipeline_answers(ask: Callable[..., list[A
         {"inputs": TEXT, "parameters": strict},
         {"inputs": [], "parameters": None},
     )
-    assert answers == [pipe(TEXT), pipe([TEXT, "", TEXT[:20]]), pipe(TEXT, **strict), []]
+    assert_same(answers, [pipe(TEXT), pipe([TEXT, "", TEXT[:20]]), pipe(TEXT, **strict), []])
     assert answers[0]
     assert answers[0] != answers[2]
 
