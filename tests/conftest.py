@@ -10,8 +10,8 @@ import hypothesis
 import pytest
 import torch
 
-# How long an example takes says nothing here: the machine is shared, and first calls import. The examples are the same each time, so
-# that a change is judged by what it changes; `--hypothesis-profile exploring` looks for others.
+# How long an example takes says nothing here: the machine is shared, and first calls import. The examples are the same each time,
+# so that a change is judged by what it changes; `--hypothesis-profile exploring` looks for others.
 _UNTIMED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
 hypothesis.settings.register_profile("exploring", **_UNTIMED)
 hypothesis.settings.register_profile("hybridner", derandomize=True, **_UNTIMED)

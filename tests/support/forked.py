@@ -80,7 +80,8 @@ class Forked:
         return self._read(1)
 
     def _read(self, stream: int) -> str:
-        return Path(self._paths[stream]).read_text(encoding="utf-8")
+        # It may be in the midst of a character.
+        return Path(self._paths[stream]).read_text(encoding="utf-8", errors="replace")
 
 
 def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
