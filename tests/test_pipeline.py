@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import random
 import warnings
@@ -154,6 +155,15 @@ def test_half_precision_is_possible(composite_folder: Path) -> None:
     pipe = pipeline("hybrid-ner", model=str(composite_folder), device="cpu", dtype=torch.bfloat16)
     assert pipe.model.dtype == torch.bfloat16
     assert all(TEXT[e["start"] : e["end"]] == e["word"] for e in pipe(TEXT))
+
+
+def test_half_precision_that_was_not_asked_for_is_told_on_a_cpu(composite: HybridNerModel, tmp_path: Path) -> None:
+    copy.deepcopy(composite).half().save_pretrained(tmp_path)
+    with pytest.warns(UserWarning, match="load the model with dtype=torch.float32"):
+        assert pipeline("hybrid-ner", model=str(tmp_path), device="cpu").model.dtype == torch.float16
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert pipeline("hybrid-ner", model=str(tmp_path), device="cpu", dtype=torch.float32).model.dtype == torch.float32
 
 
 def test_another_kind_of_model_is_refused() -> None:

@@ -151,6 +151,13 @@ class HybridNerPipeline(Pipeline):
         composite: Any = as_onnx(model) if backend == "onnx" else model
         self.settings = {"batch_size": batch_size, **{name: value for name, value in kwargs.items() if name in PARAMETERS}}
         super().__init__(model=composite.eval(), batch_size=batch_size, **kwargs)
+        if self.device.type == "cpu" and self.model.dtype == torch.float16:
+            warnings.warn(
+                "the weights are in half precision, in which a CPU reads several times as slowly; load the model with "
+                "dtype=torch.float32, or make it smaller with `hybridner compact`, which is read in single precision",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def get_inference_context(self) -> Any:
         return torch.inference_mode
