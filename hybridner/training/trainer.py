@@ -228,8 +228,9 @@ class HybridNerTrainer(Trainer):
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """As in Trainer, but by more than the highest figure, which may be luck."""
         kept = find_kept(self.state.log_history, self.args)
-        if kept and not kept.since:
-            self.state.best_metric = None
+        if kept and kept.since:
+            return False
+        self.state.best_metric = None
         return bool(super()._determine_best_metric(metrics, trial))
 
     def _load_best_model(self) -> None:

@@ -158,14 +158,19 @@ def new_trainer(folder: Path, figures: list[float], error: float, *callbacks: Tr
     )
 
 
+FIGURES = [0.41, 0.66, 0.62, 0.60, 0.64, 0.57, 0.59, 0.9]
+
+
 @pytest.mark.parametrize(
-    ("error", "passes", "kept"),
-    [(0.06, 7, 4), (0.0, 4, 1)],
-    ids=["with noise", "without noise, as early stopping is known"],
+    ("figures", "error", "passes", "kept"),
+    [(FIGURES, 0.06, 7, 4), (FIGURES, 0.0, 4, 1), ([0.66, 0.58, 0.67, 0.9], 0.1, 3, 0)],
+    ids=["with noise", "without noise, as early stopping is known", "a higher one that is not kept"],
 )
-def test_a_training_ends_with_the_weights_that_are_kept(tmp_path: Path, error: float, passes: int, kept: int) -> None:
+def test_a_training_ends_with_the_weights_that_are_kept(
+    tmp_path: Path, figures: list[float], error: float, passes: int, kept: int
+) -> None:
     snapshots = Snapshots()
-    trainer = new_trainer(tmp_path, [0.41, 0.66, 0.62, 0.60, 0.64, 0.57, 0.59, 0.9], error, snapshots)
+    trainer = new_trainer(tmp_path, figures, error, snapshots)
     trainer.train()
     assert trainer.state.global_step == len(snapshots.weights) == passes
     assert trainer.state.best_global_step == kept + 1
@@ -180,10 +185,9 @@ def test_after_a_kill_a_training_keeps_and_stops_as_if_it_had_run_through(tmp_pa
             if state.global_step == 6:
                 raise KeyboardInterrupt
 
-    figures = [0.41, 0.66, 0.62, 0.60, 0.64, 0.57, 0.59, 0.9]
     with pytest.raises(KeyboardInterrupt):
-        new_trainer(tmp_path, figures, 0.06, Kill()).train()
-    again = new_trainer(tmp_path, figures, 0.06)
-    again.compute_metrics = told(figures[6:], 0.06)
+        new_trainer(tmp_path, FIGURES, 0.06, Kill()).train()
+    again = new_trainer(tmp_path, FIGURES, 0.06)
+    again.compute_metrics = told(FIGURES[6:], 0.06)
     again.train(resume_from_checkpoint=True)
     assert (again.state.global_step, again.state.best_global_step) == (7, 5)
