@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from hybridner.errors import ModelError
 
@@ -71,9 +71,10 @@ class SelectionTable:
         for name, value in (("min_precision", min_precision), ("risk", risk)):
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
                 raise ModelError(f"{name} must be a number between 0 and 1, not {value!r}")
-        p_values = binom.cdf(self.wrong, self.kept, 1 - min_precision)
+        kept = np.asarray(self.kept, dtype=np.int64)
+        p_values = bdtr(np.asarray(self.wrong, dtype=np.int64), kept, 1 - min_precision)
         # Where even no error at all would not do there is no use in starting.
-        testable = np.flatnonzero(binom.cdf(0, self.kept, 1 - min_precision) <= risk / _STARTS)
+        testable = np.flatnonzero(bdtr(0, kept, 1 - min_precision) <= risk / _STARTS)
         starts = {int(part[0]) for part in np.array_split(testable, _STARTS) if len(part)}
         passed = [number for start in starts for number in _until_failed(p_values[start:] <= risk / _STARTS, start)]
         return self.levels[max(passed)] if passed else None

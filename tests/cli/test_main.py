@@ -27,7 +27,7 @@ import sys
 from hybridner.cli.main import SUMMARIES, command_parser
 for name in SUMMARIES:
     command_parser(name).format_help()
-print(sorted({"torch", "transformers", "datasets", "peft", "openai"} & set(sys.modules)))
+print(sorted({"torch", "transformers", "datasets", "peft", "openai", "scipy.stats"} & set(sys.modules)))
 """
 #: Runs a command line that ends by itself, and prints what was imported for it.
 FRONT = """
