@@ -21,7 +21,7 @@ from hybridner.training.stopping import StopWhenWorse, find_kept, kept_evaluatio
 from tests.support.tiny import small_records
 from tests.training.test_trainer import arguments, members
 
-FIGURES = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.2)), min_size=1, max_size=20)
+NOISY = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.2)), min_size=1, max_size=20)
 
 #: As it went with 200 sentences of a sparse corpus, 50 entities in dev: F1 high by chance early on, and none higher after it.
 EARLY_LUCK = [0.01, 0.35, 0.52, 0.656, 0.61, 0.60, 0.62, 0.61, 0.63, 0.62, 0.625, 0.63, 0.62]
@@ -39,14 +39,14 @@ def test_with_nothing_but_noise_the_mean_of_five_decides(values: list[int]) -> N
     assert kept_evaluation(values, [1000.0] * len(values)) == int(np.argmax(means))
 
 
-@given(FIGURES)
+@given(NOISY)
 def test_what_is_kept_is_less_than_an_error_below_the_highest(figures: list[tuple[float, float]]) -> None:
     values, errors = zip(*figures, strict=True)
     kept, best = kept_evaluation(values, errors), int(np.argmax(values))
     assert kept == best or values[kept] > values[best] - errors[best]
 
 
-@given(FIGURES)
+@given(NOISY)
 def test_what_was_dropped_is_never_wanted_again(figures: list[tuple[float, float]]) -> None:
     """So that a training needs no more than one checkpoint beside the newest."""
     values, errors = zip(*figures, strict=True)
