@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hybridner.data import (
@@ -47,6 +47,7 @@ def test_what_is_written_reads_back_the_same(tmp_path_factory, written, name):
 
 @_TMP
 @given(st.lists(records(spaces=False, labels=st.sampled_from(["PER", "装备"])), min_size=1, max_size=4))
+@example(written=[Record("\ufeff甲"), Record("\ufeff")])
 def test_brat_holds_everything_but_labels_with_spaces(tmp_path_factory, written):
     folder = tmp_path_factory.mktemp("x") / "brat"
     write_records([Record(r.text, r.entities, f"文档 {n}/x") for n, r in enumerate(written)], folder, "brat")
@@ -57,6 +58,8 @@ def test_brat_holds_everything_but_labels_with_spaces(tmp_path_factory, written)
 
 @_TMP
 @given(st.lists(records(flat=True), min_size=1, max_size=4))
+@example(written=[Record("\ufeff甲"), Record("\ufeff")])
+@example(written=[Record("\ufeff", group="一")])
 def test_conll_holds_flat_entities(tmp_path_factory, written):
     path = tmp_path_factory.mktemp("x") / "file"
     write_records(written, path, "conll")

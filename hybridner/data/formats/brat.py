@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hybridner.data.decoding import detect_encoding_of
+from hybridner.data.decoding import BYTE_ORDER_MARK, detect_encoding_of
 from hybridner.data.formats.base import BY_HAND, AnnotatedRecord, Conventions, Format, RawEntity, RawRecord
 from hybridner.data.options import ReadOptions
 from hybridner.data.repairs import RepairLog
@@ -102,7 +102,9 @@ def _write(records: Iterable[AnnotatedRecord], path: Path, log: RepairLog, predi
         for number, annotated in enumerate(records):
             name = _file_name(annotated.record.id or f"{path.name}-{number}", names)
             labels.update(span.label for span in annotated.record.entities)
-            (unfinished / f"{name}.txt").write_bytes(annotated.record.text.encode())
+            text = annotated.record.text
+            # A byte order mark that is a character of the text comes after one that is none.
+            (unfinished / f"{name}.txt").write_bytes(text.encode("utf-8-sig" if text.startswith(BYTE_ORDER_MARK) else "utf-8"))
             write_text(unfinished / f"{name}.ann", "".join(_lines(annotated.record, f"{path}, {name}")))
         sections = ("[entities]", *sorted(labels), "", "[relations]", "", "[events]", "", "[attributes]", "")
         write_text(unfinished / "annotation.conf", "\n".join(sections))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hybridner.data.decoding import detect_encoding, open_text
+from hybridner.data.decoding import BYTE_ORDER_MARK, detect_encoding, open_text
 from hybridner.data.formats.base import AnnotatedRecord, Format, RawEntity, RawRecord
 from hybridner.data.formats.tags import find_scheme, is_closed_by_end, is_tag, join_tokens, token_spans
 from hybridner.data.options import ReadOptions
@@ -224,6 +224,8 @@ def _write(records: Iterable[AnnotatedRecord], path: Path, log: RepairLog, predi
             if record.group and record.group != group:
                 file.write(f"{DOCUMENT_START}\tO\n\n")
             group = record.group
+            if not (written or group) and record.text.startswith(BYTE_ORDER_MARK):
+                file.write(BYTE_ORDER_MARK)  # the text's own would be taken for the file's
             file.writelines(f"{character}\t{tag}\n" for character, tag in _tagged(record, log, f"{path}, record {written}"))
             file.write("\n")
             written += 1
