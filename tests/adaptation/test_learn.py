@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,6 +145,20 @@ def test_members_learn_the_new_and_keep_the_old(base: HybridNerModel) -> None:
     assert learned.config.labels == base.config.labels
     with pytest.raises(DataError, match="gone through completely"):
         learn_members(base, [reviewed(new[0], base, complete=False)], old, settings)
+
+
+def test_members_go_a_part_of_the_way_to_what_they_learned(base: HybridNerModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    reviews = [reviewed(record, base) for record in other_records()[:6]]
+    settings = AdaptationSettings(epochs=1, batch_size=6, encoder_learning_rate=5e-3, head_learning_rate=1e-2)
+    part, _ = learn_members(base, reviews, small_records(), settings)
+    monkeypatch.setattr("hybridner.adaptation.learn.STEP", 1.0)
+    whole, _ = learn_members(base, reviews, small_records(), settings)
+    before, after, between = (
+        {name: weight for name, weight in m.state_dict().items() if weight.is_floating_point()} for m in (base, whole, part)
+    )
+    assert any(not torch.allclose(before[name], weight, atol=1e-3) for name, weight in after.items())
+    for name, weight in between.items():
+        assert torch.allclose(weight, before[name] + 0.75 * (after[name] - before[name]), atol=1e-5), name
 
 
 def test_members_are_calibrated_on_texts_they_did_not_learn_from(base: HybridNerModel) -> None:
