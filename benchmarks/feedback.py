@@ -22,7 +22,7 @@ from scipy.special import log_softmax
 from benchmarks.side_by_side import RESULTS, kept, report
 from hybridner import HybridNerModel
 from hybridner.adaptation import AdaptationSettings, adapt
-from hybridner.adaptation.learn import GENTLE, learn_calibration, learn_members
+from hybridner.adaptation.learn import GENTLE, STEP, learn_calibration, learn_members
 from hybridner.adaptation.selection import next_to_annotate
 from hybridner.calibration.reliability import reliability
 from hybridner.data import read_records
@@ -34,6 +34,8 @@ from hybridner.llm.routing import route
 from hybridner.spans import Record
 
 POOL = 1200
+#: How members may learn: whether with old data, and how far.
+WAYS = {"with replay": (True, STEP), "with replay, the whole way": (True, 1.0), "without replay, the whole way": (False, 1.0)}
 CURVE_EPOCHS = 10
 
 
@@ -89,8 +91,8 @@ def members(
 ) -> dict[str, Any]:
     settings = replace(GENTLE, seed=seed, mixed_precision="bf16")
     found: dict[str, Any] = {}
-    for name, replay in (("with replay", old), ("without replay", [])):
-        model, made = learn_members(base, reviews_of(new), replay, settings)
+    for name, (is_replaying, step) in WAYS.items():
+        model, made = learn_members(base, reviews_of(new), old if is_replaying else [], settings, step)
         found[name] = {"new": f1(model, dev), "old": f1(model, old_dev), "cpu_seconds": made["cpu_seconds"]}
     return found
 
@@ -187,7 +189,7 @@ def main() -> None:
             "members": {
                 name: {key: round(statistics.mean(run[name][key] for run in learned), 2) for key in ("new", "old")}
                 | {"of_seeds": [[round(run[name][key], 2) for key in ("new", "old")] for run in learned]}
-                for name in ("with replay", "without replay")
+                for name in WAYS
             },
             "curves": curves,
         },

@@ -26,8 +26,8 @@ GENTLE = AdaptationSettings(epochs=4, batch_size=16, encoder_learning_rate=5e-5,
 #: Old records for each reviewed text, as far as there are so many. With a smaller model and 160 texts annotated by other rules
 #: two cost the old domain 3.9 points of F1, seven 1.7, for the same gain on the new one.
 REPLAY = 8
-#: How far the members go from what they knew to what training made of it. Weights between the two know as much of the new and
-#: forget less than either rates or replay can arrange (Wortsman et al., Robust fine-tuning of zero-shot models, 2022).
+#: How far the members go from what they knew to what training made of it. Weights between the two know more of the new and forget
+#: less of the old than those at the end (Wortsman et al., Robust fine-tuning of zero-shot models, 2022; results/feedback.md).
 STEP = 0.75
 #: Texts that calibration needs at least.
 FEWEST = 5
@@ -137,16 +137,21 @@ def learn_answers(model: CompositeModel, reviews: Iterable[Review], llm: str) ->
 
 
 def learn_members(
-    model: CompositeModel, reviews: Sequence[Review], old: Sequence[Record], settings: AdaptationSettings = GENTLE
+    model: CompositeModel,
+    reviews: Sequence[Review],
+    old: Sequence[Record],
+    settings: AdaptationSettings = GENTLE,
+    step: float = STEP,
 ) -> tuple[CompositeModel, Report]:
     """Train the members further on the texts that were gone through completely, mixed with old training data so that what they
-    know is not forgotten (replay), and take their weights three quarters of the way to what came out.
+    know is not forgotten (replay), and take their weights a part of the way to what came out.
 
     Args:
         model: stays as it is.
         reviews: what people said.
         old: records the members were trained on, of which up to eight times as many as there are reviewed texts are drawn.
         settings: how.
+        step: which part of the way, from 0 (nothing is learned) to 1.
 
     Returns:
         a new composite, calibrated like the old one (calibrate it again), and a report.
@@ -164,7 +169,7 @@ def learn_members(
     base = require_torch(model)
     base = base.merged() if isinstance(base, AdaptedHybridNerModel) else base
     learned, report = fine_tune(base, [*new, *replayed], model.config.labels, settings)
-    _step_back(learned, base)
+    _move(base, learned, step)
     learned.config.review_threshold = model.config.review_threshold
     for field in ("temperature", "combiner_weights", "strategy", "stackers", "gazetteer", "llm_answers", "llm_reliability"):
         setattr(learned.config, field, getattr(model.config, field))
@@ -172,13 +177,13 @@ def learn_members(
     return learned, {**report, "reviewed": len(new), "replayed": len(replayed)}
 
 
-def _step_back(learned: HybridNerModel, base: HybridNerModel) -> None:
-    """Take the weights `STEP` of the way from the base's to the learned ones."""
+def _move(base: HybridNerModel, learned: HybridNerModel, step: float) -> None:
+    """Put the learned model's weights on the line from the base's to its own."""
     known = base.state_dict()
     with torch.no_grad():
         for name, weight in learned.state_dict().items():
             if weight.is_floating_point():
-                weight.lerp_(known[name].to(weight), 1 - STEP)
+                weight.lerp_(known[name].to(weight), 1 - step)
 
 
 def _doubtful_share(model: CompositeModel, predictions: Predictions) -> float:

@@ -147,12 +147,11 @@ def test_members_learn_the_new_and_keep_the_old(base: HybridNerModel) -> None:
         learn_members(base, [reviewed(new[0], base, complete=False)], old, settings)
 
 
-def test_members_go_a_part_of_the_way_to_what_they_learned(base: HybridNerModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_members_go_a_part_of_the_way_to_what_they_learned(base: HybridNerModel) -> None:
     reviews = [reviewed(record, base) for record in other_records()[:6]]
     settings = AdaptationSettings(epochs=1, batch_size=6, encoder_learning_rate=5e-3, head_learning_rate=1e-2)
     part, _ = learn_members(base, reviews, small_records(), settings)
-    monkeypatch.setattr("hybridner.adaptation.learn.STEP", 1.0)
-    whole, _ = learn_members(base, reviews, small_records(), settings)
+    whole, _ = learn_members(base, reviews, small_records(), settings, step=1.0)
     before, after, between = (
         {name: weight for name, weight in m.state_dict().items() if weight.is_floating_point()} for m in (base, whole, part)
     )
