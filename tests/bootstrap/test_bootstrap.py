@@ -151,7 +151,7 @@ def test_what_cannot_work_is_said_before_anything_is_asked(
     assert "there is no folder" in capsys.readouterr().err
     sample = tmp_path / "run" / SAMPLE
     about = json.loads(sample.read_text(encoding="utf-8"))["about"]
-    spoilt = {"": "delete it", "[" * 9000: "nested too deeply", "[]": "no mapping", json.dumps({"about": about}): "sentences"}
+    spoilt = {"": "delete it", "[" * 100_000: "nested too deeply", "[]": "no mapping", json.dumps({"about": about}): "sentences"}
     for content, complaint in spoilt.items():
         sample.write_text(content, encoding="utf-8")
         assert main(files) == 1
