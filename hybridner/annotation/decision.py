@@ -83,6 +83,8 @@ def describe_decision(pipe: HybridNerPipeline, how: AnnotationConfig) -> dict[st
             raise ModelError(f"{', '.join(how.chosen)}: for models only; with labels an LLM finds the entities")
         return {"labels": pipe.labels.to_dict(), "llm": llm}
     settings = {**pipe.settings, **how.chosen}
+    if llm is not None and "min_precision" in settings:
+        raise ModelError("min_precision promises something about the members' own entities; it does not go with an LLM")
     rules = Rules.of(settings.get("force"), settings.get("forbid"), pipe.model.config.labels.names)
     return {
         **{name: settings.get(name) for name in _PLAIN},
@@ -107,8 +109,10 @@ def _described_rules(rules: Rules) -> dict[str, Any]:
 
 
 def _described_ontology(source: Any) -> str | None:
-    if source in (None, SNCM_OPEN):
-        return None if source is None else SNCM_OPEN
+    if source is None:
+        return None
+    if source == SNCM_OPEN:
+        return SNCM_OPEN
     if not isinstance(source, (str, Path)):
         raise ModelError("consistent_with: name the ontology's file, so that the job can be recognised when it goes on")
     return digest_of_file(source)

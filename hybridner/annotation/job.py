@@ -75,6 +75,9 @@ def annotate(
     """
     state, folder, how = processes(), Path(output), how or AnnotationConfig()
     job = describe_job(pipe, source, how)
+    if not isinstance(pipe, DefinitionsPipeline):
+        # A job that has begun can only be repeated as it was, so what cannot work shows before.
+        pipe(_PROBE, **parameters_of_calls(pipe, how))
     provenance = {"model_name": name, **{key: value for key, value in job.items() if key != "input"}}
     shards = Shards(folder, job_digest(job))
     with written_to(folder), _alone_in(folder) if state.is_main_process else nullcontext():

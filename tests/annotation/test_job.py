@@ -214,11 +214,24 @@ def test_two_jobs_do_not_work_in_one_folder(pipe: HybridNerPipeline, tmp_path: P
         annotate(pipe, file_source(path), out)
 
 
-def test_wrong_settings_stop_the_job_and_set_nothing_aside(pipe: HybridNerPipeline, tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "a.txt", sentences(5))
-    with pytest.raises(ModelError, match="strategy"):
-        annotate(pipe, file_source(path), tmp_path / "out", AnnotationConfig(strategy="vote"))
-    assert not list((tmp_path / "out").glob("*/*"))
+@pytest.mark.parametrize(
+    ("how", "complaint"),
+    [
+        (AnnotationConfig(strategy="vote"), "strategy"),
+        (AnnotationConfig(strategy="pool"), "pool"),
+        (AnnotationConfig(min_precision=0.9), "not calibrated"),
+        (AnnotationConfig(min_precision=0.9, llm="some-model"), "does not go with an LLM"),
+        (AnnotationConfig(forbid={"Nowhere": ["北约"]}), "Nowhere"),
+    ],
+)
+def test_wrong_settings_are_told_before_a_job_begins(
+    pipe: HybridNerPipeline, tmp_path: Path, how: AnnotationConfig, complaint: str
+) -> None:
+    """One that has begun could only be repeated as it was."""
+    source = file_source(write_lines(tmp_path / "a.txt", sentences(5)))
+    with pytest.raises(ModelError, match=complaint):
+        annotate(pipe, source, tmp_path / "out", how)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_fingerprint_is_that_of_the_content(composite: HybridNerModel, composite_folder: Path) -> None:

@@ -62,6 +62,8 @@ def test_two_processes_share_the_work_and_the_budget(
     assert [reject["offset"] for reject in rejects(out)] == [0, 50, 100]
     found = rows(out)
     assert [row["text"] for row in found] == [text for number, text in enumerate(texts) if number % 50]
+    asked = pipe(found[0]["text"], threshold=0.0, llm={"model": "m", "base_url": server.url, "api_key": KEY})[0]
+    assert {**asked, "label": ""}.keys() - {"entity_group"} == found[0]["entities"][0].keys() - _OF_CALIBRATED
     statuses = [entity["llm_status"] for row in found for entity in row["entities"]]
     assert set(statuses) - {"local", "cached"} == {"asked", "over_budget"}
     local = pipe([row["text"] for row in found], threshold=0.6)
@@ -69,6 +71,10 @@ def test_two_processes_share_the_work_and_the_budget(
     assert all(mine == other for mine, other in untouched)
     for file in out.rglob("*"):
         assert file.is_dir() or KEY.encode() not in file.read_bytes()
+
+
+#: What only calibrated models say.
+_OF_CALIBRATED = {"error_probability", "ood_score"}
 
 
 def _local(row: dict) -> bool:
