@@ -1,21 +1,24 @@
 """Memory does not grow with the file."""
 
 import json
-import tracemalloc
 
 import pytest
 
+from tests.support.forked import run
+
+#: A process of its own: nothing else is counted.
+READ = """
+import json
+import sys
+import tracemalloc
 from hybridner.data import iter_records
 
-
-def peak_of_reading(path):
-    """(records, most bytes held at a time) of going through a file."""
+for path in sys.argv[1:]:
     tracemalloc.start()
-    try:
-        count = sum(1 for _ in iter_records(path))
-        return count, tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    count = sum(1 for _ in iter_records(path))
+    print(json.dumps([count, tracemalloc.get_traced_memory()[1]]))
+    tracemalloc.stop()
+"""
 
 
 def conll(path, records):
@@ -44,8 +47,9 @@ def test_a_large_file_takes_no_more_memory_than_a_small_one(tmp_path, form, reco
     small, large = tmp_path / "small", tmp_path / "large"
     form(small, records // 10)
     form(large, records)
-    few, before = peak_of_reading(small)
-    many, after = peak_of_reading(large)
+    ended = run("-c", READ, str(small), str(large))
+    assert ended.returncode == 0, ended.stderr
+    (few, before), (many, after) = map(json.loads, ended.stdout.splitlines())
     assert (few, many) == (records // 10, records)
     assert after < 1.2 * before + 100_000
     assert after < large.stat().st_size / 2
