@@ -31,6 +31,8 @@ Mode = Literal["use", "replay"]
 _FORMAT = "hybridner-llm-answers-1"
 #: Seconds to wait for another process's write.
 _PATIENCE = 30.0
+#: Seconds between two tries to open a file that others are opening.
+_PAUSE = 0.01
 #: Seconds after which a claim lapses that is not kept up.
 LEASE = 10.0
 _ANSWER = TypeAdapter(Answer)
@@ -189,26 +191,49 @@ class AnswerCache:
                 return self._connection.execute(statement, values).fetchall()
 
     def _open(self) -> sqlite3.Connection:
-        if self.mode == "replay":
-            return self._open_to_read()
-        connection = sqlite3.connect(self.path, timeout=_PATIENCE, check_same_thread=False)
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return _open_to_read(self.path) if self.mode == "replay" else _open_to_write(self.path)
+            except sqlite3.OperationalError as error:
+                # SQLite waits for another's write, but who turns a new file to WAL, or finds it being turned, is refused at once.
+                if not _is_busy(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(_PAUSE)
+
+
+def _open_to_write(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
+    try:
         connection.execute("PRAGMA journal_mode=WAL")
         # With WAL this survives a killed process; only a power cut could cost the last answers.
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
         connection.execute("CREATE TABLE IF NOT EXISTS endpoints (endpoint TEXT PRIMARY KEY, abilities TEXT) WITHOUT ROWID")
         connection.execute("CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT, until REAL) WITHOUT ROWID")
-        return connection
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
-    def _open_to_read(self) -> sqlite3.Connection:
-        uri = self.path.absolute().as_uri()
-        try:
-            connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=_PATIENCE, check_same_thread=False)
-            connection.execute("SELECT 1 FROM answers LIMIT 1")
-        except sqlite3.OperationalError:
-            # On a disk that cannot be written to there is no place for the files that WAL wants beside this one.
-            connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
-        return connection
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    uri = path.absolute().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=_PATIENCE, check_same_thread=False)
+    try:
+        connection.execute("SELECT 1 FROM answers LIMIT 1")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if _is_busy(error):
+            raise
+        # On a disk that cannot be written to there is no place for the files that WAL wants beside this one.
+        connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+    return connection
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection is in the way, whatever the particulars (the upper bits of the code)."""
+    return (error.sqlite_errorcode & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _parse(stored: Any) -> Answer | None:

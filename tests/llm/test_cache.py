@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import os
 import sqlite3
+import threading
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,35 @@ def test_several_processes_write_at_once(tmp_path: Path) -> None:
         process.join(PATIENCE)
         assert process.exitcode == 0
     assert len(AnswerCache(path)) == 60 + 4 * 60
+
+
+def test_a_new_file_that_others_are_opening_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    # Whoever finds another writing when it has begun to turn the file to WAL is refused by SQLite without waiting.
+    first = sqlite3.connect(path, isolation_level=None)
+    first.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(4) as pool:
+        opened = [pool.submit(AnswerCache, path) for _ in range(4)]
+        done, _ = wait(opened, timeout=0.3, return_when=FIRST_EXCEPTION)
+        first.execute("COMMIT")
+        first.close()
+        assert [len(future.result(PATIENCE)) for future in opened] == [0] * 4
+    assert not done
+
+
+def test_many_open_one_new_file_at_once(tmp_path: Path) -> None:
+    for number in range(20):
+        start = threading.Barrier(6)
+
+        def open_and_close(path: Path, start: threading.Barrier = start) -> int:
+            start.wait(PATIENCE)
+            cache = AnswerCache(path)
+            cache.put("k", ANSWER)
+            cache.close()
+            return len(cache)
+
+        with ThreadPoolExecutor(6) as pool:
+            assert list(pool.map(open_and_close, [tmp_path / f"{number}.sqlite"] * 6)) == [1] * 6
 
 
 def _put_over_another_connection(cache: AnswerCache) -> None:
