@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -27,6 +28,7 @@ def cost(command: list[str]) -> tuple[float, float]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in ("import torch", *STARTS)}
     for number in range(ROUNDS + 1):
         for name, command in {"import torch": TORCH, **STARTS}.items():

@@ -1,10 +1,8 @@
-"""How long a newcomer waits: the first answer of a model in a fresh process, cold in Python but with files in the system's cache.
-
-usage: python -m benchmarks.first_answer [MODEL] [ROUNDS]      (the bundled model, 5 rounds)
-"""
+"""How long a newcomer waits: the first answer of a model in a fresh process, cold in Python but with files in the system's cache."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -31,8 +29,11 @@ def once(command: list[str]) -> tuple[float, float]:
 
 
 def main() -> None:
-    model = sys.argv[1] if len(sys.argv) > 1 else "bundled"
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="?", default="bundled")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    model, rounds = options.model, options.rounds
     commands = {
         "import torch": [sys.executable, "-c", "import torch"],
         "pipeline": [sys.executable, "-c", SCRIPT, model, SENTENCE],
