@@ -1,4 +1,4 @@
-"""How long a newcomer waits: the first answer of a model in a fresh process, cold in Python but with files in the system's cache."""
+"""How long a newcomer waits: the first answer of a model in a fresh process, its files already in the system's cache."""
 
 from __future__ import annotations
 
