@@ -61,6 +61,7 @@ def serve(
     import uvicorn
 
     from hybridner.serving.app import create_app
+    from hybridner.serving.draining import DrainingServer
     from hybridner.serving.logs import LOGGER, configure_logs
 
     bounds = limits or Limits()
@@ -85,7 +86,7 @@ def serve(
             facts = {"model": source, "threads": torch.get_num_threads(), "llm": verification and verification.llm}
             LOGGER.info("listening", extra={"host": address, "port": own_port, **facts})
             try:
-                uvicorn.Server(config).run(sockets=[listening])
+                DrainingServer(config).run(sockets=[listening])
             finally:
                 LOGGER.info("stopped")
 
