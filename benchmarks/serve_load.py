@@ -347,13 +347,13 @@ def table(figures: dict[str, Any]) -> str:
         for clients, one in waits.items()
         if clients.isdecimal()
     )
-    loads = ", ".join(f"{figures[name]['load_average_before']:.1f}" for name in PARTS)
+    others = "; ".join(f"{name} {figures[name]['beside']} (load {figures[name]['load_average_before']:.1f})" for name in PARTS)
     machine_ = pair["machine"]
     return f"""# The service under load
 
 `python -m benchmarks.serve_load MODEL`: {pair["model"]}, test sentences of SNCM-open, one to a request;
-{machine_["cores"]} cores, {machine_["threads"]} threads, loopback, server and clients on the same machine. Beside it ran
-{pair["beside"]} (load averages before the four parts: {loads}), so compare what stands in one table, not with other machines.
+{machine_["cores"]} cores, {machine_["threads"]} threads, loopback, server and clients on the same machine, so compare what stands in one table, not with other machines.
+Beside it ran, and load average before: {others}.
 
 ## Batches against one text after the other
 
