@@ -352,8 +352,8 @@ def table(figures: dict[str, Any]) -> str:
     return f"""# The service under load
 
 `python -m benchmarks.serve_load MODEL`: {pair["model"]}, test sentences of SNCM-open, one to a request;
-{machine_["cores"]} cores, {machine_["threads"]} threads, loopback, server and clients on the same machine, so compare what stands in one table, not with other machines.
-Beside it ran, and load average before: {others}.
+{machine_["cores"]} cores, {machine_["threads"]} threads, loopback, server and clients on the same machine, so compare what stands
+in one table, not with other machines. Beside it ran, and load average before: {others}.
 
 ## Batches against one text after the other
 
