@@ -15,7 +15,7 @@ import sys
 from transformers import pipeline
 import hybridner
 ner = pipeline("hybrid-ner", None if sys.argv[1] == "bundled" else sys.argv[1])
-print(ner(sys.argv[2]), flush=True)
+print(ner(sys.argv[2])[0], flush=True)
 """
 
 
