@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -19,9 +19,6 @@ from tests.support.browser import needs_browser
 from tests.support.reading import candidates_of
 from tests.support.tiny import TEXT
 from tests.support.visitor import MARKS, QUEUE, ROWS, Visitor, queue_file
-
-if TYPE_CHECKING:
-    pass
 
 pytestmark = needs_browser
 pytest.importorskip("gradio", reason="gradio is not installed")
